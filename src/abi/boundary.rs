@@ -1,0 +1,141 @@
+//! Where C meets Rust: the one way in, and how numbers, texts and bytes cross.
+//!
+//! A pointer from C is trusted to be NULL or good for the size beside it; that is the contract in the header, and the only
+//! thing about a call that is not checked.
+
+use crate::codes::Code;
+use crate::engine::{self, Session};
+use crate::error::{Error, Result};
+use crate::wait::Deadline;
+use std::ffi::{CStr, c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Runs a function of the interface: not in a forked child, and never letting a panic out into C.
+pub fn enter(body: impl FnOnce() -> Result<Code>) -> i32 {
+    if crate::platform::is_forked_child() {
+        return Code::EForked as i32;
+    }
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(code)) => code as i32,
+        Ok(Err(error)) => error.code as i32,
+        Err(_) => Code::EInternal as i32,
+    }
+}
+
+/// The same for a function on an open handle; its failure becomes the handle's RHEED_TEXT_LAST_ERROR.
+pub fn on_stream(handle: u64, body: impl FnOnce(&Arc<Session>) -> Result<Code>) -> i32 {
+    enter(|| {
+        let session = engine::find(handle).ok_or(Error::plain(Code::EHandle, "the handle is not open", [0; 4]))?;
+        body(&session).inspect_err(|error| session.note_failure(error))
+    })
+}
+
+/// `rheed_init` and `rheed_resume`: options in; handle and message out.
+pub fn open(
+    options: *const c_char,
+    handle: *mut u64,
+    message: *mut c_char,
+    message_size: i32,
+    open: impl FnOnce(&str) -> Result<(u64, String)>,
+) -> Result<Code> {
+    output(handle, 0);
+    check_buffer(message, message_size)?;
+    let opened = if handle.is_null() {
+        Err(Error::argument("the pointer for the handle is NULL"))
+    } else {
+        input_text("options", options).and_then(open)
+    };
+    let said = match &opened {
+        Ok((number, remark)) => {
+            output(handle, *number);
+            remark.clone()
+        }
+        Err(error) => error.to_string(),
+    };
+    output_text(message, message_size, std::ptr::null_mut(), &said)?;
+    opened.map(|_| Code::Ok)
+}
+
+/// Time-outs of the interface: negative = none, 0 = look and return.
+pub fn deadline(timeout_ms: i32) -> Deadline {
+    match u64::try_from(timeout_ms) {
+        Ok(ms) => Deadline::after(Duration::from_millis(ms)),
+        Err(_) => Deadline::never(),
+    }
+}
+
+fn input_text<'a>(name: &str, text: *const c_char) -> Result<&'a str> {
+    if text.is_null() {
+        return Err(Error::new(Code::EArgument, format!("{name} is NULL: give UTF-8 text, NUL-terminated")));
+    }
+    // SAFETY: not NULL, and the header asks for a NUL-terminated text that stays during the call.
+    let text = unsafe { CStr::from_ptr(text) };
+    text.to_str()
+        .map_err(|error| Error::new(Code::EArgument, format!("{name} is not UTF-8 from byte {}", error.valid_up_to())))
+}
+
+/// Bytes to read, valid during the call.
+pub fn input_bytes<'a>(name: &'static str, bytes: *const c_void, size: u64) -> Result<&'a [u8]> {
+    const TOO_BIG: u64 = isize::MAX as u64;
+    if bytes.is_null() {
+        return Err(Error::argument(match name {
+            "pixels" => "pixels is NULL: give the address of the frame",
+            _ => "frames is NULL: give the address of the chunk's frames",
+        }));
+    }
+    if size > TOO_BIG {
+        return Err(Error::plain(Code::EArgument, "size_bytes is {}, more than memory can hold", [size, 0, 0, 0]));
+    }
+    // SAFETY: not NULL, at most isize::MAX, and the header asks for size_bytes readable bytes that stay during the call.
+    Ok(unsafe { std::slice::from_raw_parts(bytes.cast(), size as usize) })
+}
+
+/// One number out, where the caller wants it.
+pub fn output<T>(place: *mut T, value: T) {
+    if !place.is_null() {
+        // SAFETY: not NULL, and the header asks for a place for one such number. Unaligned is tolerated.
+        unsafe { place.write_unaligned(value) }
+    }
+}
+
+/// As many of the numbers as the caller has places for.
+pub fn output_numbers(places: *mut i64, count: i32, values: &[i64]) -> Result<()> {
+    let count = usize::try_from(count).map_err(|_| Error::argument("count is negative: give how many values there is room for"))?;
+    if places.is_null() && count > 0 {
+        return Err(Error::argument("values is NULL, but count is not 0"));
+    }
+    for (index, value) in values.iter().take(count).enumerate() {
+        output(places.wrapping_add(index), *value);
+    }
+    Ok(())
+}
+
+/// Whether a text can be written there at all.
+pub fn check_buffer(buffer: *const c_char, size: i32) -> Result<()> {
+    if size < 0 {
+        return Err(Error::argument("the buffer's size is negative"));
+    }
+    if buffer.is_null() && size > 0 {
+        return Err(Error::argument("the buffer is NULL, but its size is not 0"));
+    }
+    Ok(())
+}
+
+/// A text out: NUL-terminated, cut on a character boundary; `needed` gets what it wants.
+pub fn output_text(buffer: *mut c_char, size: i32, needed: *mut i32, text: &str) -> Result<Code> {
+    check_buffer(buffer, size)?;
+    let size = size as usize;
+    output(needed, i32::try_from(text.len() + 1).unwrap_or(i32::MAX));
+    if size == 0 {
+        return Ok(Code::Ok); // Only the size was asked for.
+    }
+    let cut = text.floor_char_boundary(size - 1);
+    // SAFETY: the buffer is not NULL and has `size` bytes by the header; cut + 1 <= size; a str never overlaps C's buffer.
+    unsafe {
+        std::ptr::copy_nonoverlapping(text.as_ptr(), buffer.cast(), cut);
+        buffer.add(cut).write(0);
+    }
+    Ok(if cut < text.len() { Code::WTruncated } else { Code::Ok })
+}

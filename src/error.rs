@@ -1,0 +1,70 @@
+//! What goes wrong: a code for the program and a sentence for the person.
+
+use crate::codes::Code;
+use std::fmt;
+
+/// A failure as it goes to C. The sentence names what was wrong and what would be right.
+#[derive(Clone, Debug)]
+pub struct Error {
+    /// For the program.
+    pub code: Code,
+    message: Message,
+}
+
+#[derive(Clone, Debug)]
+enum Message {
+    Text(String),
+    /// Each `{}` stands for the next number. Filled in only when somebody reads it, since a refused push must not allocate.
+    Template(&'static str, [u64; 4]),
+}
+
+/// The library's results.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// A failure with its sentence.
+    pub fn new(code: Code, message: impl Into<String>) -> Error {
+        Error { code, message: Message::Text(message.into()) }
+    }
+
+    /// A failure that costs no allocation: `{}` in the template stands for the next of the numbers.
+    pub const fn plain(code: Code, template: &'static str, numbers: [u64; 4]) -> Error {
+        Error { code, message: Message::Template(template, numbers) }
+    }
+
+    /// RHEED_E_ARGUMENT with a fixed sentence.
+    pub const fn argument(message: &'static str) -> Error {
+        Error::plain(Code::EArgument, message, [0; 4])
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.message {
+            Message::Text(text) => f.write_str(text),
+            Message::Template(template, numbers) => {
+                let mut numbers = numbers.iter();
+                for (part, piece) in template.split("{}").enumerate() {
+                    if part > 0 {
+                        write!(f, "{}", numbers.next().copied().unwrap_or_default())?;
+                    }
+                    f.write_str(piece)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_is_filled_when_it_is_read() {
+        let error = Error::plain(Code::EArgument, "size_bytes is {}, needed are {}", [3, 4, 0, 0]);
+        assert_eq!(error.to_string(), "size_bytes is 3, needed are 4");
+    }
+}
