@@ -93,7 +93,7 @@ export! {
         flags: u32,
     ) -> i32 {
         let pixels = boundary::input_bytes("pixels", pixels, size_bytes)?;
-        stream.live()?.push(&Frame { pixels, width, height, stride_bytes, pixel_format, frame_id, timestamp_ns, flags })?;
+        stream.stream()?.push(&Frame { pixels, width, height, stride_bytes, pixel_format, frame_id, timestamp_ns, flags })?;
         Ok(Code::Ok)
     }
 
@@ -120,7 +120,7 @@ export! {
         start_ns: i64,
     ) -> i32 {
         let frames = boundary::input_bytes("frames", frames, size_bytes)?;
-        stream.live()?.push_chunk(&Chunk { index: chunk_index, frames, count, width, height, pixel_format, start_ns })?;
+        stream.stream()?.push_chunk(&Chunk { index: chunk_index, frames, count, width, height, pixel_format, start_ns })?;
         Ok(Code::Ok)
     }
 
@@ -134,7 +134,7 @@ export! {
     fn rheed_run(stream: rheed_stream, source: rheed_source, user: *mut c_void) -> i32 {
         let source = source.ok_or(Error::argument("source is NULL: give a function that pushes one frame a call"))?;
         let handle = stream.handle();
-        stream.live()?.run(|index| source(user, handle, index))?;
+        stream.stream()?.run(|index| source(user, handle, index))?;
         Ok(Code::Ok)
     }
 

@@ -1,7 +1,7 @@
 //! Asking a stream how it is: statistics, texts, events, logs.
 
 use super::calls::rheed_log_callback;
-use super::{boundary, export, rheed_stream};
+use super::{boundary, export};
 use crate::codes::{Code, Stat, Text};
 use crate::engine;
 use crate::error::Error;

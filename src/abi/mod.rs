@@ -15,22 +15,18 @@ pub use calls::{rheed_log_callback, rheed_source};
 #[allow(non_camel_case_types)]
 pub type rheed_stream = u64;
 
-/// Gives functions their C names. A first argument `stream: rheed_stream` arrives in the body as the open session.
+/// Gives functions their C names. A first argument of type `rheed_stream` arrives in the body as the open session.
 macro_rules! export {
     () => {};
     (
         $(#[$note:meta])*
-        fn $name:ident(stream: rheed_stream $(, $argument:ident: $kind:ty)* $(,)?) -> i32 $body:block
+        fn $name:ident($stream:ident: rheed_stream $(, $argument:ident: $kind:ty)* $(,)?) -> i32 $body:block
         $($rest:tt)*
     ) => {
         $(#[$note])*
         #[unsafe(no_mangle)]
-        pub extern "C" fn $name(stream: $crate::abi::rheed_stream $(, $argument: $kind)*) -> i32 {
-            $crate::abi::boundary::on_stream(stream, |session| {
-                #[allow(unused_variables)]
-                let stream = session;
-                $body
-            })
+        pub extern "C" fn $name($stream: $crate::abi::rheed_stream $(, $argument: $kind)*) -> i32 {
+            $crate::abi::boundary::on_stream($stream, |$stream| $body)
         }
         $crate::abi::export!($($rest)*);
     };

@@ -1,0 +1,212 @@
+//! `rheed_init` and `rheed_resume`: a stream is opened; what earlier processes left is taken up.
+
+use super::registry::REGISTRY;
+use super::{Engine, Session};
+use crate::clock::ReferenceClock;
+use crate::codes::Code;
+use crate::error::{Error, Result};
+use crate::ledger::{Connection, Ledger, Notices};
+use crate::log::Level;
+use crate::options::{Endpoint, Options};
+use crate::service::{Service, keep_measuring};
+use crate::spool::{Bounds, Folder, Root, take_up_all};
+use crate::stream::{Stream, Works};
+use crate::upload::{Courier, FirstAnswer, account_for, keep_in_spool, note_offline};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// A way to the service, with the clock and the workers that its streams share.
+#[derive(Clone)]
+struct Way {
+    service: Arc<Service>,
+    clock: Arc<ReferenceClock>,
+    workers: Arc<Semaphore>,
+}
+
+/// `rheed_init`: the handle, and a remark if there is something to say.
+pub fn init(text: &str) -> Result<(u64, String)> {
+    let options = Options::for_stream(text)?;
+    let engine = Engine::running()?;
+    let root = engine.root(&options.spool_dir, true, options.spool_retention)?;
+    let bounds = Bounds::new(&options);
+    if root.room(&bounds) <= 0 {
+        let message = format!("spool_dir {}: no room within spool_max_bytes and spool_min_free_bytes", root.path().display());
+        return Err(Error::new(Code::EDiskFull, message));
+    }
+    let notices = engine.notices(&options, &root, "stream");
+    let way = engine.way(&options, &notices)?;
+    let folder = Folder::create(&root, &options, notices.clone(), engine.syncer.queue())?;
+    let opened = engine.open_stream(options, &notices, &root, bounds, way.as_ref(), folder.clone());
+    opened.inspect_err(|_| {
+        let _ = folder.discard(); // Nothing was taken: nothing is to be left behind.
+    })
+}
+
+/// `rheed_resume`: the handle of what is being taken up.
+pub fn resume(text: &str) -> Result<(u64, String)> {
+    let options = Options::for_resume(text)?;
+    let engine = Engine::running()?;
+    let root = engine.root(&options.spool_dir, false, options.spool_retention)?;
+    let notices = engine.notices(&options, &root, "resume");
+    let way = engine.way(&options, &notices)?;
+    let cancel = engine.cancel.child_token();
+    let session = Arc::new(Session::resumed(notices, root, Bounds::new(&options), cancel));
+    engine.take_up(&session, way, options.endpoint, true);
+    Ok((engine.register(session)?, String::new()))
+}
+
+impl Engine {
+    fn notices(&self, options: &Options, root: &Root, label: &str) -> Arc<Notices> {
+        let (log, failure) = self.logger.open(options, root.path(), label);
+        if let Some(error) = failure {
+            log.say(Level::Error, || format!("the log file cannot be written: {error}"));
+        }
+        Arc::new(Notices::new(log))
+    }
+
+    /// `None` where there is no service.
+    fn way(&self, options: &Options, notices: &Arc<Notices>) -> Result<Option<Way>> {
+        let Endpoint::Url(endpoint) = &options.endpoint else { return Ok(None) };
+        let service = Arc::new(Service::new(endpoint, options, notices.log.clone())?);
+        let (clock, is_new) = if options.clock_sync { self.clock(endpoint) } else { (Arc::default(), false) };
+        if is_new {
+            let measuring = keep_measuring(service.clone(), Arc::downgrade(&clock));
+            let cancel = self.cancel.clone();
+            self.tasks.spawn(async move { cancel.run_until_cancelled(measuring).await });
+        }
+        Ok(Some(Way { service, clock, workers: Arc::new(Semaphore::new(options.max_workers as usize)) }))
+    }
+
+    fn open_stream(
+        self: &Arc<Self>,
+        options: Options,
+        notices: &Arc<Notices>,
+        root: &Arc<Root>,
+        bounds: Bounds,
+        way: Option<&Way>,
+        folder: Arc<Folder>,
+    ) -> Result<(u64, String)> {
+        let patience = options.connect_timeout;
+        let endpoint = options.endpoint.clone();
+        let connection = if way.is_some() { Connection::Connecting } else { Connection::Spooling };
+        let ledger = Arc::new(Ledger::new(&folder.local_id(), &options.stream_name, connection, notices.clone()));
+        let clock = way.map(|way| way.clock.clone()).unwrap_or_default();
+        let works = Arc::new(Works::new(options, ledger.clone(), folder.clone(), clock));
+        let (stream, encode) = Stream::open(works)?;
+        let cancel = self.cancel.child_token();
+        let session = Arc::new(Session::live(stream, root.clone(), bounds, cancel.clone()));
+
+        self.encoders.spawn("rheed-encode", encode).map_err(|error| {
+            Error::new(Code::EInternal, format!("the encoder's thread cannot be started: {error}"))
+        })?;
+        let remark = match way {
+            None => {
+                self.carry(&ledger, &folder, keep_in_spool(folder.clone(), ledger.clone(), cancel));
+                String::new()
+            }
+            Some(way) => {
+                let (sender, answer) = sync_channel(1);
+                let mut courier = way.courier(&folder, &ledger, cancel);
+                courier.first_answer = Some(sender);
+                self.carry(&ledger, &folder, courier.run());
+                first_answer(&answer, patience, &ledger, &folder).inspect_err(|_| session.abort())?
+            }
+        };
+        notices.log.say(Level::Notice, || format!("opened: {} ({})", ledger.name, ledger.local_id));
+        let handle = self.register(session.clone())?;
+        self.take_up(&session, way.cloned(), endpoint, false);
+        Ok((handle, remark))
+    }
+
+    /// Gives the session its handle, unless a shutdown came first.
+    fn register(&self, session: Arc<Session>) -> Result<u64> {
+        let handle = REGISTRY.open(session.clone());
+        let Some(handle) = handle else {
+            session.abort();
+            return Err(Error::new(Code::EInternal, "there are 65,536 open handles: free some"));
+        };
+        if self.closed.load(std::sync::atomic::Ordering::Acquire) {
+            session.abort(); // Shut down meanwhile: as if it had been opened before.
+        }
+        Ok(handle)
+    }
+
+    /// In the background: what earlier processes left under this endpoint. `adopt`: also what was recorded without one.
+    fn take_up(self: &Arc<Self>, session: &Arc<Session>, way: Option<Way>, endpoint: Endpoint, adopt: bool) {
+        let Some(way) = way else {
+            session.all_taken_up(); // Without a service there is nothing that could be done with it.
+            return;
+        };
+        let engine = self.clone();
+        let session = session.clone();
+        let cancel = session.cancel.clone();
+        self.tasks.spawn(async move {
+            let running = engine.couriers.enter();
+            engine.aborted_are_released().await;
+            let tasks = engine.tasks.clone();
+            let _ = tasks.spawn_blocking(move || engine.take_up_now(&session, &way, &endpoint, adopt, &cancel)).await;
+            drop(running);
+        });
+    }
+
+    fn take_up_now(&self, session: &Session, way: &Way, endpoint: &Endpoint, adopt: bool, cancel: &CancellationToken) {
+        let notices = &session.notices;
+        take_up_all(
+            &session.root,
+            endpoint,
+            adopt,
+            notices,
+            &self.syncer.queue(),
+            |taken| {
+                let folder = &taken.folder;
+                let name = folder.facts().stream_name;
+                let ledger = Arc::new(Ledger::new(&folder.local_id(), &name, Connection::Connecting, notices.clone()));
+                account_for(&taken, &ledger);
+                session.add_ledger(ledger.clone());
+                self.carry(&ledger, folder, way.courier(folder, &ledger, cancel.clone()).run());
+            },
+            |folder, reason| {
+                notices.log.say(Level::Notice, || format!("{folder} is not taken up: {reason}"));
+                session.add_skipped(folder, reason);
+            },
+        );
+        session.all_taken_up();
+    }
+}
+
+impl Way {
+    fn courier(&self, folder: &Arc<Folder>, ledger: &Arc<Ledger>, cancel: CancellationToken) -> Courier {
+        Courier {
+            folder: folder.clone(),
+            ledger: ledger.clone(),
+            service: self.service.clone(),
+            clock: self.clock.clone(),
+            workers: self.workers.clone(),
+            cancel,
+            first_answer: None,
+        }
+    }
+}
+
+/// Waits for the service's first answer. No answer is no obstacle; a refusal is.
+fn first_answer(
+    answer: &Receiver<FirstAnswer>,
+    patience: std::time::Duration,
+    ledger: &Ledger,
+    folder: &Folder,
+) -> Result<String> {
+    let offline = |why: String| format!("{why}; frames go to the spool, and the stream is created when the service answers");
+    match answer.recv_timeout(patience) {
+        Ok(FirstAnswer::Connected) => Ok(String::new()),
+        Ok(FirstAnswer::Offline(why)) => Ok(offline(why)),
+        Ok(FirstAnswer::Refused(error)) => Err(error),
+        Err(RecvTimeoutError::Timeout) => {
+            let why = format!("the service has not answered within {} ms", patience.as_millis());
+            note_offline(ledger, folder, why.clone());
+            Ok(offline(why))
+        }
+        Err(RecvTimeoutError::Disconnected) => Err(Error::new(Code::EAborted, "rheed_shutdown came before the stream was open")),
+    }
+}

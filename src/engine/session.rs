@@ -1,0 +1,330 @@
+//! What a handle stands for: a live stream, or what was taken up from a spool.
+
+use crate::codes::{Code, Health, Stat, State, Text};
+use crate::error::{Error, Result};
+use crate::ledger::{self, Event, Ledger, Notices, Phase};
+use crate::options::Endpoint;
+use crate::spool::{Bounds, Root};
+use crate::stream::Stream;
+use crate::wait::Deadline;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tokio_util::sync::CancellationToken;
+
+/// The report's bound, with its NUL.
+const LONGEST_REPORT: usize = 64 << 10;
+/// All other texts fit this, with their NUL.
+const LONGEST_TEXT: usize = 1024;
+
+/// An open handle.
+pub struct Session {
+    handle: AtomicU64,
+    /// How its owner is told.
+    pub notices: Arc<Notices>,
+    /// The spool in use.
+    pub root: Arc<Root>,
+    bounds: Bounds,
+    kind: Kind,
+    /// Stops its couriers.
+    pub cancel: CancellationToken,
+    freed: AtomicBool,
+}
+
+enum Kind {
+    Live(Stream),
+    Resumed(Resumption),
+}
+
+/// What `rheed_resume` found.
+#[derive(Default)]
+struct Resumption {
+    ledgers: Mutex<Vec<Arc<Ledger>>>,
+    /// Folders that could not be taken up, with the reason.
+    skipped: Mutex<Vec<(String, String)>>,
+    /// The whole spool was looked through.
+    complete: AtomicBool,
+    aborted: AtomicBool,
+}
+
+impl Session {
+    /// Of `rheed_init`.
+    pub fn live(stream: Stream, root: Arc<Root>, bounds: Bounds, cancel: CancellationToken) -> Session {
+        let notices = stream.works().ledger.notices.clone();
+        Session::new(notices, root, bounds, Kind::Live(stream), cancel)
+    }
+
+    /// Of `rheed_resume`.
+    pub fn resumed(notices: Arc<Notices>, root: Arc<Root>, bounds: Bounds, cancel: CancellationToken) -> Session {
+        Session::new(notices, root, bounds, Kind::Resumed(Resumption::default()), cancel)
+    }
+
+    fn new(notices: Arc<Notices>, root: Arc<Root>, bounds: Bounds, kind: Kind, cancel: CancellationToken) -> Session {
+        Session { handle: AtomicU64::new(0), notices, root, bounds, kind, cancel, freed: AtomicBool::new(false) }
+    }
+
+    /// Its number.
+    pub fn handle(&self) -> u64 {
+        self.handle.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_handle(&self, handle: u64) {
+        self.handle.store(handle, Ordering::Relaxed);
+    }
+
+    /// The stream, for what only a stream can do.
+    pub fn stream(&self) -> Result<&Stream> {
+        match &self.kind {
+            Kind::Live(stream) => Ok(stream),
+            Kind::Resumed(_) => {
+                Err(Error::argument("this handle is from rheed_resume: it takes flush, stats, text, events, abort and free"))
+            }
+        }
+    }
+
+    /// A failure becomes RHEED_TEXT_LAST_ERROR.
+    pub fn note_failure(&self, error: &Error) {
+        self.notices.note_failure(error);
+    }
+
+    /// What was taken up joins the account.
+    pub fn add_ledger(&self, ledger: Arc<Ledger>) {
+        if let Kind::Resumed(resumption) = &self.kind {
+            if resumption.aborted.load(Ordering::Acquire) {
+                ledger.enter(Phase::Aborted);
+            }
+            resumption.ledgers.lock().push(ledger);
+        }
+    }
+
+    /// A folder that could not be taken up.
+    pub fn add_skipped(&self, folder: &str, reason: String) {
+        if let Kind::Resumed(resumption) = &self.kind {
+            resumption.skipped.lock().push((folder.into(), reason));
+        }
+    }
+
+    /// The whole spool was looked through.
+    pub fn all_taken_up(&self) {
+        if let Kind::Resumed(resumption) = &self.kind {
+            resumption.complete.store(true, Ordering::Release);
+            self.notices.bell.ring();
+        }
+    }
+
+    fn ledgers(&self) -> Vec<Arc<Ledger>> {
+        match &self.kind {
+            Kind::Live(stream) => vec![stream.works().ledger.clone()],
+            Kind::Resumed(resumption) => resumption.ledgers.lock().clone(),
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        match &self.kind {
+            Kind::Live(stream) => stream.works().ledger.phase(),
+            Kind::Resumed(resumption) => {
+                let ledgers = resumption.ledgers.lock();
+                if resumption.aborted.load(Ordering::Acquire) {
+                    Phase::Aborted
+                } else if resumption.complete.load(Ordering::Acquire) && ledgers.iter().all(|ledger| ledger.is_over()) {
+                    ledgers.iter().map(|ledger| ledger.phase()).max().unwrap_or(Phase::Finalized)
+                } else {
+                    Phase::Finalizing
+                }
+            }
+        }
+    }
+
+    /// A wait that nobody will end otherwise.
+    fn broken(&self) -> Option<Result<Code>> {
+        match self.phase() {
+            Phase::Aborted => Some(Err(Error::plain(Code::EAborted, "the stream was aborted", [0; 4]))),
+            Phase::Fault => Some(Err(Error::plain(Code::EInternal, "the stream was closed by an internal fault", [0; 4]))),
+            _ if self.freed.load(Ordering::Acquire) => Some(Ok(Code::WPending)),
+            _ => None,
+        }
+    }
+
+    fn done(&self) -> Result<Code> {
+        let lost = self.ledgers().iter().any(|ledger| ledger.get(Stat::FramesLost) > 0);
+        Ok(if lost { Code::WLoss } else { Code::Ok })
+    }
+
+    fn wait(&self, deadline: Deadline, mut is_done: impl FnMut() -> bool) -> Result<Code> {
+        let look = || if is_done() { Some(self.done()) } else { self.broken() };
+        self.notices.bell.wait_until(deadline, look).unwrap_or(Ok(Code::WPending))
+    }
+
+    /// `rheed_flush`
+    pub fn flush(&self, deadline: Deadline) -> Result<Code> {
+        let stream = match &self.kind {
+            Kind::Live(stream) => stream,
+            Kind::Resumed(_) => return self.wait(deadline, || self.phase() == Phase::Finalized),
+        };
+        let folder = &stream.works().folder;
+        let stays = stream.works().options.endpoint == Endpoint::None;
+        let accepted = stream.accepted();
+        let mut sealed = None;
+        self.wait(deadline, || {
+            if sealed.is_none() && stream.has_processed(accepted) {
+                sealed = Some(folder.next_order());
+            }
+            sealed.is_some_and(|order| if stays { folder.is_synced() } else { folder.is_drained_before(order) })
+        })
+    }
+
+    /// `rheed_finalize`
+    pub fn finalize(&self, deadline: Deadline) -> Result<Code> {
+        self.stream()?.finalize();
+        self.wait(deadline, || self.phase() == Phase::Finalized)
+    }
+
+    /// `rheed_abort`
+    pub fn abort(&self) {
+        self.cancel.cancel();
+        match &self.kind {
+            Kind::Live(stream) => stream.abort(),
+            Kind::Resumed(resumption) if self.phase() < Phase::Finalized => {
+                resumption.aborted.store(true, Ordering::Release);
+                for ledger in resumption.ledgers.lock().iter().filter(|ledger| !ledger.is_over()) {
+                    ledger.enter(Phase::Aborted);
+                }
+            }
+            Kind::Resumed(_) => {}
+        }
+        self.notices.bell.ring();
+    }
+
+    /// `rheed_free`: nobody can ask any more. What was taken goes on.
+    pub fn free(&self) {
+        if let Kind::Live(stream) = &self.kind {
+            stream.finalize();
+        }
+        self.freed.store(true, Ordering::Release);
+        self.notices.bell.ring();
+    }
+
+    /// `rheed_next_event`
+    pub fn next_event(&self, deadline: Deadline) -> Result<Event> {
+        let events = &self.notices.events;
+        if let Some(event) = events.take() {
+            return Ok(event);
+        }
+        if deadline.passed() {
+            return Ok(Event::none());
+        }
+        let look = || match events.take() {
+            Some(event) => Some(Ok(event)),
+            None if self.phase() == Phase::Finalized => Some(Ok(Event::none())),
+            None => self.broken().map(|broken| broken.map(|_| Event::none())),
+        };
+        self.notices.bell.wait_until(deadline, look).unwrap_or(Ok(Event::none()))
+    }
+
+    /// `rheed_stats`
+    pub fn stats(&self) -> [i64; Stat::COUNT] {
+        let mut values = match &self.kind {
+            Kind::Live(stream) => stream.works().ledger.snapshot(),
+            Kind::Resumed(_) => self.sum(),
+        };
+        values[Stat::SpoolBytes as usize] = self.root.used();
+        values[Stat::DiskFreeBytes as usize] = self.root.free();
+        values[Stat::SpoolSecondsLeft as usize] = match &self.kind {
+            Kind::Live(stream) => stream.works().seconds_left(),
+            Kind::Resumed(_) => -1,
+        };
+        values
+    }
+
+    /// The account of all that was taken up.
+    fn sum(&self) -> [i64; Stat::COUNT] {
+        let mut sum = [0; Stat::COUNT];
+        let mut health = Health::Good as i64;
+        let mut offline = false;
+        let mut last_confirmed = -1;
+        for ledger in self.ledgers() {
+            let values = ledger.snapshot();
+            sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+            health = health.max(values[Stat::Health as usize]);
+            offline |= ledger.is_offline();
+            let age = values[Stat::LastConfirmedAgeMs as usize];
+            last_confirmed = if last_confirmed < 0 || (0..last_confirmed).contains(&age) { age } else { last_confirmed };
+        }
+        sum[Stat::Health as usize] = health;
+        sum[Stat::State as usize] = match self.phase() {
+            Phase::Finalized => State::Finalized,
+            Phase::Aborted => State::Aborted,
+            Phase::Fault => State::Fault,
+            _ if offline => State::Offline,
+            _ => State::Finalizing,
+        } as i64;
+        sum[Stat::LastFrameAgeMs as usize] = -1;
+        sum[Stat::LastConfirmedAgeMs as usize] = last_confirmed;
+        sum[Stat::FpsMilli as usize] = -1;
+        sum
+    }
+
+    /// `rheed_text`
+    pub fn text(&self, which: Text) -> String {
+        let ledger = match &self.kind {
+            Kind::Live(stream) => Some(&stream.works().ledger),
+            Kind::Resumed(_) => None,
+        };
+        let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
+        let text = match which {
+            Text::DataId => ledger.and_then(|ledger| ledger.data_id()).unwrap_or_default(),
+            Text::LocalId => ledger.map(|ledger| ledger.local_id.clone()).unwrap_or_default(),
+            Text::Status => ledger::status_line(&self.stats()),
+            Text::LastError => self.notices.last_error(),
+            Text::SpoolDir => path(self.root.path()),
+            Text::LogFile => self.notices.log.file().map(path).unwrap_or_default(),
+            Text::Report => return self.report(),
+        };
+        text[..text.floor_char_boundary(LONGEST_TEXT - 1)].into()
+    }
+
+    fn report(&self) -> String {
+        match &self.kind {
+            Kind::Live(stream) => {
+                let mut report = ledger::report(&stream.works().ledger);
+                report["version"] = env!("CARGO_PKG_VERSION").into();
+                report["frames"]["odd_stamps"] = stream.works().odd_stamps().into();
+                report["spool_dir"] = self.root.path().to_string_lossy().into();
+                report["spool_room_bytes"] = self.root.room(&self.bounds).max(0).into();
+                report.to_string()
+            }
+            Kind::Resumed(resumption) => self.spool_report(resumption),
+        }
+    }
+
+    /// Every stream of the spool: those taken up, those in use or unusable, and the final reports of finished ones, newest
+    /// first; as many of these as fit.
+    fn spool_report(&self, resumption: &Resumption) -> String {
+        let mut streams: Vec<Value> = resumption.ledgers.lock().iter().map(|ledger| ledger::report(ledger)).collect();
+        for (folder, reason) in resumption.skipped.lock().iter() {
+            streams.push(json!({ "local_id": folder, "state": "not taken up", "reason": reason }));
+        }
+        let told = |id: &str| streams.iter().any(|stream| stream["local_id"] == id);
+        let finished: Vec<Value> = self.root.finished_reports().into_iter().filter(|(id, _)| !told(id)).map(|(_, report)| report).collect();
+        streams.extend(finished);
+        let mut left_out = 0;
+        loop {
+            let report = json!({
+                "version": env!("CARGO_PKG_VERSION"),
+                "spool_dir": self.root.path().to_string_lossy(),
+                "complete": self.phase() == Phase::Finalized,
+                "streams": streams,
+                "streams_left_out": left_out,
+            })
+            .to_string();
+            if report.len() < LONGEST_REPORT || streams.is_empty() {
+                return report;
+            }
+            // Each round leaves out an eighth: few rounds, little is left out needlessly.
+            let keep = streams.len() - streams.len().div_ceil(8);
+            left_out += streams.len() - keep;
+            streams.truncate(keep);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Threads and tasks that are counted, so that one can wait until they have ended.
+
+use crate::platform;
+use crate::wait::{Bell, Deadline};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Counts what is running.
+#[derive(Clone, Default)]
+pub struct Gauge(Arc<Counted>);
+
+#[derive(Default)]
+struct Counted {
+    running: AtomicUsize,
+    bell: Bell,
+}
+
+/// Something is running until this is dropped.
+pub struct Running(Arc<Counted>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
+        self.0.bell.ring();
+    }
+}
+
+impl Gauge {
+    /// Something begins to run.
+    pub fn enter(&self) -> Running {
+        self.0.running.fetch_add(1, Ordering::AcqRel);
+        Running(self.0.clone())
+    }
+
+    /// A thread of the library: it takes no signals.
+    pub fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let running = self.enter();
+        let thread = platform::with_signals_blocked(|| {
+            std::thread::Builder::new().name(name.into()).spawn(move || {
+                body();
+                drop(running);
+            })
+        });
+        thread.map(|_| ())
+    }
+
+    /// Until nothing runs; tells whether that was in time.
+    pub fn wait(&self, deadline: Deadline) -> bool {
+        let ended = || (self.0.running.load(Ordering::Acquire) == 0).then_some(());
+        self.0.bell.wait_until(deadline, ended).is_some()
+    }
+}

@@ -1,0 +1,328 @@
+//! What is true of a stream now: its counts, its state, its losses, and how its owner is told.
+//!
+//! Written by those who do the work (intake, encoder, uploads), read by `rheed_stats`, `rheed_text` and `rheed_next_event`.
+
+mod events;
+mod report;
+
+pub use events::{Event, Events};
+pub use report::{report, status_line};
+
+use crate::codes::{self, Health, Stat, State};
+use crate::error::Error;
+use crate::log::{Level, Log};
+use crate::wait::Bell;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+/// After losing or refusing frames, a stream's health says "act" for so long.
+const TROUBLE_SHOWS_FOR: Duration = Duration::from_secs(60);
+
+/// A count of frames and chunks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// Frames.
+    pub frames: u64,
+    /// Whole chunks.
+    pub chunks: u64,
+}
+
+/// How the owner of a handle is told: events, log, last error, and the bell for those who wait.
+pub struct Notices {
+    /// To be pulled.
+    pub events: Events,
+    /// Rung at every change that somebody may wait for.
+    pub bell: Arc<Bell>,
+    /// For people.
+    pub log: Log,
+    last_error: Mutex<Option<Error>>,
+}
+
+impl Notices {
+    /// For a new handle.
+    pub fn new(log: Log) -> Notices {
+        Notices { events: Events::default(), bell: Arc::default(), log, last_error: Mutex::new(None) }
+    }
+
+    /// An event, told in the log too.
+    pub fn tell(&self, kind: codes::Event, value: i64, text: impl Into<Cow<'static, str>>) {
+        use codes::Event::*;
+        let text = text.into();
+        let level = match kind {
+            ChunkConfirmed => Level::Chunk,
+            ChunkSetAside | FramesLost | Fault | Refused => Level::Error,
+            _ => Level::Notice,
+        };
+        self.log.say(level, || text.to_string());
+        self.events.put(kind, value, text);
+        self.bell.ring();
+    }
+
+    /// A failure becomes the handle's last error.
+    pub fn note_failure(&self, error: &Error) {
+        *self.last_error.lock() = Some(error.clone());
+    }
+
+    /// RHEED_TEXT_LAST_ERROR.
+    pub fn last_error(&self) -> String {
+        self.last_error.lock().as_ref().map(Error::to_string).unwrap_or_default()
+    }
+}
+
+/// What has become of a stream as a whole. It only goes forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Taking frames.
+    Open = 0,
+    /// Taking no more; the rest is under way.
+    Finalizing = 1,
+    /// Complete.
+    Finalized = 2,
+    /// Stopped by the host.
+    Aborted = 3,
+    /// Stopped by an error inside the library.
+    Fault = 4,
+}
+
+/// How it stands with the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// No answer yet.
+    Connecting = State::Connecting as isize,
+    /// It cannot be reached.
+    Offline = State::Offline as isize,
+    /// The stream exists there.
+    Streaming = State::Streaming as isize,
+    /// There is none.
+    Spooling = State::Spooling as isize,
+}
+
+/// One stream's account.
+pub struct Ledger {
+    /// The folder's name.
+    pub local_id: String,
+    /// The stream's name at the service.
+    pub name: String,
+    /// How its owner is told.
+    pub notices: Arc<Notices>,
+    counts: [AtomicI64; Stat::COUNT],
+    phase: AtomicI32,
+    connection: AtomicI32,
+    data_id: Mutex<Option<String>>,
+    losses: Mutex<BTreeMap<String, Loss>>,
+    began: Instant,
+    last_frame: Moment,
+    last_confirmed: Moment,
+    last_trouble: Moment,
+    /// The service refuses, for now: the key, the stream.
+    refused: AtomicBool,
+    /// Bytes a second that go to the spool.
+    spool_rate: AtomicI64,
+}
+
+impl Ledger {
+    /// Of a stream that begins, or is taken up, now.
+    pub fn new(local_id: &str, name: &str, connection: Connection, notices: Arc<Notices>) -> Ledger {
+        let ledger = Ledger {
+            local_id: local_id.into(),
+            name: name.into(),
+            notices,
+            counts: std::array::from_fn(|_| AtomicI64::new(0)),
+            phase: AtomicI32::new(Phase::Open as i32),
+            connection: AtomicI32::new(connection as i32),
+            data_id: Mutex::new(None),
+            losses: Mutex::default(),
+            began: Instant::now(),
+            last_frame: Moment::default(),
+            last_confirmed: Moment::default(),
+            last_trouble: Moment::default(),
+            refused: AtomicBool::new(false),
+            spool_rate: AtomicI64::new(0),
+        };
+        ledger.counts[Stat::FpsMilli as usize].store(-1, Ordering::Relaxed);
+        ledger
+    }
+
+    /// Adds to a count.
+    pub fn add(&self, stat: Stat, number: i64) {
+        // Release: who sees frames confirmed (Acquire) also sees them accepted.
+        self.counts[stat as usize].fetch_add(number, Ordering::Release);
+    }
+
+    /// Sets a reading.
+    pub fn set(&self, stat: Stat, number: i64) {
+        self.counts[stat as usize].store(number, Ordering::Release);
+    }
+
+    /// A count now.
+    pub fn get(&self, stat: Stat) -> i64 {
+        self.counts[stat as usize].load(Ordering::Acquire)
+    }
+
+    /// Frames were taken.
+    pub fn frames_accepted(&self, frames: i64, raw_bytes: i64) {
+        self.add(Stat::BytesRaw, raw_bytes);
+        self.add(Stat::FramesAccepted, frames);
+        self.last_frame.set(self.began);
+    }
+
+    /// Frames were refused for want of room.
+    pub fn frames_dropped(&self, frames: i64) {
+        self.add(Stat::FramesDropped, frames);
+        self.last_trouble.set(self.began);
+    }
+
+    /// A chunk's upload is confirmed.
+    pub fn chunk_confirmed(&self, chunk: u64, frames: u64) {
+        self.add(Stat::FramesConfirmed, frames as i64);
+        self.add(Stat::ChunksConfirmed, 1);
+        self.last_confirmed.set(self.began);
+        self.notices.tell(codes::Event::ChunkConfirmed, chunk as i64, format!("chunk {chunk} confirmed, {frames} frames"));
+    }
+
+    /// Frames that had been taken are lost or set aside, for a reason that groups them in the report.
+    pub fn frames_lost(&self, reason: &str, loss: Loss) {
+        let mut losses = self.losses.lock();
+        let grouped = losses.entry(reason.into()).or_default();
+        grouped.frames += loss.frames;
+        grouped.chunks += loss.chunks;
+        drop(losses);
+        self.add(Stat::FramesLost, loss.frames as i64);
+        self.add(Stat::ChunksLost, loss.chunks as i64);
+        self.last_trouble.set(self.began);
+        self.notices.bell.ring();
+    }
+
+    /// Losses by reason.
+    pub fn losses(&self) -> BTreeMap<String, Loss> {
+        self.losses.lock().clone()
+    }
+
+    /// Goes on to a later phase; tells whether it did.
+    pub fn enter(&self, phase: Phase) -> bool {
+        let before = self.phase.fetch_max(phase as i32, Ordering::AcqRel);
+        self.notices.bell.ring();
+        before < phase as i32
+    }
+
+    /// Where the stream is.
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Open,
+            1 => Phase::Finalizing,
+            2 => Phase::Finalized,
+            3 => Phase::Aborted,
+            _ => Phase::Fault,
+        }
+    }
+
+    /// Nothing more will happen to it.
+    pub fn is_over(&self) -> bool {
+        self.phase() >= Phase::Finalized
+    }
+
+    /// How it stands with the service; tells whether that is new.
+    pub fn connect(&self, connection: Connection) -> bool {
+        let new = self.connection.swap(connection as i32, Ordering::AcqRel) != connection as i32;
+        if connection == Connection::Streaming {
+            self.refused.store(false, Ordering::Relaxed);
+        }
+        self.notices.bell.ring();
+        new
+    }
+
+    /// The service refuses the key or the stream; tells whether that is new.
+    pub fn refuse(&self) -> bool {
+        !self.refused.swap(true, Ordering::Relaxed)
+    }
+
+    /// RHEED_STAT_STATE.
+    pub fn state(&self) -> i64 {
+        i64::from(match self.phase() {
+            Phase::Open => self.connection.load(Ordering::Acquire),
+            Phase::Finalizing => State::Finalizing as i32,
+            Phase::Finalized => State::Finalized as i32,
+            Phase::Aborted => State::Aborted as i32,
+            Phase::Fault => State::Fault as i32,
+        })
+    }
+
+    /// Whether the service cannot be reached.
+    pub fn is_offline(&self) -> bool {
+        self.connection.load(Ordering::Acquire) == Connection::Offline as i32
+    }
+
+    fn health(&self) -> Health {
+        let recent_trouble = self.last_trouble.age(self.began).is_some_and(|age| age < TROUBLE_SHOWS_FOR);
+        let counted = |stats: &[Stat]| stats.iter().any(|stat| self.get(*stat) > 0);
+        if self.phase() == Phase::Fault || self.refused.load(Ordering::Relaxed) || recent_trouble {
+            Health::Act
+        } else if (self.is_offline() && !self.is_over())
+            || counted(&[Stat::FramesLost, Stat::FramesDropped, Stat::FramesRejected, Stat::FramesMissed, Stat::FramesIncomplete])
+        {
+            Health::Look
+        } else {
+            Health::Good
+        }
+    }
+
+    /// One snapshot, in which accepted = confirmed + lost + pending. What is the spool's is left for who knows it.
+    pub fn snapshot(&self) -> [i64; Stat::COUNT] {
+        // What ends is read before what begins: a frame that is seen confirmed is then also seen accepted.
+        let order = [Stat::FramesConfirmed, Stat::FramesLost, Stat::ChunksConfirmed, Stat::ChunksLost];
+        let ended = order.map(|stat| self.get(stat));
+        let mut values: [i64; Stat::COUNT] = std::array::from_fn(|index| self.counts[index].load(Ordering::Acquire));
+        for (stat, value) in order.into_iter().zip(ended) {
+            values[stat as usize] = value;
+        }
+        values[Stat::FramesPending as usize] = values[Stat::FramesAccepted as usize] - ended[0] - ended[1];
+        values[Stat::ChunksPending as usize] = values[Stat::ChunksSealed as usize] - ended[2] - ended[3];
+        debug_assert!(values[Stat::FramesPending as usize] >= 0, "more frames ended than began");
+        values[Stat::State as usize] = self.state();
+        values[Stat::Health as usize] = self.health() as i64;
+        let age = |moment: &Moment| moment.age(self.began).map_or(-1, |age| age.as_millis() as i64);
+        values[Stat::LastFrameAgeMs as usize] = age(&self.last_frame);
+        values[Stat::LastConfirmedAgeMs as usize] = age(&self.last_confirmed);
+        values
+    }
+
+    /// The service's id.
+    pub fn data_id(&self) -> Option<String> {
+        self.data_id.lock().clone()
+    }
+
+    /// The stream exists at the service.
+    pub fn set_data_id(&self, data_id: &str) {
+        *self.data_id.lock() = Some(data_id.into());
+    }
+
+    /// Bytes a second that go to the spool, as last seen; 0 = not known.
+    pub fn spool_rate(&self) -> i64 {
+        self.spool_rate.load(Ordering::Relaxed)
+    }
+
+    /// As seen over a chunk.
+    pub fn set_spool_rate(&self, bytes_per_second: i64) {
+        self.spool_rate.store(bytes_per_second, Ordering::Relaxed);
+    }
+}
+
+/// A moment that many may set and read: milliseconds after a beginning; 0 = never.
+#[derive(Default)]
+struct Moment(AtomicI64);
+
+impl Moment {
+    fn set(&self, began: Instant) {
+        self.0.store(began.elapsed().as_millis() as i64 + 1, Ordering::Relaxed);
+    }
+
+    fn age(&self, began: Instant) -> Option<Duration> {
+        let set = self.0.load(Ordering::Relaxed);
+        (set > 0).then(|| began.elapsed().saturating_sub(Duration::from_millis(set as u64 - 1)))
+    }
+}

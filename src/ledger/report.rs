@@ -1,0 +1,96 @@
+//! The report (JSON) and the status line of a stream.
+
+use super::{Ledger, Loss};
+use crate::codes::{Stat, State};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// Reasons that are told one by one; the rest is told together, so that the report stays short.
+const REASONS_TOLD: usize = 20;
+
+/// What there is to say of a stream, for `RHEED_TEXT_REPORT` and for the final report in the spool.
+pub fn report(ledger: &Ledger) -> Value {
+    let values = ledger.snapshot();
+    let counts = |stats: &[(&str, Stat)]| -> Map<String, Value> {
+        stats.iter().map(|(name, stat)| ((*name).into(), values[*stat as usize].into())).collect()
+    };
+    json!({
+        "local_id": ledger.local_id,
+        "data_id": ledger.data_id(),
+        "stream_name": ledger.name,
+        "state": state_word(values[Stat::State as usize]),
+        "frames": counts(&[
+            ("accepted", Stat::FramesAccepted),
+            ("confirmed", Stat::FramesConfirmed),
+            ("pending", Stat::FramesPending),
+            ("lost", Stat::FramesLost),
+            ("dropped", Stat::FramesDropped),
+            ("rejected", Stat::FramesRejected),
+            ("missed", Stat::FramesMissed),
+            ("incomplete", Stat::FramesIncomplete),
+        ]),
+        "chunks": counts(&[
+            ("sealed", Stat::ChunksSealed),
+            ("confirmed", Stat::ChunksConfirmed),
+            ("pending", Stat::ChunksPending),
+            ("lost", Stat::ChunksLost),
+        ]),
+        "bytes": counts(&[("raw", Stat::BytesRaw), ("shards", Stat::BytesShards), ("sent", Stat::BytesSent)]),
+        "losses": losses(ledger.losses()),
+        "events_dropped": ledger.notices.events.dropped(),
+    })
+}
+
+fn losses(by_reason: BTreeMap<String, Loss>) -> Vec<Value> {
+    let mut losses: Vec<(String, Loss)> = by_reason.into_iter().collect();
+    losses.sort_by_key(|(_, loss)| std::cmp::Reverse(loss.frames));
+    if losses.len() > REASONS_TOLD {
+        let rest = losses.split_off(REASONS_TOLD);
+        let sum = |count: fn(&Loss) -> u64| rest.iter().map(|(_, loss)| count(loss)).sum();
+        losses.push((format!("{} other reasons", rest.len()), Loss { frames: sum(|loss| loss.frames), chunks: sum(|loss| loss.chunks) }));
+    }
+    losses.into_iter().map(|(reason, loss)| json!({ "reason": reason, "frames": loss.frames, "chunks": loss.chunks })).collect()
+}
+
+/// A state's name in reports.
+fn state_word(state: i64) -> &'static str {
+    const WORDS: [(State, &str); 8] = [
+        (State::Connecting, "connecting"),
+        (State::Offline, "offline"),
+        (State::Streaming, "streaming"),
+        (State::Spooling, "spooling"),
+        (State::Finalizing, "finalizing"),
+        (State::Finalized, "finalized"),
+        (State::Aborted, "aborted"),
+        (State::Fault, "closed by a fault"),
+    ];
+    WORDS.iter().find(|(known, _)| *known as i64 == state).map_or("unknown", |(_, word)| word)
+}
+
+/// One line for a person, from a snapshot.
+pub fn status_line(values: &[i64; Stat::COUNT]) -> String {
+    let value = |stat: Stat| values[stat as usize];
+    let mut line = format!(
+        "{}: {} frames taken, {} confirmed, {} pending",
+        state_word(value(Stat::State)),
+        value(Stat::FramesAccepted),
+        value(Stat::FramesConfirmed),
+        value(Stat::FramesPending),
+    );
+    for (stat, word) in [
+        (Stat::FramesLost, "LOST"),
+        (Stat::FramesDropped, "dropped"),
+        (Stat::FramesMissed, "missed by the camera"),
+        (Stat::FramesRejected, "rejected"),
+        (Stat::FramesIncomplete, "incomplete"),
+    ] {
+        if value(stat) > 0 {
+            line.push_str(&format!(", {} {word}", value(stat)));
+        }
+    }
+    let fps = value(Stat::FpsMilli);
+    if fps > 0 {
+        line.push_str(&format!(", {}.{} fps", fps / 1000, fps % 1000 / 100));
+    }
+    line
+}

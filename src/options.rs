@@ -1,0 +1,717 @@
+//! The options: one table gives each key's type, default, range and meaning. `docs/options.md` is made from it.
+
+use crate::codes::Code;
+use crate::error::{Error, Result};
+use reqwest::Url;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// The service of the guide.
+pub const DEFAULT_ENDPOINT: &str = "https://api.atomscale.ai";
+
+/// Where the frames go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// No service: everything stays in the spool.
+    None,
+    /// The service's address, without a slash at its end.
+    Url(String),
+}
+
+impl Endpoint {
+    /// As the manifest has it: the address or `none`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Endpoint::None => "none",
+            Endpoint::Url(url) => url,
+        }
+    }
+}
+
+/// What `rheed_init` and `rheed_resume` were told, checked and complete.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)] // Each field is the key of the same name: the table below says what it means.
+pub struct Options {
+    pub fps: f64,
+    pub chunk_size: u32,
+    pub rotations_per_min: f64,
+    pub stream_name: String,
+    pub physical_sample: Option<String>,
+    pub project_id: Option<Uuid>,
+    pub tags: Vec<String>,
+    pub azimuth: Option<String>,
+    pub api_key: Option<String>,
+    pub api_key_file: Option<PathBuf>,
+    pub endpoint: Endpoint,
+    pub allow_http: bool,
+    pub proxy: Option<String>,
+    pub ca_file: Option<PathBuf>,
+    pub connect_timeout: Duration,
+    pub request_timeout: Duration,
+    pub max_workers: u32,
+    pub clock_sync: bool,
+    pub queue_bytes: u64,
+    pub frame_bytes: u64,
+    pub block_when_full: bool,
+    pub spool_dir: PathBuf,
+    pub spool_max_bytes: u64,
+    pub spool_min_free_bytes: u64,
+    pub spool_retention: Duration,
+    pub compression_level: i32,
+    pub significant_bits: u32,
+    pub paced: bool,
+    pub verbosity: i32,
+    pub log_file: LogFile,
+    pub log_max_bytes: u64,
+}
+
+/// Where the log file lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogFile {
+    /// `rheed.log` in the spool folder.
+    InSpool,
+    /// No file.
+    None,
+    /// There.
+    At(PathBuf),
+}
+
+/// A row of the table.
+struct Key {
+    name: &'static str,
+    default: &'static str,
+    values: &'static str,
+    meaning: &'static str,
+    /// Takes the value, or says what would be right.
+    set: fn(&mut Options, &str) -> std::result::Result<(), String>,
+}
+
+const KEYS: &[Key] = &[
+    Key {
+        name: "fps",
+        default: "",
+        values: "number, above 0 to 10000",
+        meaning: "Frames per second that the camera is set to. Required by `rheed_init`.",
+        set: |o, v| Ok(o.fps = number(v, 1e-3, 1e4)?),
+    },
+    Key {
+        name: "chunk_size",
+        default: "",
+        values: "whole number of frames, 2 seconds' worth to 1000000",
+        meaning: "Frames that are sent together. Default and least: `fps` times 2, rounded up.",
+        set: |o, v| Ok(o.chunk_size = whole(v, 1, 1_000_000)?),
+    },
+    Key {
+        name: "rotations_per_min",
+        default: "0",
+        values: "number, 0 to 10000",
+        meaning: "Speed of the sample's rotation; 0 = it does not rotate.",
+        set: |o, v| Ok(o.rotations_per_min = number(v, 0.0, 1e4)?),
+    },
+    Key {
+        name: "stream_name",
+        default: "",
+        values: "text, at most 255 bytes",
+        meaning: "The stream's name at the service. Default: `RHEED Stream @ 8:34AM`, with the local time.",
+        set: |o, v| Ok(o.stream_name = text(v, 255)?),
+    },
+    Key {
+        name: "physical_sample",
+        default: "",
+        values: "name or UUID",
+        meaning: "The sample that is grown. A name is created when the service does not know it; a UUID must exist.",
+        set: |o, v| Ok(o.physical_sample = Some(text(v, 255)?)),
+    },
+    Key {
+        name: "project_id",
+        default: "",
+        values: "UUID",
+        meaning: "The project that the stream belongs to.",
+        set: |o, v| Ok(o.project_id = Some(Uuid::parse_str(v).map_err(|_| "a UUID such as 123e4567-e89b-12d3-a456-426614174000".to_string())?)),
+    },
+    Key {
+        name: "tags",
+        default: "",
+        values: "names, with commas between",
+        meaning: "Tags of the stream; created when missing. Upper and lower case are the same.",
+        set: |o, v| Ok(o.tags = tags(v)?),
+    },
+    Key {
+        name: "azimuth",
+        default: "",
+        values: "text, at most 255 bytes",
+        meaning: "Azimuth label, of a stream that does not rotate.",
+        set: |o, v| Ok(o.azimuth = Some(text(v, 255)?)),
+    },
+    Key {
+        name: "api_key",
+        default: "",
+        values: "text",
+        meaning: "The key for the service; goes nowhere else. Else `api_key_file`, else the environment's `AS_API_KEY`, else `ATOMSCALE_API_KEY`.",
+        set: |o, v| Ok(o.api_key = Some(api_key(v)?)),
+    },
+    Key {
+        name: "api_key_file",
+        default: "",
+        values: "path",
+        meaning: "A file whose first line is the key.",
+        set: |o, v| Ok(o.api_key_file = Some(path(v)?)),
+    },
+    Key {
+        name: "endpoint",
+        default: "",
+        values: "URL, or `none`",
+        meaning: "The service's address, with or without a path. `none`: no service and no key, everything stays in the spool until a `rheed_resume` with an endpoint. Default: the environment's `AS_API_ENDPOINT`, else `https://api.atomscale.ai`.",
+        set: |o, v| Ok(o.endpoint = endpoint(v)?),
+    },
+    Key {
+        name: "allow_http",
+        default: "off",
+        values: "`on` or `off`",
+        meaning: "Whether plain http may be spoken beyond this computer: the key and the frames are then readable on the way.",
+        set: |o, v| Ok(o.allow_http = switch(v, "on", "off")?),
+    },
+    Key {
+        name: "proxy",
+        default: "",
+        values: "URL, or `none`",
+        meaning: "Proxy for every connection; `none`: no proxy, whatever the environment says. Default: the environment's `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`.",
+        set: |o, v| Ok(o.proxy = Some(proxy(v)?)),
+    },
+    Key {
+        name: "ca_file",
+        default: "",
+        values: "path",
+        meaning: "PEM certificates to trust beside the system's, for a proxy that inspects TLS.",
+        set: |o, v| Ok(o.ca_file = Some(path(v)?)),
+    },
+    Key {
+        name: "connect_timeout_ms",
+        default: "5000",
+        values: "milliseconds, 0 to 600000",
+        meaning: "How long `rheed_init` waits for the service's first answer, and any connection for its start (at least a second).",
+        set: |o, v| Ok(o.connect_timeout = milliseconds(v, 0, 600_000)?),
+    },
+    Key {
+        name: "request_timeout_ms",
+        default: "60000",
+        values: "milliseconds, 100 to 3600000",
+        meaning: "How long a request may take; an upload gets a second more for each 100 kB.",
+        set: |o, v| Ok(o.request_timeout = milliseconds(v, 100, 3_600_000)?),
+    },
+    Key {
+        name: "max_workers",
+        default: "8",
+        values: "whole number, 1 to 64",
+        meaning: "Uploads at a time.",
+        set: |o, v| Ok(o.max_workers = whole(v, 1, 64)?),
+    },
+    Key {
+        name: "clock_sync",
+        default: "on",
+        values: "`on` or `off`",
+        meaning: "Whether this computer's clock is compared with the service's. The environment's `ATOMSCALE_SKIP_CLOCK_SYNC` (set, not `0`) makes the default `off`.",
+        set: |o, v| Ok(o.clock_sync = switch(v, "on", "off")?),
+    },
+    Key {
+        name: "queue_bytes",
+        default: "64 MiB",
+        values: "bytes, 1 MiB to 64 GiB",
+        meaning: "Memory for frames between push and encoder. A frame (8 bits a pixel) must fit.",
+        set: |o, v| Ok(o.queue_bytes = bytes(v, 1 << 20, 64 << 30)?),
+    },
+    Key {
+        name: "frame_bytes",
+        default: "0",
+        values: "bytes, at most `queue_bytes`",
+        meaning: "Size of the frames to come (width x height, 8 bits a pixel): the memory is prepared by `rheed_init` rather than at the first push. 0 = not known.",
+        set: |o, v| Ok(o.frame_bytes = bytes(v, 0, 64 << 30)?),
+    },
+    Key {
+        name: "when_full",
+        default: "drop",
+        values: "`drop` or `block`",
+        meaning: "What a push does when no slot is free: answer `RHEED_E_QUEUE_FULL`, or wait. For a camera's callback: `drop`.",
+        set: |o, v| Ok(o.block_when_full = switch(v, "block", "drop")?),
+    },
+    Key {
+        name: "spool_dir",
+        default: "",
+        values: "path",
+        meaning: "Where frames lie until they are confirmed; several programs may share it. Default: `rheed-stream` in the user's state folder (`$XDG_STATE_HOME`, else `~/.local/state`).",
+        set: |o, v| Ok(o.spool_dir = path(v)?),
+    },
+    Key {
+        name: "spool_max_bytes",
+        default: "0",
+        values: "bytes, 0 or at least 1 MiB",
+        meaning: "Bound for all that lies in the spool; then frames are refused with `RHEED_E_DISK_FULL`. 0 = only the disk is the bound.",
+        set: |o, v| {
+            o.spool_max_bytes = bytes(v, 0, i64::MAX as u64)?;
+            if o.spool_max_bytes == 0 || o.spool_max_bytes >= 1 << 20 { Ok(()) } else { Err("0, or at least 1 MiB".into()) }
+        },
+    },
+    Key {
+        name: "spool_min_free_bytes",
+        default: "1 GiB",
+        values: "bytes",
+        meaning: "Room on the disk that is left to others: below it frames are refused with `RHEED_E_DISK_FULL`.",
+        set: |o, v| Ok(o.spool_min_free_bytes = bytes(v, 0, i64::MAX as u64)?),
+    },
+    Key {
+        name: "spool_retention_s",
+        default: "2592000",
+        values: "seconds",
+        meaning: "How long chunks that were set aside, and final reports, are kept (30 days).",
+        set: |o, v| Ok(o.spool_retention = Duration::from_secs(whole(v, 0, 100 * 365 * 86_400)?)),
+    },
+    Key {
+        name: "compression_level",
+        default: "1",
+        values: "whole number, -100 to 19",
+        meaning: "zstd level: higher is smaller and slower.",
+        set: |o, v| Ok(o.compression_level = whole(v, -100, 19)?),
+    },
+    Key {
+        name: "significant_bits",
+        default: "16",
+        values: "whole number, 8 to 16",
+        meaning: "How many of Mono16's low bits bear the picture: the 8 highest of them are kept.",
+        set: |o, v| Ok(o.significant_bits = whole(v, 8, 16)?),
+    },
+    Key {
+        name: "pace",
+        default: "realtime",
+        values: "`realtime` or `off`",
+        meaning: "Whether `rheed_run` asks its source `fps` times a second, or as fast as it can.",
+        set: |o, v| Ok(o.paced = switch(v, "realtime", "off")?),
+    },
+    Key {
+        name: "verbosity",
+        default: "0",
+        values: "0 to 4",
+        meaning: "What is told on the console or to the log callback: 0 nothing, 1 errors, 2 warnings and milestones, 3 each chunk, 4 each frame and request.",
+        set: |o, v| Ok(o.verbosity = whole(v, 0, 4)?),
+    },
+    Key {
+        name: "log_file",
+        default: "",
+        values: "path, or `none`",
+        meaning: "The log file; takes warnings and milestones, and more as `verbosity` says. Default: `rheed.log` in the spool.",
+        set: |o, v| Ok(o.log_file = if v == "none" { LogFile::None } else { LogFile::At(path(v)?) }),
+    },
+    Key {
+        name: "log_max_bytes",
+        default: "10 MiB",
+        values: "bytes, 64 KiB to 1 GiB",
+        meaning: "Size at which the log file is put aside as `.1` and begun anew.",
+        set: |o, v| Ok(o.log_max_bytes = bytes(v, 64 << 10, 1 << 30)?),
+    },
+];
+
+impl Options {
+    /// The options of `rheed_init`.
+    pub fn for_stream(text: &str) -> Result<Options> {
+        let mut options = Options::parse(text)?;
+        if options.fps == 0.0 {
+            return Err(bad("fps", "is missing: give the camera's frames per second"));
+        }
+        let least = (2.0 * options.fps).ceil() as u32;
+        if options.chunk_size == 0 {
+            options.chunk_size = least.max(1);
+        } else if options.chunk_size < least {
+            return Err(bad("chunk_size", &format!("= {} is less than 2 seconds of frames: at {} fps at least {least}", options.chunk_size, options.fps)));
+        }
+        if options.azimuth.is_some() && options.rotations_per_min > 0.0 {
+            return Err(bad("azimuth", "is for a stream that does not rotate: leave it out, or set rotations_per_min = 0"));
+        }
+        if options.frame_bytes > options.queue_bytes {
+            return Err(bad("frame_bytes", &format!("= {} is more than queue_bytes = {}", options.frame_bytes, options.queue_bytes)));
+        }
+        if options.stream_name.is_empty() {
+            let now = jiff::Zoned::now();
+            options.stream_name = format!("RHEED Stream @ {}", now.strftime("%-I:%M%p"));
+        }
+        options.complete()
+    }
+
+    /// The options of `rheed_resume`.
+    pub fn for_resume(text: &str) -> Result<Options> {
+        Options::parse(text)?.complete()
+    }
+
+    fn parse(text: &str) -> Result<Options> {
+        let mut options = Options::empty();
+        for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
+            (key.set)(&mut options, key.default).map_err(|right| bad(key.name, &right))?;
+        }
+        if std::env::var_os("ATOMSCALE_SKIP_CLOCK_SYNC").is_some_and(|value| value != "0") {
+            options.clock_sync = false;
+        }
+        let mut given: Vec<&str> = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim_start_matches('\u{feff}').trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (name, value) = line
+                .split_once('=')
+                .map(|(name, value)| (name.trim(), value.trim()))
+                .ok_or_else(|| option_error(format!("line {}: `{}` has no `=`: write `key = value`", number + 1, shown(line))))?;
+            let key = KEYS.iter().find(|key| key.name == name).ok_or_else(|| unknown(name))?;
+            if given.contains(&key.name) {
+                return Err(bad(name, "is given twice: give it once"));
+            }
+            given.push(key.name);
+            if value.is_empty() {
+                return Err(bad(name, &format!("has no value: give {}, or leave the line out", key.values)));
+            }
+            // A value that might be secret is not repeated in messages.
+            let told = if ["api_key", "proxy", "endpoint"].contains(&name) { String::new() } else { format!("= {} ", shown(value)) };
+            (key.set)(&mut options, value).map_err(|right| bad(name, &format!("{told}is not right: give {right}")))?;
+        }
+        Ok(options)
+    }
+
+    /// What the environment and files give, and what options demand of each other.
+    fn complete(mut self) -> Result<Options> {
+        if self.endpoint == Endpoint::Url(String::new()) {
+            let address = environment("AS_API_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.into());
+            self.endpoint = endpoint(&address)
+                .map_err(|right| bad("endpoint", &format!("= {} (environment, AS_API_ENDPOINT) is not right: give {right}", shown(&address))))?;
+        }
+        if let Endpoint::Url(url) = &self.endpoint {
+            if !self.allow_http && !may_speak_plainly(url) {
+                return Err(bad("endpoint", "is plain http to another computer, where anybody on the way can read the key: use https, or set allow_http = on"));
+            }
+            self.api_key = Some(self.find_api_key()?);
+        }
+        if self.spool_dir.as_os_str().is_empty() {
+            self.spool_dir = crate::platform::default_spool()
+                .ok_or_else(|| Error::new(Code::ESpool, "no spool folder: set spool_dir, since the environment has no HOME"))?;
+        }
+        Ok(self)
+    }
+
+    fn find_api_key(&mut self) -> Result<String> {
+        if let Some(key) = self.api_key.take() {
+            return Ok(key);
+        }
+        if let Some(file) = &self.api_key_file {
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| Error::new(Code::ENotFound, format!("api_key_file {}: {error}", file.display())))?;
+            let line = text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default().trim();
+            return api_key(line).map_err(|right| bad("api_key_file", &format!("{}: its first line should be {right}", file.display())));
+        }
+        for name in ["AS_API_KEY", "ATOMSCALE_API_KEY"] {
+            if let Some(value) = environment(name) {
+                return api_key(value.trim()).map_err(|right| Error::new(Code::EAuth, format!("the environment's {name} should be {right}")));
+            }
+        }
+        Err(Error::new(Code::EAuth, "no API key: set api_key or api_key_file, or AS_API_KEY in the environment"))
+    }
+
+    fn empty() -> Options {
+        Options {
+            fps: 0.0,
+            chunk_size: 0,
+            rotations_per_min: 0.0,
+            stream_name: String::new(),
+            physical_sample: None,
+            project_id: None,
+            tags: Vec::new(),
+            azimuth: None,
+            api_key: None,
+            api_key_file: None,
+            endpoint: Endpoint::Url(String::new()),
+            allow_http: false,
+            proxy: None,
+            ca_file: None,
+            connect_timeout: Duration::ZERO,
+            request_timeout: Duration::ZERO,
+            max_workers: 0,
+            clock_sync: true,
+            queue_bytes: 0,
+            frame_bytes: 0,
+            block_when_full: false,
+            spool_dir: PathBuf::new(),
+            spool_max_bytes: 0,
+            spool_min_free_bytes: 0,
+            spool_retention: Duration::ZERO,
+            compression_level: 0,
+            significant_bits: 0,
+            paced: true,
+            verbosity: 0,
+            log_file: LogFile::InSpool,
+            log_max_bytes: 0,
+        }
+    }
+}
+
+/// The page `docs/options.md`.
+pub fn markdown() -> String {
+    let mut page = String::from(
+        "# Options\n\n\
+         `rheed_init` and `rheed_resume` take their options as one UTF-8 text, a `key = value` a line:\n\n\
+         ```\nfps = 60\napi_key_file = C:\\rheed\\key.txt\nphysical_sample = Bi2Se3 on sapphire, run 12\ntags = Bi2Se3, night shift\n```\n\n\
+         `#` begins a comment where it is a line's first character that is not blank. The value is everything after the first `=`,\n\
+         without the blanks around it; there are no quotes and no escapes, so `D:\\new` is itself. A byte-order mark and carriage\n\
+         returns are dropped. Decimals have a point. Sizes are bytes, or have a unit: `KiB`, `MiB`, `GiB`. A key that is unknown or\n\
+         given twice, or a value out of range, is `RHEED_E_OPTION`, and the message names the key and what would be right.\n\n\
+         This page is made from the table in `src/options.rs`: `UPDATE_DOCS=1 cargo test --lib options` writes it.\n\n\
+         | key | values | default | meaning |\n| --- | --- | --- | --- |\n",
+    );
+    for key in KEYS {
+        let default = if key.default.is_empty() { "" } else { &format!("`{}`", key.default) };
+        let _ = writeln!(page, "| `{}` | {} | {} | {} |", key.name, key.values, default, key.meaning);
+    }
+    page
+}
+
+/// Whether an address may be spoken to without `allow_http`: https, or this computer.
+pub fn may_speak_plainly(address: &str) -> bool {
+    let Ok(url) = Url::parse(address) else { return false };
+    url.scheme() == "https"
+        || match url.host_str() {
+            Some("localhost") => true,
+            Some(host) => {
+                host.trim_matches(['[', ']']).parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+            }
+            None => false,
+        }
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
+fn bad(key: &str, what: &str) -> Error {
+    option_error(format!("{key} {what}"))
+}
+
+fn option_error(message: String) -> Error {
+    Error::new(Code::EOption, message)
+}
+
+fn unknown(name: &str) -> Error {
+    let alike = KEYS
+        .iter()
+        .map(|key| (distance(name, key.name), key.name))
+        .min()
+        .filter(|(distance, _)| *distance <= 3)
+        .map_or("docs/options.md lists the keys".into(), |(_, known)| format!("did you mean {known}?"));
+    option_error(format!("{} is no option: {alike}", shown(name)))
+}
+
+/// How many letters must be changed to make one word the other.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().take(64).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.chars().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// A value as it may stand in a message: no control characters, not endless.
+fn shown(value: &str) -> String {
+    let mut shown: String = value.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if value.chars().count() > 80 {
+        shown.push_str("...");
+    }
+    shown
+}
+
+fn number(value: &str, least: f64, most: f64) -> std::result::Result<f64, String> {
+    match value.parse::<f64>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ if value.contains(',') => Err("a number with a decimal point, not a comma".into()),
+        _ => Err(format!("a number from {least} to {most}")),
+    }
+}
+
+fn whole<T: std::str::FromStr + PartialOrd + std::fmt::Display + Copy>(value: &str, least: T, most: T) -> std::result::Result<T, String> {
+    match value.parse::<T>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("a whole number from {least} to {most}")),
+    }
+}
+
+fn milliseconds(value: &str, least: u64, most: u64) -> std::result::Result<Duration, String> {
+    whole(value, least, most).map(Duration::from_millis)
+}
+
+fn bytes(value: &str, least: u64, most: u64) -> std::result::Result<u64, String> {
+    let split = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+    let (digits, unit) = value.split_at(split);
+    let factor = match unit.trim() {
+        "" | "B" => Some(1),
+        "KiB" => Some(1u64 << 10),
+        "MiB" => Some(1 << 20),
+        "GiB" => Some(1 << 30),
+        "TiB" => Some(1 << 40),
+        _ => None,
+    };
+    factor
+        .zip(digits.parse::<u64>().ok())
+        .and_then(|(factor, number)| number.checked_mul(factor))
+        .filter(|bytes| (least..=most).contains(bytes))
+        .ok_or_else(|| format!("bytes from {least} to {most}, as a whole number, or one with KiB, MiB or GiB"))
+}
+
+fn switch(value: &str, on: &str, off: &str) -> std::result::Result<bool, String> {
+    if value == on {
+        Ok(true)
+    } else if value == off {
+        Ok(false)
+    } else {
+        Err(format!("{on} or {off}"))
+    }
+}
+
+fn text(value: &str, most: usize) -> std::result::Result<String, String> {
+    if value.len() > most || value.chars().any(char::is_control) {
+        return Err(format!("text of at most {most} bytes without control characters"));
+    }
+    Ok(value.into())
+}
+
+fn path(value: &str) -> std::result::Result<PathBuf, String> {
+    let path = Path::new(value);
+    // Made absolute now: a host may change its current folder.
+    if value.contains('\0') { Err("a path".into()) } else { std::path::absolute(path).map_err(|_| "a path".into()) }
+}
+
+fn tags(value: &str) -> std::result::Result<Vec<String>, String> {
+    let mut tags: Vec<String> = Vec::new();
+    for tag in value.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
+        let tag = text(tag, 255)?;
+        if !tags.iter().any(|known| known.to_lowercase() == tag.to_lowercase()) {
+            tags.push(tag);
+        }
+    }
+    if tags.len() > 100 { Err("at most 100 tags".into()) } else { Ok(tags) }
+}
+
+fn api_key(value: &str) -> std::result::Result<String, String> {
+    if value.is_empty() || value.len() > 4096 || !value.bytes().all(|byte| (0x21..=0x7e).contains(&byte)) {
+        return Err("a key of printable ASCII without blanks".into());
+    }
+    Ok(value.into())
+}
+
+fn endpoint(value: &str) -> std::result::Result<Endpoint, String> {
+    if value == "none" {
+        return Ok(Endpoint::None);
+    }
+    let right = "an address such as https://api.atomscale.ai, or none";
+    let url = Url::parse(value).map_err(|_| right.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(right.into());
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        return Err("an address without user, password, query and fragment".into());
+    }
+    Ok(Endpoint::Url(url.as_str().trim_end_matches('/').into()))
+}
+
+fn proxy(value: &str) -> std::result::Result<String, String> {
+    if value == "none" {
+        return Ok(value.into());
+    }
+    match Url::parse(value) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host_str().is_some() => Ok(value.into()),
+        _ => Err("an address such as http://proxy.example:3128, or none".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(text: &str) -> Result<Options> {
+        Options::for_stream(&format!("endpoint = none\nspool_dir = /tmp/spool\n{text}"))
+    }
+
+    #[test]
+    fn the_options_page_is_what_the_table_says() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/options.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&page, markdown()).unwrap();
+        }
+        let committed = std::fs::read_to_string(page).unwrap_or_default();
+        assert!(committed == markdown(), "docs/options.md is stale: run `UPDATE_DOCS=1 cargo test --lib options` and commit it");
+    }
+
+    #[test]
+    fn every_default_in_the_table_is_a_good_value() {
+        let options = stream("fps = 30").unwrap();
+        assert_eq!((options.chunk_size, options.max_workers, options.queue_bytes), (60, 8, 64 << 20));
+        assert!(options.paced && !options.block_when_full && !options.allow_http);
+    }
+
+    #[test]
+    fn a_value_is_all_after_the_first_equals_sign_without_escapes() {
+        let options = stream("\u{feff}fps=2.5\r\n  # note = 1\r\nstream_name = a = b # c \\n\r\n").unwrap();
+        assert_eq!(options.stream_name, "a = b # c \\n");
+        assert_eq!(options.chunk_size, 5);
+    }
+
+    #[test]
+    fn a_bad_option_is_named_with_what_would_be_right() {
+        for (text, words) in [
+            ("", "fps is missing"),
+            ("fps = 0", "fps = 0 is not right"),
+            ("fps = nan", "a number from"),
+            ("fps = 12,5", "decimal point"),
+            ("fps = 10\nfps = 10", "given twice"),
+            ("fps = 10\nchunksize = 3", "did you mean chunk_size?"),
+            ("fps = 10\nnonsense_here = 3", "docs/options.md"),
+            ("fps = 10\nchunk_size = 19", "at least 20"),
+            ("fps = 10\nqueue_bytes = 12 parsecs", "KiB"),
+            ("fps = 10\nwhen_full = wait", "block or drop"),
+            ("fps = 10\nproject_id = 7", "a UUID"),
+            ("fps = 10\nazimuth = [110]\nrotations_per_min = 3", "does not rotate"),
+            ("fps = 10\nlog_file =", "has no value"),
+            ("fps = 10\nverbose", "has no `=`"),
+            ("fps = 10\nframe_bytes = 65 MiB", "queue_bytes"),
+        ] {
+            let error = stream(text).unwrap_err();
+            assert_eq!(error.code, Code::EOption, "{text}");
+            assert!(error.to_string().contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn plain_http_beyond_this_computer_must_be_allowed() {
+        let with = |endpoint: &str| Options::for_stream(&format!("fps = 1\napi_key = k\nspool_dir = /tmp/s\n{endpoint}"));
+        assert_eq!(with("endpoint = http://rheed.example").unwrap_err().code, Code::EOption);
+        for good in [
+            "endpoint = http://rheed.example\nallow_http = on",
+            "endpoint = http://127.0.0.1:80/",
+            "endpoint = http://[::1]:8080",
+            "endpoint = http://localhost",
+            "endpoint = https://rheed.example/api/",
+        ] {
+            with(good).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_key_is_never_repeated_in_a_message() {
+        let error = Options::for_stream("fps = 1\napi_key = se cret").unwrap_err();
+        assert!(!error.to_string().contains("cret"), "{error}");
+    }
+
+    #[test]
+    fn tags_are_trimmed_and_told_once() {
+        assert_eq!(stream("fps = 1\ntags = GaAs, , gaas ,InAs").unwrap().tags, ["GaAs", "InAs"]);
+    }
+}

@@ -1,0 +1,27 @@
+//! What differs between operating systems: files of their owner only, free disk, forks, signals, staying loaded.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub use unix::*;
+
+use std::io;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Unix time in nanoseconds by this computer's clock; 0 for a clock before 1970.
+pub fn unix_ns() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// Replaces a small file so that at any moment, power cut included, either the old or the new one is there.
+pub fn replace_file(path: &Path, contents: &[u8]) -> io::Result<()> {
+    use std::io::Write;
+    let next = path.with_extension("next");
+    let mut file = private_file(true).truncate(true).open(&next)?;
+    file.write_all(contents)?;
+    file.sync_all()?;
+    drop(file);
+    std::fs::rename(&next, path)?;
+    path.parent().map_or(Ok(()), sync_folder)
+}

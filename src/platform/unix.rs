@@ -1,0 +1,211 @@
+//! Linux and other Unixes.
+
+use std::ffi::CString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
+
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process is a fork of the one that started the library.
+pub fn is_forked_child() -> bool {
+    FORKED.load(Ordering::Relaxed)
+}
+
+/// Done once, at the first init: forks are noticed, and the module stays loaded, since its threads run in it.
+pub fn prepare_process() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the handler only stores to atomics and closes descriptors, which is allowed in a forked child.
+        unsafe { libc::pthread_atfork(None, None, Some(after_fork_in_child)) };
+        pin_module();
+    });
+}
+
+extern "C" fn after_fork_in_child() {
+    FORKED.store(true, Ordering::Relaxed);
+    // A lock lives as long as any copy of its descriptor: the child's copies must not keep the parent's spool locked.
+    let mut entry = LOCKS.load(Ordering::Acquire);
+    // SAFETY: entries are leaked on purpose, so a pointer once published stays good.
+    while let Some(lock) = unsafe { entry.as_ref() } {
+        let descriptor = lock.descriptor.swap(-1, Ordering::Relaxed);
+        if descriptor >= 0 {
+            // SAFETY: the child owns its copy of the descriptor, and no call of the library will use it here any more.
+            unsafe { libc::close(descriptor) };
+        }
+        entry = lock.next;
+    }
+}
+
+/// `-z nodelete` does this for the shared library; the static one may live in a plug-in that is unloaded.
+fn pin_module() {
+    let mut info = MaybeUninit::<libc::Dl_info>::zeroed();
+    // SAFETY: dladdr fills `info` for an address in a loaded module; dlopen with NOLOAD only raises that module's count.
+    unsafe {
+        let address = pin_module as *const () as *const libc::c_void;
+        if libc::dladdr(address, info.as_mut_ptr()) != 0 {
+            let name = info.assume_init().dli_fname;
+            if !name.is_null() {
+                libc::dlopen(name, libc::RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE);
+            }
+        }
+    }
+}
+
+/// Runs `start` with every signal blocked, so that the threads it starts never run a handler of the host's and never die
+/// of SIGPIPE.
+pub fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
+    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigfillset initializes `all`; pthread_sigmask initializes `before`; both only touch this thread's mask.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+    }
+    let started = start();
+    // SAFETY: `before` was filled above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+    started
+}
+
+/// How a file is opened that only its owner may read. `write` also creates it.
+pub fn private_file(write: bool) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(write).create(write).mode(0o600);
+    options
+}
+
+/// Makes a folder, and those above it, that only their owner may enter.
+pub fn create_private_folder(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Makes the names in a folder survive a power cut.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Renames; here it is done at once.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
+/// Free bytes on the disk that holds `path`, for this user.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut facts = MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: the path is NUL-terminated, and statvfs fills `facts` when it returns 0.
+    let facts = unsafe {
+        if libc::statvfs(path.as_ptr(), facts.as_mut_ptr()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        facts.assume_init()
+    };
+    #[allow(clippy::unnecessary_cast)] // The fields' widths differ between systems.
+    Ok(facts.f_bavail as u64 * facts.f_frsize as u64)
+}
+
+/// Whether a write failed because the disk is full.
+pub fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
+}
+
+/// Whether the open file is still the one with that name.
+pub fn is_still_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(named)) => open.dev() == named.dev() && open.ino() == named.ino(),
+        _ => false,
+    }
+}
+
+/// Where the spool lies when no option says so.
+pub fn default_spool() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
+    Some(state.join("rheed-stream"))
+}
+
+/// An exclusive lock on a file, let go in forked children.
+pub struct FileLock {
+    file: File,
+    entry: &'static LockEntry,
+}
+
+struct LockEntry {
+    descriptor: AtomicI32,
+    next: *mut LockEntry,
+}
+
+// SAFETY: `next` is written before the entry is published and never again.
+unsafe impl Sync for LockEntry {}
+
+/// Every lock's descriptor, where a forked child can find it without allocating or locking. Entries are used again.
+static LOCKS: AtomicPtr<LockEntry> = AtomicPtr::new(std::ptr::null_mut());
+
+impl FileLock {
+    /// Takes the lock, or says `None` when somebody else, here or elsewhere, has it.
+    pub fn take(path: &Path) -> io::Result<Option<FileLock>> {
+        let file = private_file(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(FileLock { entry: LockEntry::enter(file.as_raw_fd()), file })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// The locked file.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        self.entry.descriptor.store(-1, Ordering::Relaxed);
+    }
+}
+
+impl LockEntry {
+    fn enter(descriptor: RawFd) -> &'static LockEntry {
+        let mut at = LOCKS.load(Ordering::Acquire);
+        // SAFETY: entries are leaked on purpose, so a pointer once published stays good.
+        while let Some(entry) = unsafe { at.as_ref() } {
+            if entry.descriptor.compare_exchange(-1, descriptor, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                return entry;
+            }
+            at = entry.next;
+        }
+        let entry = Box::into_raw(Box::new(LockEntry { descriptor: AtomicI32::new(descriptor), next: std::ptr::null_mut() }));
+        let mut head = LOCKS.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: nobody else knows the entry until it is published below.
+            unsafe { (*entry).next = head };
+            match LOCKS.compare_exchange_weak(head, entry, Ordering::Release, Ordering::Relaxed) {
+                // SAFETY: leaked above, so it lives as long as the process.
+                Ok(_) => return unsafe { &*entry },
+                Err(now) => head = now,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_once_and_can_be_taken_again() {
+        let path = std::env::temp_dir().join(format!("rheed-lock-{}", uuid::Uuid::now_v7()));
+        let lock = FileLock::take(&path).unwrap().expect("free");
+        assert!(FileLock::take(&path).unwrap().is_none());
+        drop(lock);
+        assert!(FileLock::take(&path).unwrap().is_some());
+        fs::remove_file(path).unwrap();
+    }
+}

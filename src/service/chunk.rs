@@ -1,0 +1,148 @@
+//! A chunk's upload: a presigned URL is asked for, and the shard's file is sent there.
+
+use super::{Answer, Service, Trouble};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+use tokio_util::io::{InspectReader, ReaderStream};
+
+/// How much of a file is read at a time: few enough trips to the disk's threads, little memory.
+const PIECE: usize = 256 << 10;
+
+/// What the service is told of a chunk. Times are Unix milliseconds of the service's clock.
+#[derive(Clone, Debug)]
+pub struct ChunkFacts {
+    /// The stream's id at the service.
+    pub data_id: String,
+    /// Index in the stream.
+    pub chunk: u64,
+    /// Whether the sample rotates.
+    pub is_rotating: bool,
+    /// Declared.
+    pub raw_frame_rate: f64,
+    /// Measured, where it could be.
+    pub average_frame_rate: f64,
+    /// Declared frames a chunk.
+    pub chunk_size: u32,
+    /// Real frames, height, width.
+    pub dims: (u32, u32, u32),
+    /// Of the first frame.
+    pub start_unix_ms: f64,
+    /// Of the end of the last.
+    pub end_unix_ms: f64,
+    /// Offset of the service's clock and its bound, if it was measured.
+    pub clock_ms: Option<(f64, f64)>,
+}
+
+impl ChunkFacts {
+    /// Every number as a JSON string, as the service wants it.
+    fn body(&self) -> Value {
+        let number = |number: f64| format!("{number:?}");
+        let (frames, height, width) = self.dims;
+        let mut body = json!({
+            "data_id": self.data_id,
+            "data_stream": "rheed",
+            "is_stream": "1",
+            "is_rotating": if self.is_rotating { "1" } else { "0" },
+            "raw_frame_rate": number(self.raw_frame_rate),
+            "avg_frame_rate": number(self.average_frame_rate),
+            "chunk_size": self.chunk_size.to_string(),
+            "dims": format!("{frames},{height},{width}"),
+            "start_unix_ms_utc": number(self.start_unix_ms),
+            "end_unix_ms_utc": number(self.end_unix_ms),
+        });
+        if let Some((offset, uncertainty)) = self.clock_ms {
+            body["clock_offset_ms"] = number(offset).into();
+            body["clock_uncertainty_ms"] = number(uncertainty).into();
+        }
+        body
+    }
+}
+
+/// Where an upload failed: the two have different meanings.
+#[derive(Debug)]
+pub enum UploadTrouble {
+    /// The service would not give a URL.
+    Presign(Trouble),
+    /// The URL would not take the shard. Always worth another URL.
+    Put(Trouble),
+    /// The file cannot be read.
+    File(std::io::Error),
+}
+
+impl Service {
+    /// Asks for a URL and sends the shard there. 2xx is the confirmation. `sent` hears of every piece that goes out.
+    pub async fn upload(
+        &self,
+        facts: &ChunkFacts,
+        shard: &Path,
+        bytes: u64,
+        sent: impl Fn(usize) + Send + Sync + 'static,
+    ) -> Result<(), UploadTrouble> {
+        let url = self.presign(facts).await.map_err(UploadTrouble::Presign)?;
+        let file = tokio::fs::File::open(shard).await.map_err(UploadTrouble::File)?;
+        let body = reqwest::Body::wrap_stream(ReaderStream::with_capacity(InspectReader::new(file, move |piece| sent(piece.len())), PIECE));
+        let request = self
+            .storage
+            .put(url)
+            // Presigned URLs want it empty, and object storage wants to know the length.
+            .header(CONTENT_TYPE, HeaderValue::from_static(""))
+            .header(CONTENT_LENGTH, bytes)
+            .timeout(self.request_timeout + Duration::from_millis(bytes / 100))
+            .body(body);
+        let shown = format!("PUT chunk {}", facts.chunk);
+        self.send(&shown, request).await.map(|_| ()).map_err(UploadTrouble::Put)
+    }
+
+    async fn presign(&self, facts: &ChunkFacts) -> Answer<reqwest::Url> {
+        let path = format!(
+            "/data_entries/raw_data/staged/upload_urls/?original_filename=frames.zarr%2Fframes%2Fc%2F{}%2F0%2F0&num_parts=1&staging_type=stream",
+            facts.chunk
+        );
+        let answer = self.post(&path, Some(&facts.body())).await?;
+        let offer = answer.as_array().and_then(|offers| offers.first()).unwrap_or(&answer);
+        let url = offer.get("url").and_then(Value::as_str).filter(|url| self.may_use(url));
+        url.and_then(|url| reqwest::Url::parse(url).ok())
+            .ok_or_else(|| Trouble::Later { status: 200, words: "an answer without a URL that may be used".into(), after: None })
+    }
+}
+
+impl std::fmt::Display for UploadTrouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            UploadTrouble::Presign(trouble) => trouble.fmt(f),
+            UploadTrouble::Put(trouble) => write!(f, "the upload failed: {trouble}"),
+            UploadTrouble::File(error) => write!(f, "the chunk's file cannot be read: {error}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_goes_out_as_a_string_and_an_unmeasured_clock_not_at_all() {
+        let mut facts = ChunkFacts {
+            data_id: "id".into(),
+            chunk: 3,
+            is_rotating: false,
+            raw_frame_rate: 10.0,
+            average_frame_rate: 9.5,
+            chunk_size: 20,
+            dims: (7, 4, 5),
+            start_unix_ms: 1_700_000_000_000.25,
+            end_unix_ms: 1_700_000_000_700.0,
+            clock_ms: None,
+        };
+        let body = facts.body();
+        assert!(body.as_object().unwrap().values().all(Value::is_string));
+        assert_eq!(body["raw_frame_rate"], "10.0");
+        assert_eq!(body["dims"], "7,4,5");
+        assert_eq!(body["start_unix_ms_utc"], "1700000000000.25");
+        assert_eq!(body.get("clock_offset_ms"), None);
+        facts.clock_ms = Some((-1.5, 0.25));
+        assert_eq!(facts.body()["clock_offset_ms"], "-1.5");
+    }
+}

@@ -1,0 +1,85 @@
+//! The Zarr shard's bytes: codec `sharding_indexed`, one zstd frame an inner chunk, index at the end.
+//!
+//! A chunk file is a shard as soon as its index stands behind its frames. Inner chunks may lie anywhere before the index, so
+//! the spool's own records between them do no harm (Zarr v3 specification, sharding codec).
+
+use zstd::bulk::Compressor;
+use zstd::zstd_safe::compress_bound;
+
+/// Where one frame lies in the shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FramePlace {
+    /// Of its first byte.
+    pub offset: u64,
+    /// Compressed bytes.
+    pub bytes: u64,
+}
+
+/// Bytes of an index for so many frames: (offset, nbytes) each, and the crc.
+pub const fn index_bytes(frames: u64) -> u64 {
+    16 * frames + 4
+}
+
+/// The index: (offset, nbytes) little-endian in frame order, then the crc32c of these.
+pub fn index(frames: &[FramePlace]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(index_bytes(frames.len() as u64) as usize);
+    for frame in frames {
+        bytes.extend_from_slice(&frame.offset.to_le_bytes());
+        bytes.extend_from_slice(&frame.bytes.to_le_bytes());
+    }
+    bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+    bytes
+}
+
+/// Compresses frames, one zstd frame each, with the content size in its header.
+pub struct FrameCompressor {
+    zstd: Compressor<'static>,
+}
+
+impl FrameCompressor {
+    /// With a zstd level.
+    pub fn new(level: i32) -> std::io::Result<FrameCompressor> {
+        let zstd = Compressor::new(level)?;
+        Ok(FrameCompressor { zstd })
+    }
+
+    /// Room that a compressed frame may take at most.
+    pub fn bound(frame_bytes: usize) -> usize {
+        compress_bound(frame_bytes)
+    }
+
+    /// Compresses a frame behind what is in `out`, whose capacity grows at most once for a frame size.
+    pub fn append(&mut self, pixels: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
+        let before = out.len();
+        out.reserve(FrameCompressor::bound(pixels.len()));
+        let mut tail = std::io::Cursor::new(std::mem::take(out));
+        tail.set_position(before as u64);
+        let done = self.zstd.compress_to_buffer(pixels, &mut tail);
+        *out = tail.into_inner();
+        done.map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_ends_with_the_crc_of_its_entries() {
+        let index = index(&[FramePlace { offset: 7, bytes: 9 }]);
+        assert_eq!(index.len() as u64, index_bytes(1));
+        assert_eq!(index[..8], 7u64.to_le_bytes());
+        assert_eq!(index[16..], crc32c::crc32c(&index[..16]).to_le_bytes());
+    }
+
+    #[test]
+    fn a_frame_comes_back_behind_what_was_there_at_every_level() {
+        let pixels: Vec<u8> = (0..10_000u32).map(|i| (i * i % 251) as u8).collect();
+        for level in [-20, 1, 3] {
+            let mut out = b"head".to_vec();
+            FrameCompressor::new(level).unwrap().append(&pixels, &mut out).unwrap();
+            assert_eq!(&out[..4], b"head");
+            assert_eq!(zstd::bulk::decompress(&out[4..], pixels.len()).unwrap(), pixels);
+        }
+    }
+}

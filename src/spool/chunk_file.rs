@@ -1,0 +1,148 @@
+//! A chunk on its way to disk: frames are appended one after another; sealed, the file is the shard.
+
+use super::layout;
+use super::record::{FrameRecord, Head, Seal};
+use crate::clock::ClockOffset;
+use crate::platform;
+use crate::shard::{self, FramePlace};
+use crate::stamps::ChunkStamps;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// The open chunk of a stream.
+pub struct ChunkFile {
+    file: File,
+    folder: PathBuf,
+    path: PathBuf,
+    head: Head,
+    stamps: Option<ChunkStamps>,
+    frames: Vec<FramePlace>,
+    bytes: u64,
+}
+
+/// A chunk that was just sealed.
+pub struct SealedFile {
+    /// The shard, still open, to be synced.
+    pub file: File,
+    /// Its bytes.
+    pub bytes: u64,
+    /// Bytes that sealing added.
+    pub added: u64,
+    /// What is known of it.
+    pub seal: Seal,
+}
+
+impl ChunkFile {
+    /// Begins a chunk in a stream's folder.
+    pub fn create(folder: &Path, head: Head, room_for_frames: usize) -> io::Result<ChunkFile> {
+        let path = layout::part(folder, head.chunk);
+        let mut file = platform::private_file(true).truncate(true).open(&path)?;
+        if let Err(error) = file.write_all(&head.to_bytes()) {
+            drop(file);
+            let _ = std::fs::remove_file(&path); // Nothing is in it yet; the caller tries again.
+            return Err(error);
+        }
+        Ok(ChunkFile {
+            file,
+            folder: folder.into(),
+            path,
+            head,
+            stamps: None,
+            frames: Vec::with_capacity(room_for_frames),
+            bytes: Head::SIZE as u64,
+        })
+    }
+
+    /// Appends a frame in one write. `buffer` holds room for the frame's record, then the compressed frame.
+    /// On failure the file is as it was before.
+    pub fn append(&mut self, mut record: FrameRecord, buffer: &mut [u8]) -> io::Result<()> {
+        let (place, frame) = buffer.split_at_mut(FrameRecord::SIZE);
+        record.bytes = u32::try_from(frame.len()).map_err(io::Error::other)?;
+        place.copy_from_slice(&record.to_bytes(frame));
+        if let Err(error) = self.file.write_all(buffer) {
+            self.cut_back();
+            return Err(error);
+        }
+        let bytes = u64::from(record.bytes);
+        self.frames.push(FramePlace { offset: self.bytes + FrameRecord::SIZE as u64, bytes });
+        self.bytes += FrameRecord::SIZE as u64 + bytes;
+        match &mut self.stamps {
+            Some(stamps) => stamps.next(record.stamp_ns),
+            None => self.stamps = Some(ChunkStamps::begin(self.head.stamped, record.stamp_ns, self.head.fps)),
+        }
+        Ok(())
+    }
+
+    /// After a write that failed half-way. Should this fail too, the torn end is still found by the frames' crcs.
+    fn cut_back(&mut self) {
+        let _ = self.file.set_len(self.bytes);
+        let _ = self.file.seek(SeekFrom::Start(self.bytes));
+    }
+
+    /// What all its frames have in common.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Frames in it.
+    pub fn frames(&self) -> u64 {
+        self.frames.len() as u64
+    }
+
+    /// Bytes in it.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Its frames' time stamps.
+    pub fn stamps(&self) -> Option<&ChunkStamps> {
+        self.stamps.as_ref()
+    }
+
+    /// Bytes that sealing a chunk of so many frames adds: kept free, so that what is open can always be sealed.
+    pub fn seal_bytes(frames: u64) -> u64 {
+        Seal::SIZE as u64 + shard::index_bytes(frames)
+    }
+
+    /// Closes the chunk: seal and index are appended, and the file is renamed to what it now is. On failure it can be tried again.
+    pub fn seal(&mut self, clock: Option<ClockOffset>) -> io::Result<SealedFile> {
+        let stamps = self.stamps.as_ref().ok_or_else(|| io::Error::other("a chunk without frames is not sealed"))?;
+        let seal = Seal {
+            frames: self.frames.len() as u32,
+            start_ns: stamps.start_ns,
+            end_ns: stamps.end_ns(self.head.fps),
+            average_fps: stamps.average_fps(self.head.fps),
+            clock,
+        };
+        let mut tail = seal.to_bytes().to_vec();
+        tail.extend_from_slice(&shard::index(&self.frames));
+        if let Err(error) = self.file.write_all(&tail) {
+            self.cut_back();
+            return Err(error);
+        }
+        let path = layout::shard(&self.folder, self.head.chunk, seal.frames);
+        let file = self.file.try_clone().and_then(|file| platform::rename(&self.path, &path).map(|()| file));
+        let file = file.inspect_err(|_| self.cut_back())?;
+        Ok(SealedFile { file, bytes: self.bytes + tail.len() as u64, added: tail.len() as u64, seal })
+    }
+
+    /// A chunk that was recovered up to here, to be sealed.
+    pub(super) fn recovered(
+        file: File,
+        folder: &Path,
+        path: PathBuf,
+        head: Head,
+        stamps: ChunkStamps,
+        frames: Vec<FramePlace>,
+        bytes: u64,
+    ) -> ChunkFile {
+        ChunkFile { file, folder: folder.into(), path, head, stamps: Some(stamps), frames, bytes }
+    }
+
+    /// Throws away a chunk whose frames were not taken.
+    pub fn discard(self) {
+        drop(self.file);
+        let _ = std::fs::remove_file(self.path);
+    }
+}

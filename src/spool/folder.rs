@@ -1,0 +1,461 @@
+//! One stream's folder: its lock, its manifest, and the chunks that wait to be confirmed.
+
+use super::chunk_file::{ChunkFile, SealedFile};
+use super::layout::{self, FileName};
+use super::manifest::{Manifest, StreamFacts};
+use super::record::{Head, Seal};
+use super::recover::{self, Recovered};
+use super::root::Root;
+use super::sync::{Job, SyncQueue};
+use crate::clock::ClockOffset;
+use crate::codes::Code;
+use crate::error::{Error, Result};
+use crate::ledger::{Loss, Notices};
+use crate::log::Level;
+use crate::options::{Endpoint, Options};
+use crate::platform::{self, FileLock};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+/// A sealed chunk that waits to be confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedChunk {
+    /// In which order it was sealed.
+    pub order: u64,
+    /// Its index in the stream.
+    pub chunk: u64,
+    /// Its frames.
+    pub frames: u32,
+    /// The file's bytes.
+    pub bytes: u64,
+    /// Whether this process wrote it: then it need not be read through first, and may take the first clock offset.
+    pub ours: bool,
+}
+
+/// A stream's folder, locked by this process.
+pub struct Folder {
+    root: Arc<Root>,
+    path: PathBuf,
+    stream: [u8; 16],
+    manifest: Mutex<Manifest>,
+    pending: Mutex<Pending>,
+    /// Wakes the uploads.
+    pub changed: Notify,
+    notices: Arc<Notices>,
+    sync: SyncQueue,
+    unsynced: AtomicUsize,
+    lock: Mutex<Option<FileLock>>,
+}
+
+#[derive(Default)]
+struct Pending {
+    chunks: BTreeMap<u64, SealedChunk>,
+    next_order: u64,
+    /// No chunk will follow.
+    closed: bool,
+}
+
+impl Folder {
+    /// Makes the folder of a new stream.
+    pub fn create(root: &Arc<Root>, options: &Options, notices: Arc<Notices>, sync: SyncQueue) -> Result<Arc<Folder>> {
+        let id = Uuid::now_v7();
+        let local_id = id.to_string();
+        let manifest = Manifest::new(&local_id, options);
+        let path = root.streams().join(&local_id);
+        let made = || -> io::Result<FileLock> {
+            // Complete and locked before it has its name, so that nobody takes it up half-made.
+            let unborn = root.streams().join(format!("{}{local_id}", layout::UNBORN));
+            platform::create_private_folder(&unborn)?;
+            let lock = FileLock::take(&unborn.join(layout::LOCK))?.ok_or_else(|| io::Error::other("its lock is taken"))?;
+            manifest.write(&unborn.join(layout::MANIFEST))?;
+            platform::rename(&unborn, &path)?;
+            platform::sync_folder(&root.streams())?;
+            Ok(lock)
+        };
+        let lock = made().map_err(|error| {
+            let code = if platform::is_disk_full(&error) { Code::EDiskFull } else { Code::ESpool };
+            Error::new(code, format!("spool_dir {}: {error}", root.path().display()))
+        })?;
+        Ok(Arc::new(Folder::new(root, path, *id.as_bytes(), manifest, lock, notices, sync)))
+    }
+
+    fn new(
+        root: &Arc<Root>,
+        path: PathBuf,
+        stream: [u8; 16],
+        manifest: Manifest,
+        lock: FileLock,
+        notices: Arc<Notices>,
+        sync: SyncQueue,
+    ) -> Folder {
+        Folder {
+            root: root.clone(),
+            path,
+            stream,
+            manifest: Mutex::new(manifest),
+            pending: Mutex::default(),
+            changed: Notify::new(),
+            notices,
+            sync,
+            unsynced: AtomicUsize::new(0),
+            lock: Mutex::new(Some(lock)),
+        }
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The spool that it lies in.
+    pub fn root(&self) -> &Arc<Root> {
+        &self.root
+    }
+
+    /// The folder's name.
+    pub fn local_id(&self) -> String {
+        self.manifest.lock().local_id.clone()
+    }
+
+    /// What the service is told of the stream.
+    pub fn facts(&self) -> StreamFacts {
+        self.manifest.lock().stream.clone()
+    }
+
+    /// The service's id, if the stream exists there, and whether it was linked.
+    pub fn created(&self) -> Option<(String, bool)> {
+        let manifest = self.manifest.lock();
+        manifest.data_id.clone().map(|data_id| (data_id, manifest.linked))
+    }
+
+    /// Keeps a change of the manifest.
+    fn update(&self, change: impl FnOnce(&mut Manifest)) -> io::Result<()> {
+        let mut manifest = self.manifest.lock();
+        change(&mut manifest);
+        manifest.write(&self.path.join(layout::MANIFEST))
+    }
+
+    /// The stream exists at the service.
+    pub fn set_created(&self, data_id: &str) -> io::Result<()> {
+        self.update(|manifest| manifest.data_id = Some(data_id.into()))
+    }
+
+    /// Its links are made or given up.
+    pub fn set_linked(&self) -> io::Result<()> {
+        self.update(|manifest| manifest.linked = true)
+    }
+
+    /// The head of a chunk of this stream.
+    pub fn head(&self, chunk: u64, width: u32, height: u32, fps: f64, stamped: bool) -> Head {
+        Head { stream: self.stream, chunk, width, height, fps, stamped }
+    }
+
+    /// Seals a chunk. From here on it is what waits to be uploaded.
+    pub fn seal(self: &Arc<Self>, chunk: &mut ChunkFile, clock: Option<ClockOffset>) -> io::Result<SealedFile> {
+        let sealed = chunk.seal(clock)?;
+        self.root.wrote(sealed.added);
+        self.unsynced.fetch_add(1, Ordering::Relaxed);
+        let queued = sealed.file.try_clone().is_ok_and(|file| self.sync.send(Job::Sync(file, self.clone())).is_ok());
+        if !queued {
+            self.synced(None); // The engine is shutting down: the disk gets to it by itself.
+        }
+        Ok(sealed)
+    }
+
+    /// A sealed chunk waits to be uploaded.
+    pub fn enqueue(&self, chunk: u64, sealed: &SealedFile) {
+        self.add(chunk, sealed.seal.frames, sealed.bytes, true);
+        self.changed.notify_one();
+        self.notices.bell.ring();
+    }
+
+    fn add(&self, chunk: u64, frames: u32, bytes: u64, ours: bool) {
+        let mut pending = self.pending.lock();
+        let order = pending.next_order;
+        pending.next_order += 1;
+        pending.chunks.insert(order, SealedChunk { order, chunk, frames, bytes, ours });
+    }
+
+    /// A chunk was synced, or could not be: then a power cut could still harm it.
+    pub fn synced(&self, failure: Option<io::Error>) {
+        if let Some(error) = failure {
+            self.notices.log.say(Level::Error, || format!("a sealed chunk cannot be synced to the disk: {error}"));
+        }
+        self.unsynced.fetch_sub(1, Ordering::Relaxed);
+        self.changed.notify_one();
+        self.notices.bell.ring();
+    }
+
+    /// Whether all that was sealed would survive a power cut.
+    pub fn is_synced(&self) -> bool {
+        self.unsynced.load(Ordering::Relaxed) == 0
+    }
+
+    /// No chunk will follow.
+    pub fn close(&self) {
+        self.pending.lock().closed = true;
+        self.changed.notify_one();
+        self.notices.bell.ring();
+    }
+
+    /// Whether no chunk will follow and none waits.
+    pub fn is_drained(&self) -> bool {
+        let pending = self.pending.lock();
+        pending.closed && pending.chunks.is_empty()
+    }
+
+    /// Whether no chunk will follow.
+    pub fn is_closed(&self) -> bool {
+        self.pending.lock().closed
+    }
+
+    /// The order that the next sealed chunk gets: all before it are sealed.
+    pub fn next_order(&self) -> u64 {
+        self.pending.lock().next_order
+    }
+
+    /// Whether every chunk sealed before that one is confirmed or accounted for.
+    pub fn is_drained_before(&self, order: u64) -> bool {
+        self.pending.lock().chunks.first_key_value().is_none_or(|(first, _)| *first >= order)
+    }
+
+    /// The oldest waiting chunk that is wanted.
+    pub fn oldest(&self, mut wanted: impl FnMut(&SealedChunk) -> bool) -> Option<SealedChunk> {
+        self.pending.lock().chunks.values().find(|chunk| wanted(chunk)).cloned()
+    }
+
+    /// Chunks that wait.
+    pub fn waiting(&self) -> usize {
+        self.pending.lock().chunks.len()
+    }
+
+    /// A sealed chunk's file.
+    pub fn file_of(&self, chunk: &SealedChunk) -> PathBuf {
+        layout::shard(&self.path, chunk.chunk, chunk.frames)
+    }
+
+    /// What a sealed chunk is. One that another process wrote is read through first.
+    pub fn open_sealed(&self, chunk: &SealedChunk) -> io::Result<(Head, Seal)> {
+        let path = self.file_of(chunk);
+        if !chunk.ours {
+            recover::verify(&path, chunk.frames, &self.stream)?;
+        }
+        recover::sealed(&path, chunk.frames)
+    }
+
+    /// The service has the chunk: its file goes.
+    pub fn confirm(&self, chunk: &SealedChunk) {
+        // A file that cannot be removed is uploaded once more by the next process, which does no harm.
+        let _ = fs::remove_file(self.file_of(chunk));
+        self.settled(chunk);
+    }
+
+    /// The chunk cannot be delivered: it is kept beside the spool, with the reason.
+    pub fn set_aside(&self, chunk: &SealedChunk, reason: &str) -> io::Result<()> {
+        let moved = move_aside(&self.root, &self.local_id(), &self.file_of(chunk), reason);
+        let _ = self.note_loss(reason, Loss { frames: chunk.frames.into(), chunks: 1 });
+        self.settled(chunk);
+        moved
+    }
+
+    fn settled(&self, chunk: &SealedChunk) {
+        self.root.removed(chunk.bytes);
+        self.pending.lock().chunks.remove(&chunk.order);
+        self.changed.notify_one();
+        self.notices.bell.ring();
+    }
+
+    /// Keeps a loss for the final report of whatever process makes it.
+    pub fn note_loss(&self, reason: &str, loss: Loss) -> io::Result<()> {
+        self.update(|manifest| {
+            let grouped = manifest.losses.entry(reason.into()).or_default();
+            grouped.frames += loss.frames;
+            grouped.chunks += loss.chunks;
+        })
+    }
+
+    /// Everything is done: only the final report stays.
+    pub fn finish(&self, report: &serde_json::Value) -> io::Result<()> {
+        platform::replace_file(&self.root.report(&self.local_id()), &serde_json::to_vec_pretty(report)?)?;
+        self.discard()
+    }
+
+    /// Removes the folder.
+    pub fn discard(&self) -> io::Result<()> {
+        let bytes = fs::metadata(self.path.join(layout::MANIFEST)).map_or(0, |facts| facts.len());
+        // The lock file goes last: until then nobody else can take up what is half removed.
+        fs::remove_file(self.path.join(layout::MANIFEST))?;
+        for entry in fs::read_dir(&self.path)?.flatten() {
+            if entry.file_name() != layout::LOCK {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        self.root.removed(bytes);
+        fs::remove_file(self.path.join(layout::LOCK))?;
+        self.release();
+        fs::remove_dir(&self.path)
+    }
+
+    /// Lets go of the folder: another may take it up.
+    pub fn release(&self) {
+        self.lock.lock().take();
+        self.notices.bell.ring();
+    }
+
+    /// Whether it was let go.
+    pub fn is_released(&self) -> bool {
+        self.lock.lock().is_none()
+    }
+}
+
+/// What was found in the spool and is now this process's to finish.
+pub struct TakenUp {
+    /// With its chunks waiting.
+    pub folder: Arc<Folder>,
+    /// Frames found.
+    pub frames: u64,
+    /// Losses that earlier processes noted.
+    pub losses: BTreeMap<String, Loss>,
+    /// What is to be told of files that could not be used.
+    pub remarks: Vec<String>,
+}
+
+/// Takes up every folder of the spool that belongs to the endpoint and to nobody alive. `adopt` takes up what was recorded
+/// with `endpoint = none` as well. What cannot be taken up is named in `skipped`.
+pub fn take_up_all(
+    root: &Arc<Root>,
+    endpoint: &Endpoint,
+    adopt: bool,
+    notices: &Arc<Notices>,
+    sync: &SyncQueue,
+    mut found: impl FnMut(TakenUp),
+    mut skipped: impl FnMut(&str, String),
+) {
+    let mut folders: Vec<PathBuf> = fs::read_dir(root.streams()).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    folders.sort(); // Local ids begin with the time: oldest first.
+    for path in folders {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with(layout::UNBORN) {
+            remove_unborn(&path);
+            continue;
+        }
+        match take_up(root, &path, endpoint, adopt, notices, sync) {
+            Ok(Some(taken)) => found(taken),
+            Ok(None) => {}
+            Err(error) => skipped(&name, error.to_string()),
+        }
+    }
+}
+
+/// A folder whose maker died before it was complete. One that is being made is locked, or has no lock file yet.
+fn remove_unborn(path: &Path) {
+    let lock = path.join(layout::LOCK);
+    if lock.exists() && matches!(FileLock::take(&lock), Ok(Some(_))) {
+        let _ = fs::remove_dir_all(path);
+    }
+}
+
+fn take_up(
+    root: &Arc<Root>,
+    path: &Path,
+    endpoint: &Endpoint,
+    adopt: bool,
+    notices: &Arc<Notices>,
+    sync: &SyncQueue,
+) -> io::Result<Option<TakenUp>> {
+    let manifest_path = path.join(layout::MANIFEST);
+    if !manifest_path.exists() && !path.join(layout::LOCK).exists() {
+        return Ok(None); // Being removed, or not of this library.
+    }
+    let manifest = Manifest::read(&manifest_path)?;
+    let ours = manifest.endpoint == endpoint.as_str() || (adopt && manifest.endpoint == "none");
+    if !ours {
+        return Ok(None);
+    }
+    let lock_path = path.join(layout::LOCK);
+    let Some(lock) = FileLock::take(&lock_path)? else {
+        return Err(io::Error::new(io::ErrorKind::WouldBlock, "in use"));
+    };
+    if !platform::is_still_at(lock.file(), &lock_path) || !manifest_path.exists() {
+        return Ok(None); // Finished by its owner between the look and the lock.
+    }
+    // Read again under the lock: its owner may have written it meanwhile.
+    let mut manifest = Manifest::read(&manifest_path)?;
+    let named = path.file_name().and_then(|name| name.to_str()) == Some(manifest.local_id.as_str());
+    let stream = Uuid::parse_str(&manifest.local_id).ok().filter(|_| named);
+    let stream = *stream.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its manifest is of another folder"))?.as_bytes();
+    if manifest.endpoint != endpoint.as_str() {
+        manifest.endpoint = endpoint.as_str().into();
+        manifest.write(&manifest_path)?;
+    }
+    let losses = manifest.losses.clone();
+    let folder = Folder::new(root, path.into(), stream, manifest, lock, notices.clone(), sync.clone());
+    let mut taken = TakenUp { folder: Arc::new(folder), frames: 0, losses, remarks: Vec::new() };
+    taken.collect()?;
+    taken.folder.close();
+    Ok(Some(taken))
+}
+
+impl TakenUp {
+    /// Finds the sealed chunks, and makes shards of the part-filled ones.
+    fn collect(&mut self) -> io::Result<()> {
+        let folder = self.folder.clone();
+        let mut chunks: Vec<(u64, u32, u64)> = Vec::new();
+        for entry in fs::read_dir(folder.path())?.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = entry.path();
+            match FileName::parse(&name) {
+                Some(FileName::Shard { chunk, frames }) => chunks.push((chunk, frames, entry.metadata()?.len())),
+                Some(FileName::Part { chunk }) => match recover::part(folder.path(), &path, &folder.stream) {
+                    Ok(Recovered::Sealed(sealed, torn)) => {
+                        sealed.file.sync_all()?;
+                        folder.root.wrote(sealed.added);
+                        chunks.push((chunk, sealed.seal.frames, sealed.bytes));
+                        if torn > 0 {
+                            self.remarks.push(format!("chunk {chunk}: the last {torn} bytes were no whole frame and are cut off"));
+                        }
+                    }
+                    Ok(Recovered::Empty) => fs::remove_file(&path)?,
+                    Err(error) => self.put_aside(&path, &error.to_string()),
+                },
+                None if name == layout::LOCK || name == layout::MANIFEST || name.ends_with(".next") => {}
+                None => self.put_aside(&path, "not a file of this library"),
+            }
+        }
+        platform::sync_folder(folder.path())?;
+        chunks.sort_unstable();
+        for (chunk, frames, bytes) in chunks {
+            self.frames += u64::from(frames);
+            folder.add(chunk, frames, bytes, false);
+        }
+        Ok(())
+    }
+
+    /// A file that is not what it should be: kept beside the spool, and told. How many frames it held nobody knows.
+    fn put_aside(&mut self, path: &Path, reason: &str) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let remark = match move_aside(&self.folder.root, &self.folder.local_id(), path, reason) {
+            Ok(()) => format!("{name} set aside: {reason}"),
+            Err(error) => format!("{name} cannot be used ({reason}) and cannot be set aside: {error}"),
+        };
+        self.remarks.push(remark);
+    }
+}
+
+/// Moves a file beside the spool, with the reason in words.
+fn move_aside(root: &Root, local_id: &str, file: &Path, reason: &str) -> io::Result<()> {
+    let folder = root.set_aside(local_id);
+    platform::create_private_folder(&folder)?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    platform::replace_file(&folder.join(format!("{name}.reason.txt")), reason.as_bytes())?;
+    platform::rename(file, &folder.join(&name))?;
+    // Kept from now on for the retention time.
+    fs::File::open(folder.join(&name)).and_then(|file| file.set_modified(std::time::SystemTime::now()))
+}

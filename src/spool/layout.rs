@@ -1,0 +1,86 @@
+//! The names in a spool folder.
+//!
+//! ```text
+//! <spool_dir>/
+//!   rheed.log                          the log, unless told otherwise
+//!   streams/<local id>/
+//!     lock                             held by the process that the stream belongs to
+//!     stream.json                      the manifest: what the stream is, no secrets
+//!     c<index>.part                    the chunk that is being filled
+//!     c<index>-<frames>.shard          chunks that wait to be confirmed
+//!   set-aside/<local id>/              what was refused or damaged, each with a .reason.txt
+//!   reports/<local id>.json            final reports
+//! ```
+
+use std::path::{Path, PathBuf};
+
+/// Folder of the streams.
+pub const STREAMS: &str = "streams";
+/// Folder of what was set aside.
+pub const SET_ASIDE: &str = "set-aside";
+/// Folder of the final reports.
+pub const REPORTS: &str = "reports";
+/// In a stream's folder.
+pub const LOCK: &str = "lock";
+/// In a stream's folder.
+pub const MANIFEST: &str = "stream.json";
+/// How a stream's folder is named until it is locked and complete.
+pub const UNBORN: &str = ".new-";
+
+/// What a file in a stream's folder is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum FileName {
+    /// A chunk that was being filled.
+    Part {
+        /// Its index.
+        chunk: u64,
+    },
+    /// A sealed chunk.
+    Shard {
+        /// Its index.
+        chunk: u64,
+        /// Its frames.
+        frames: u32,
+    },
+}
+
+impl FileName {
+    /// The name's meaning, if it is one of a chunk.
+    pub fn parse(name: &str) -> Option<FileName> {
+        let stem = name.strip_prefix('c')?;
+        if let Some(chunk) = stem.strip_suffix(".part") {
+            return Some(FileName::Part { chunk: number(chunk)? });
+        }
+        let (chunk, frames) = stem.strip_suffix(".shard")?.split_once('-')?;
+        Some(FileName::Shard { chunk: number(chunk)?, frames: u32::try_from(number(frames)?).ok()? })
+    }
+}
+
+fn number(digits: &str) -> Option<u64> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}
+
+/// The file of a chunk that is being filled.
+pub fn part(folder: &Path, chunk: u64) -> PathBuf {
+    folder.join(format!("c{chunk:010}.part"))
+}
+
+/// The file of a sealed chunk. The frames stand in its name so that a spool can be counted without opening its files.
+pub fn shard(folder: &Path, chunk: u64, frames: u32) -> PathBuf {
+    folder.join(format!("c{chunk:010}-{frames}.shard"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_what_the_files_are() {
+        let name = |path: PathBuf| FileName::parse(path.file_name().unwrap().to_str().unwrap());
+        assert_eq!(name(part(Path::new("s"), 7)), Some(FileName::Part { chunk: 7 }));
+        assert_eq!(name(shard(Path::new("s"), 7, 240)), Some(FileName::Shard { chunk: 7, frames: 240 }));
+        for foreign in ["lock", "stream.json", "c.part", "cx-1.shard", "c1-.shard", "c1-+4.shard", "c99999999999999999999.part"] {
+            assert_eq!(FileName::parse(foreign), None, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What a stream is, as its folder tells the next process. No secrets: the key is never written down.
+
+use crate::ledger::Loss;
+use crate::options::Options;
+use crate::platform;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+/// The spool's format; a folder with a higher one belongs to a newer version and is left alone.
+pub const FORMAT: u32 = 1;
+/// No manifest is longer; a longer file is foreign.
+const LONGEST: u64 = 4 << 20;
+
+/// `stream.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Manifest {
+    /// `FORMAT` of the writer.
+    pub format: u32,
+    /// The folder's name.
+    pub local_id: String,
+    /// Under which the stream is sent: an address, or `none`.
+    pub endpoint: String,
+    /// What the service is told of the stream.
+    pub stream: StreamFacts,
+    /// The service's id, once the stream exists there.
+    pub data_id: Option<String>,
+    /// Whether sample, project and tags were linked, or given up.
+    pub linked: bool,
+    /// What was lost or set aside so far, by reason.
+    #[serde(default)]
+    pub losses: BTreeMap<String, Loss>,
+}
+
+/// What the service is told of a stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)] // The options of these names.
+pub struct StreamFacts {
+    pub stream_name: String,
+    pub fps: f64,
+    pub rotations_per_min: f64,
+    pub chunk_size: u32,
+    pub physical_sample: Option<String>,
+    pub project_id: Option<String>,
+    pub tags: Vec<String>,
+    pub azimuth: Option<String>,
+}
+
+impl StreamFacts {
+    /// From the options.
+    pub fn new(options: &Options) -> StreamFacts {
+        StreamFacts {
+            stream_name: options.stream_name.clone(),
+            fps: options.fps,
+            rotations_per_min: options.rotations_per_min,
+            chunk_size: options.chunk_size,
+            physical_sample: options.physical_sample.clone(),
+            project_id: options.project_id.map(|id| id.to_string()),
+            tags: options.tags.clone(),
+            azimuth: options.azimuth.clone(),
+        }
+    }
+}
+
+impl Manifest {
+    /// Of a new stream.
+    pub fn new(local_id: &str, options: &Options) -> Manifest {
+        Manifest {
+            format: FORMAT,
+            local_id: local_id.into(),
+            endpoint: options.endpoint.as_str().into(),
+            stream: StreamFacts::new(options),
+            data_id: None,
+            linked: false,
+            losses: BTreeMap::new(),
+        }
+    }
+
+    /// Reads a folder's manifest.
+    pub fn read(path: &Path) -> io::Result<Manifest> {
+        if std::fs::metadata(path)?.len() > LONGEST {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "too long for a manifest"));
+        }
+        let manifest: Manifest = serde_json::from_slice(&std::fs::read(path)?)?;
+        if manifest.format > FORMAT {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "written by a newer version of the library"));
+        }
+        let facts = &manifest.stream;
+        if !(facts.fps > 0.0 && facts.fps.is_finite() && facts.rotations_per_min.is_finite() && facts.chunk_size > 0) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "its numbers are impossible"));
+        }
+        Ok(manifest)
+    }
+
+    /// Writes it so that either the old or the new one is there.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        platform::replace_file(path, &serde_json::to_vec_pretty(self)?)
+    }
+}

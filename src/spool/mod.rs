@@ -1,0 +1,20 @@
+//! The disk: a folder a stream, in which chunks are filled, sealed, and kept until they are confirmed.
+//!
+//! It knows bytes, names and bounds, and nothing of the network.
+
+mod chunk_file;
+mod folder;
+mod layout;
+mod manifest;
+mod record;
+mod recover;
+mod retention;
+mod root;
+mod sync;
+
+pub use chunk_file::{ChunkFile, SealedFile};
+pub use folder::{Folder, SealedChunk, TakenUp, take_up_all};
+pub use manifest::StreamFacts;
+pub use record::{FrameRecord, Head};
+pub use root::{Bounds, Root};
+pub use sync::Syncer;

@@ -1,0 +1,240 @@
+//! The records of a chunk file: a head, one before each frame, and a seal. All little-endian, each with a crc32c.
+//!
+//! ```text
+//! head | frame record, zstd frame | frame record, zstd frame | ... | seal | shard index, crc
+//! ```
+//! To a Zarr reader the records are gaps between inner chunks. To recovery they say what each frame is, and where a file that
+//! was cut off ends.
+
+use crate::clock::ClockOffset;
+use std::io::{self, ErrorKind};
+
+const HEAD_MAGIC: &[u8; 8] = b"RHEEDch1";
+const FRAME_MAGIC: &[u8; 4] = b"RHfr";
+const SEAL_MAGIC: &[u8; 8] = b"RHEEDse1";
+
+const STAMPED: u32 = 1;
+const CLOCK_KNOWN: u32 = 1;
+
+/// What all frames of a chunk have in common.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Head {
+    /// The stream's folder, so that a file from elsewhere is known as foreign.
+    pub stream: [u8; 16],
+    /// Index of the chunk in its stream.
+    pub chunk: u64,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// The declared frame rate.
+    pub fps: f64,
+    /// Whether the frames came with time stamps.
+    pub stamped: bool,
+}
+
+/// One frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameRecord {
+    /// Compressed bytes that follow.
+    pub bytes: u32,
+    /// As pushed.
+    pub flags: u32,
+    /// As pushed.
+    pub id: u64,
+    /// Unix nanoseconds by this computer's clock.
+    pub stamp_ns: i64,
+}
+
+/// What is known of a chunk when it is closed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seal {
+    /// Frames in the chunk.
+    pub frames: u32,
+    /// Unix nanoseconds by this computer's clock.
+    pub start_ns: i64,
+    /// Unix nanoseconds by this computer's clock.
+    pub end_ns: i64,
+    /// Measured where it could be, else the declared one.
+    pub average_fps: f64,
+    /// The clock's offset when the chunk was sealed.
+    pub clock: Option<ClockOffset>,
+}
+
+impl Head {
+    /// Bytes of the record.
+    pub const SIZE: usize = 72;
+
+    /// The record's bytes.
+    pub fn to_bytes(&self) -> [u8; Self::SIZE] {
+        let mut writer = Writer::<{ Self::SIZE }>::new();
+        writer.put(HEAD_MAGIC);
+        writer.put(&self.stream);
+        writer.put(&self.chunk.to_le_bytes());
+        writer.put(&self.width.to_le_bytes());
+        writer.put(&self.height.to_le_bytes());
+        writer.put(&self.fps.to_le_bytes());
+        writer.put(&if self.stamped { STAMPED } else { 0 }.to_le_bytes());
+        writer.put(&[0; 16]); // Reserved.
+        writer.sealed()
+    }
+
+    /// The record, if these are its bytes.
+    pub fn from_bytes(bytes: &[u8; Self::SIZE]) -> io::Result<Head> {
+        let mut reader = Reader::checked(bytes, HEAD_MAGIC)?;
+        Ok(Head {
+            stream: reader.take(),
+            chunk: u64::from_le_bytes(reader.take()),
+            width: u32::from_le_bytes(reader.take()),
+            height: u32::from_le_bytes(reader.take()),
+            fps: f64::from_le_bytes(reader.take()),
+            stamped: u32::from_le_bytes(reader.take()) & STAMPED != 0,
+        })
+    }
+}
+
+impl FrameRecord {
+    /// Bytes of the record.
+    pub const SIZE: usize = 32;
+
+    /// The record's bytes; its crc covers the compressed frame too.
+    pub fn to_bytes(self, frame: &[u8]) -> [u8; Self::SIZE] {
+        let mut bytes = [0; Self::SIZE];
+        bytes[..4].copy_from_slice(FRAME_MAGIC);
+        bytes[8..12].copy_from_slice(&self.bytes.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.flags.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.id.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.stamp_ns.to_le_bytes());
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[8..]), frame);
+        bytes[4..8].copy_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+
+    /// The record and the crc that it and its frame must have; `None` when no frame record is there.
+    pub fn from_bytes(bytes: &[u8; Self::SIZE]) -> Option<(FrameRecord, u32)> {
+        let mut reader = Reader { rest: bytes };
+        (&reader.take::<4>() == FRAME_MAGIC).then(|| {
+            let crc = u32::from_le_bytes(reader.take());
+            let record = FrameRecord {
+                bytes: u32::from_le_bytes(reader.take()),
+                flags: u32::from_le_bytes(reader.take()),
+                id: u64::from_le_bytes(reader.take()),
+                stamp_ns: i64::from_le_bytes(reader.take()),
+            };
+            (record, crc)
+        })
+    }
+
+    /// Whether the crc is that of the record's bytes and the compressed frame.
+    pub fn crc_holds(bytes: &[u8; Self::SIZE], frame: &[u8], crc: u32) -> bool {
+        crc32c::crc32c_append(crc32c::crc32c(&bytes[8..]), frame) == crc
+    }
+}
+
+impl Seal {
+    /// Bytes of the record.
+    pub const SIZE: usize = 64;
+
+    /// The record's bytes.
+    pub fn to_bytes(&self) -> [u8; Self::SIZE] {
+        let clock = self.clock.unwrap_or(ClockOffset { offset_ns: 0, uncertainty_ns: 0 });
+        let mut writer = Writer::<{ Self::SIZE }>::new();
+        writer.put(SEAL_MAGIC);
+        writer.put(&self.frames.to_le_bytes());
+        writer.put(&if self.clock.is_some() { CLOCK_KNOWN } else { 0 }.to_le_bytes());
+        writer.put(&self.start_ns.to_le_bytes());
+        writer.put(&self.end_ns.to_le_bytes());
+        writer.put(&self.average_fps.to_le_bytes());
+        writer.put(&clock.offset_ns.to_le_bytes());
+        writer.put(&clock.uncertainty_ns.to_le_bytes());
+        writer.put(&[0; 4]); // Reserved.
+        writer.sealed()
+    }
+
+    /// The record, if these are its bytes.
+    pub fn from_bytes(bytes: &[u8; Self::SIZE]) -> io::Result<Seal> {
+        let mut reader = Reader::checked(bytes, SEAL_MAGIC)?;
+        let frames = u32::from_le_bytes(reader.take());
+        let clock_known = u32::from_le_bytes(reader.take()) & CLOCK_KNOWN != 0;
+        let start_ns = i64::from_le_bytes(reader.take());
+        let end_ns = i64::from_le_bytes(reader.take());
+        let average_fps = f64::from_le_bytes(reader.take());
+        let clock =
+            ClockOffset { offset_ns: i64::from_le_bytes(reader.take()), uncertainty_ns: i64::from_le_bytes(reader.take()) };
+        Ok(Seal { frames, start_ns, end_ns, average_fps, clock: clock_known.then_some(clock) })
+    }
+}
+
+struct Writer<const SIZE: usize> {
+    bytes: [u8; SIZE],
+    at: usize,
+}
+
+impl<const SIZE: usize> Writer<SIZE> {
+    fn new() -> Self {
+        Writer { bytes: [0; SIZE], at: 0 }
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.bytes[self.at..self.at + bytes.len()].copy_from_slice(bytes);
+        self.at += bytes.len();
+    }
+
+    /// The record, which ends with its crc.
+    fn sealed(mut self) -> [u8; SIZE] {
+        assert_eq!(self.at, SIZE - 4, "the fields fill the record");
+        let crc = crc32c::crc32c(&self.bytes[..SIZE - 4]);
+        self.put(&crc.to_le_bytes());
+        self.bytes
+    }
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn checked(bytes: &'a [u8], magic: &[u8; 8]) -> io::Result<Reader<'a>> {
+        let (body, crc) = bytes.split_at(bytes.len() - 4);
+        if !body.starts_with(magic) {
+            return Err(io::Error::new(ErrorKind::InvalidData, "not a chunk of this library"));
+        }
+        if crc32c::crc32c(body).to_le_bytes() != crc {
+            return Err(io::Error::new(ErrorKind::InvalidData, "a record is damaged"));
+        }
+        Ok(Reader { rest: &body[magic.len()..] })
+    }
+
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        let (taken, rest) = self.rest.split_at(N);
+        self.rest = rest;
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(taken);
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_come_back_as_they_were_written_and_damage_is_seen() {
+        let head = Head { stream: [7; 16], chunk: 5, width: 3, height: 4, fps: 59.94, stamped: true };
+        let mut bytes = head.to_bytes();
+        assert_eq!(Head::from_bytes(&bytes).unwrap(), head);
+        bytes[30] ^= 1;
+        assert!(Head::from_bytes(&bytes).is_err());
+
+        for clock in [None, Some(ClockOffset { offset_ns: -5, uncertainty_ns: 9 })] {
+            let seal = Seal { frames: 9, start_ns: 1, end_ns: 2, average_fps: 3.5, clock };
+            assert_eq!(Seal::from_bytes(&seal.to_bytes()).unwrap(), seal);
+        }
+
+        let record = FrameRecord { bytes: 3, flags: 1, id: u64::MAX, stamp_ns: 77 };
+        let bytes = record.to_bytes(b"abc");
+        let (read, crc) = FrameRecord::from_bytes(&bytes).unwrap();
+        assert_eq!(read, record);
+        assert!(FrameRecord::crc_holds(&bytes, b"abc", crc) && !FrameRecord::crc_holds(&bytes, b"abd", crc));
+    }
+}

@@ -1,0 +1,206 @@
+//! A spool folder as a whole: how full it may be, and how full it is.
+//!
+//! Every frame that is accepted has its worst case promised to it, and every open chunk its seal, so that what was taken always
+//! finds room.
+
+use super::layout;
+use crate::codes::Code;
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::platform;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+/// No report tells of more finished streams.
+const MOST_REPORTS: usize = 1000;
+
+/// How full a stream may make the spool and its disk.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    max_bytes: i64,
+    min_free_bytes: i64,
+}
+
+impl Bounds {
+    /// From the options.
+    pub fn new(options: &Options) -> Bounds {
+        let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        Bounds {
+            max_bytes: if options.spool_max_bytes == 0 { i64::MAX } else { bytes(options.spool_max_bytes) },
+            min_free_bytes: bytes(options.spool_min_free_bytes),
+        }
+    }
+}
+
+/// One `spool_dir`, shared by all streams of this process that use it.
+pub struct Root {
+    path: PathBuf,
+    /// Bytes of all streams' files.
+    used: AtomicI64,
+    /// Bytes that are promised to frames on their way and to seals.
+    promised: AtomicI64,
+    /// Free bytes of the disk.
+    free: AtomicI64,
+    /// The last write failed; until one succeeds no frame is taken.
+    failing: AtomicBool,
+}
+
+impl Root {
+    /// Opens a spool folder, making it when `create`.
+    pub fn open(path: &Path, create: bool) -> Result<Arc<Root>> {
+        let failed = |error: io::Error| {
+            let code = if platform::is_disk_full(&error) { Code::EDiskFull } else { Code::ESpool };
+            Error::new(code, format!("spool_dir {}: {error}", path.display()))
+        };
+        if create {
+            for folder in [layout::STREAMS, layout::SET_ASIDE, layout::REPORTS] {
+                platform::create_private_folder(&path.join(folder)).map_err(failed)?;
+            }
+        } else if !path.join(layout::STREAMS).is_dir() {
+            let message = format!("spool_dir {}: no spool is there", path.display());
+            return Err(Error::new(Code::ENotFound, message));
+        }
+        let root = Root {
+            path: path.into(),
+            used: AtomicI64::new(0),
+            promised: AtomicI64::new(0),
+            free: AtomicI64::new(i64::MAX),
+            failing: AtomicBool::new(false),
+        };
+        root.measure_disk().map_err(failed)?;
+        root.measure_spool();
+        Ok(Arc::new(root))
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of all streams.
+    pub fn streams(&self) -> PathBuf {
+        self.path.join(layout::STREAMS)
+    }
+
+    /// Where a stream's refused chunks are kept.
+    pub fn set_aside(&self, local_id: &str) -> PathBuf {
+        self.path.join(layout::SET_ASIDE).join(local_id)
+    }
+
+    /// Where a stream's final report is kept.
+    pub fn report(&self, local_id: &str) -> PathBuf {
+        self.path.join(layout::REPORTS).join(format!("{local_id}.json"))
+    }
+
+    /// The final reports that are kept, newest first, with their streams' local ids.
+    pub fn finished_reports(&self) -> Vec<(String, serde_json::Value)> {
+        let mut names: Vec<PathBuf> =
+            fs::read_dir(self.path.join(layout::REPORTS)).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        names.sort();
+        let read = |path: &PathBuf| {
+            let id = path.file_name()?.to_str()?.strip_suffix(".json")?.to_string();
+            Some((id, serde_json::from_slice(&fs::read(path).ok()?).ok()?))
+        };
+        names.iter().rev().take(MOST_REPORTS).filter_map(read).collect()
+    }
+
+    /// Bytes that may still be promised.
+    pub fn room(&self, bounds: &Bounds) -> i64 {
+        let promised = self.promised.load(Ordering::Relaxed);
+        let in_spool = bounds.max_bytes.saturating_sub(self.used.load(Ordering::Relaxed)).saturating_sub(promised);
+        let on_disk = self.free.load(Ordering::Relaxed).saturating_sub(bounds.min_free_bytes).saturating_sub(promised);
+        in_spool.min(on_disk)
+    }
+
+    /// Promises room, if there is so much.
+    pub fn promise(&self, bytes: i64, bounds: &Bounds) -> bool {
+        self.promised.fetch_add(bytes, Ordering::Relaxed);
+        // The room now is without these bytes: when it is below zero they were too many.
+        if self.failing.load(Ordering::Relaxed) || self.room(bounds) < 0 {
+            self.release(bytes);
+            return false;
+        }
+        true
+    }
+
+    /// Promises room that was part of a promise given back just before.
+    pub fn promise_more(&self, bytes: i64) {
+        self.promised.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Gives a promise back.
+    pub fn release(&self, promised: i64) {
+        self.promised.fetch_sub(promised, Ordering::Relaxed);
+    }
+
+    /// Bytes were written.
+    pub fn wrote(&self, bytes: u64) {
+        self.used.fetch_add(bytes as i64, Ordering::Relaxed);
+        self.free.fetch_sub(bytes as i64, Ordering::Relaxed);
+        self.failing.store(false, Ordering::Relaxed);
+    }
+
+    /// Bytes are no longer there.
+    pub fn removed(&self, bytes: u64) {
+        self.used.fetch_sub(bytes as i64, Ordering::Relaxed);
+        self.free.fetch_add(bytes as i64, Ordering::Relaxed);
+    }
+
+    /// A write failed: no frame is taken until one succeeds. Tells whether that is new.
+    pub fn write_failed(&self) -> bool {
+        !self.failing.swap(true, Ordering::Relaxed)
+    }
+
+    /// Bytes of all that waits in the spool.
+    pub fn used(&self) -> i64 {
+        self.used.load(Ordering::Relaxed).max(0)
+    }
+
+    /// Free bytes of the disk.
+    pub fn free(&self) -> i64 {
+        self.free.load(Ordering::Relaxed)
+    }
+
+    /// Asks the disk, since others write to it as well.
+    pub fn measure_disk(&self) -> io::Result<()> {
+        let free = platform::free_bytes(&self.path)?;
+        self.free.store(i64::try_from(free).unwrap_or(i64::MAX), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Counts the files, since other processes share the spool.
+    pub fn measure_spool(&self) {
+        let folders = fs::read_dir(self.streams()).into_iter().flatten().flatten();
+        let files = folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten().flatten());
+        let used: u64 = files.filter_map(|file| file.metadata().ok()).map(|facts| facts.len()).sum();
+        self.used.store(used as i64, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_promised_up_to_the_bound_and_no_further() {
+        let path = std::env::temp_dir().join(format!("rheed-root-{}", uuid::Uuid::now_v7()));
+        let root = Root::open(&path, true).unwrap();
+        let bounds = Bounds { max_bytes: 1000, min_free_bytes: 0 };
+        assert!(root.promise(600, &bounds));
+        assert!(!root.promise(500, &bounds));
+        root.wrote(300);
+        root.release(600);
+        assert!(root.promise(700, &bounds) && !root.promise(1, &bounds));
+        root.removed(300);
+        assert!(root.promise(300, &bounds));
+        fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_is_no_spool_is_not_resumed() {
+        assert_eq!(Root::open(&std::env::temp_dir().join("rheed-none"), false).err().unwrap().code, Code::ENotFound);
+    }
+}

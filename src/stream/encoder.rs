@@ -1,0 +1,217 @@
+//! The encoder's thread: each frame is compressed as it comes and appended to the open chunk; a full chunk is sealed.
+//!
+//! So a chunk's last frame is all that is left to do when the chunk is full.
+
+use super::Works;
+use super::intake::{Filled, Intake};
+use super::push_chunk::ChunkDesk;
+use crate::codes::{self, Stat};
+use crate::ledger::{Loss, Phase};
+use crate::log::Level;
+use crate::shard::FrameCompressor;
+use crate::spool::{ChunkFile, FrameRecord, SealedFile};
+use crate::stamps::ChunkStamps;
+use crate::wait::Deadline;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// The service gives up on streams that are silent for long: a chunk is closed after this time however few frames it has.
+const LONGEST_CHUNK: Duration = Duration::from_secs(15 * 60);
+/// And at this size, 8 bits a pixel, so that readers can hold it.
+const LARGEST_CHUNK: u64 = 1 << 30;
+/// Between tries to write to a disk that refuses.
+const DISK_PAUSE: Duration = Duration::from_millis(200);
+
+/// What the encoder's thread works with.
+pub struct Encoder {
+    works: Arc<Works>,
+    intake: Arc<Intake>,
+    desk: Arc<ChunkDesk>,
+    compressor: FrameCompressor,
+    /// Room for a frame's record, then the compressed frame: one write appends both.
+    buffer: Vec<u8>,
+    open: Option<OpenChunk>,
+    next_chunk: u64,
+}
+
+struct OpenChunk {
+    file: ChunkFile,
+    opened: Instant,
+    /// What the spool still holds for its seal.
+    promised: i64,
+}
+
+impl Encoder {
+    /// For a stream's thread.
+    pub fn new(works: Arc<Works>, intake: Arc<Intake>, desk: Arc<ChunkDesk>) -> io::Result<Encoder> {
+        let compressor = FrameCompressor::new(works.options.compression_level)?;
+        Ok(Encoder { works, intake, desk, compressor, buffer: Vec::new(), open: None, next_chunk: 0 })
+    }
+
+    /// Until nothing more is taken and every frame is in a sealed chunk.
+    pub fn run(mut self) {
+        self.intake.attach_encoder();
+        loop {
+            if let Some(frame) = self.intake.next() {
+                self.encode(frame);
+            } else if self.intake.is_drained() {
+                break;
+            } else {
+                self.idle();
+            }
+        }
+        self.seal();
+        // Whole chunks are encoded on their callers' threads: those that were begun are finished.
+        self.works.ledger.notices.bell.wait_until(Deadline::never(), || self.desk.is_drained().then_some(()));
+        self.intake.drop_slots();
+        self.works.folder.close();
+    }
+
+    fn idle(&mut self) {
+        let deadline = match &self.open {
+            Some(open) => Deadline::after(LONGEST_CHUNK.saturating_sub(open.opened.elapsed())),
+            None => Deadline::never(),
+        };
+        if self.intake.seal_requested() {
+            self.seal();
+            self.intake.seal_done();
+        } else if self.open.is_some() && deadline.passed() {
+            self.seal();
+        } else {
+            self.intake.sleep(deadline);
+        }
+    }
+
+    fn encode(&mut self, frame: Filled) {
+        let works = self.works.clone();
+        works.ledger.add(Stat::QueueFrames, -1);
+        if self.open.as_ref().is_some_and(|open| {
+            let head = open.file.head();
+            (head.width, head.height) != (frame.width, frame.height) || open.opened.elapsed() >= LONGEST_CHUNK
+        }) {
+            self.seal();
+        }
+        let appended = self.append(&frame);
+        works.folder.root().release(frame.promised);
+        let Filled { slot, id, width, height, .. } = frame;
+        let frame_bytes = u64::from(width) * u64::from(height);
+        drop(slot);
+        match appended {
+            Ok(()) => works.ledger.notices.log.say(Level::Detail, || format!("frame {id}: {width} x {height} to {} bytes", self.buffer.len())),
+            Err(reason) => works.lose_frames(&reason, Loss { frames: 1, chunks: 0 }),
+        }
+        let full = self.open.as_ref().is_some_and(|open| {
+            let frames = open.file.frames();
+            frames >= works.options.chunk_size.into() || (frames + 1) * frame_bytes > LARGEST_CHUNK
+        });
+        if full {
+            self.seal();
+        }
+        self.intake.note_processed();
+    }
+
+    /// Compresses the frame and appends it to the open chunk, opening one if need be. Fails only when the stream ends first.
+    fn append(&mut self, frame: &Filled) -> Result<(), String> {
+        self.buffer.clear();
+        self.buffer.resize(FrameRecord::SIZE, 0);
+        self.compressor.append(frame.pixels(), &mut self.buffer).map_err(|error| format!("could not be compressed: {error}"))?;
+        let works = self.works.clone();
+        let root = works.folder.root();
+        if self.open.is_none() {
+            let head = works.folder.head(self.next_chunk, frame.width, frame.height, works.options.fps, frame.stamped);
+            let room = works.options.chunk_size.min(4096) as usize;
+            let file = patiently(&works, || ChunkFile::create(works.folder.path(), head.clone(), room))?;
+            root.wrote(file.bytes());
+            self.next_chunk += 1;
+            self.open = Some(OpenChunk { file, opened: Instant::now(), promised: 0 });
+        }
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let before = open.file.bytes();
+        let record = FrameRecord { bytes: 0, flags: frame.flags, id: frame.id, stamp_ns: frame.stamp_ns };
+        patiently(&works, || open.file.append(record, &mut self.buffer))?;
+        root.wrote(open.file.bytes() - before);
+        // Of what was promised to the frame, its part of the seal stays promised.
+        let for_seal = ChunkFile::seal_bytes(open.file.frames()) as i64;
+        root.promise_more(for_seal - open.promised);
+        open.promised = for_seal;
+        works.note_spool_rate(open.file.bytes(), open.file.frames());
+        Ok(())
+    }
+
+    /// Closes the open chunk, if there is one.
+    fn seal(&mut self) {
+        let Some(mut open) = self.open.take() else { return };
+        let works = self.works.clone();
+        let root = works.folder.root();
+        let frames = open.file.frames();
+        if frames == 0 {
+            root.release(open.promised);
+            root.removed(open.file.bytes());
+            open.file.discard();
+            return;
+        }
+        let clock = works.clock.offset();
+        let sealed = patiently(&works, || works.folder.seal(&mut open.file, clock));
+        root.release(open.promised);
+        match sealed {
+            Ok(sealed) => works.chunk_sealed(&open.file, &sealed),
+            // The frames are in the part file, and the next process seals it.
+            Err(reason) => works.ledger.notices.log.say(Level::Error, || format!("chunk {} is left unsealed: {reason}", open.file.head().chunk)),
+        }
+    }
+}
+
+/// Tries until the disk takes it. While it does not, pushes are refused. Fails when the stream is aborted meanwhile.
+fn patiently<T>(works: &Works, mut attempt: impl FnMut() -> io::Result<T>) -> Result<T, String> {
+    loop {
+        let error = match attempt() {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        if works.folder.root().write_failed() {
+            works.disk_low_told.store(false, Ordering::Relaxed);
+            works.tell_disk_low(format!("the spool cannot be written: {error}"));
+        }
+        if works.ledger.phase() >= Phase::Aborted {
+            return Err(format!("the spool could not be written: {error}"));
+        }
+        let aborted = || (works.ledger.phase() >= Phase::Aborted).then_some(());
+        works.ledger.notices.bell.wait_until(Deadline::after(DISK_PAUSE), aborted);
+    }
+}
+
+impl Works {
+    /// A chunk is a shard now: it is counted, judged, and waits to be uploaded.
+    pub fn chunk_sealed(&self, chunk: &ChunkFile, sealed: &SealedFile) {
+        let ledger = &self.ledger;
+        let index = chunk.head().chunk;
+        ledger.notices.log.say(Level::Chunk, || {
+            format!("chunk {index} sealed: {} frames, {} bytes", sealed.seal.frames, sealed.bytes)
+        });
+        if let Some(stamps) = chunk.stamps() {
+            self.judge_stamps(index, stamps);
+        }
+        ledger.add(Stat::BytesShards, sealed.bytes as i64);
+        ledger.add(Stat::ChunksSealed, 1);
+        self.folder.enqueue(index, sealed);
+    }
+
+    fn judge_stamps(&self, index: u64, stamps: &ChunkStamps) {
+        let ledger = &self.ledger;
+        let declared = self.options.fps;
+        if let Some(measured) = stamps.measured_fps() {
+            let milli = (measured * 1000.0).round() as i64;
+            ledger.set(Stat::FpsMilli, milli);
+            if stamps.stamped && (measured / declared - 1.0).abs() > 0.05 {
+                let text = format!("chunk {index}: {measured:.3} frames per second by their time stamps, but fps = {declared}");
+                ledger.notices.tell(codes::Event::RateOff, milli, text);
+            }
+        }
+        if stamps.stamped && stamps.odd > 0 {
+            let text = format!("chunk {index}: {} time stamps do not increase; fps = {declared} counts", stamps.odd);
+            ledger.notices.tell(codes::Event::StampsOdd, stamps.odd as i64, text);
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! Where a frame comes in: it is checked, copied into a slot, and left to the encoder.
+//!
+//! This runs on the camera's thread. It takes no lock that the encoder, the disk or the network may hold, and allocates only
+//! when a frame is larger than any before.
+
+use super::frame_ids::FrameIds;
+use super::pixels::Geometry;
+use super::slots::{MOST_SLOTS, Pool, Slot};
+use super::Works;
+use crate::codes::{self, Code, Stat};
+use crate::error::{Error, Result};
+use crate::ledger::{Loss, Phase};
+use crate::platform;
+use crate::shard::FrameCompressor;
+use crate::spool::{ChunkFile, FrameRecord, Head};
+use crate::stamps;
+use crate::wait::Deadline;
+use crossbeam_queue::ArrayQueue;
+use parking_lot::{Mutex, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
+
+/// One frame, as it is pushed.
+pub struct Frame<'a> {
+    /// The caller's memory.
+    pub pixels: &'a [u8],
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// From row to row; 0 = no padding.
+    pub stride_bytes: u32,
+    /// PFNC; 0 = Mono8.
+    pub pixel_format: u32,
+    /// The camera's count.
+    pub frame_id: u64,
+    /// Unix nanoseconds; 0 = now.
+    pub timestamp_ns: i64,
+    /// `codes::Frame`.
+    pub flags: u32,
+}
+
+/// A frame in its slot, on its way to the encoder.
+pub struct Filled {
+    /// Its pixels, 8 bits each.
+    pub slot: Slot,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// The camera's count.
+    pub id: u64,
+    /// Unix nanoseconds.
+    pub stamp_ns: i64,
+    /// Whether the stamp came with the frame, or was made at entry.
+    pub stamped: bool,
+    /// `codes::Frame`.
+    pub flags: u32,
+    /// What the spool promised for it.
+    pub promised: i64,
+}
+
+impl Filled {
+    /// Its pixels.
+    pub fn pixels(&self) -> &[u8] {
+        &self.slot.bytes()[..self.width as usize * self.height as usize]
+    }
+}
+
+/// How a stream is given its frames; the first call decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Way {
+    /// `rheed_push`
+    Frames = 1,
+    /// `rheed_push_chunk`
+    Chunks = 2,
+    /// `rheed_run`
+    Run = 3,
+}
+
+/// The gate's bit that says: closed. The rest counts those who are just passing.
+const CLOSED: usize = 1 << (usize::BITS - 1);
+
+/// The entrance of a stream.
+pub struct Intake {
+    works: Arc<Works>,
+    pool: RwLock<Option<Arc<Pool>>>,
+    ready: ArrayQueue<Filled>,
+    ids: Mutex<FrameIds>,
+    way: AtomicU8,
+    running: AtomicBool,
+    seal_requested: AtomicBool,
+    gate: AtomicUsize,
+    /// Frames that the encoder has dealt with.
+    processed: AtomicU64,
+    encoder: OnceLock<Thread>,
+    encoder_sleeps: AtomicBool,
+    /// A burst of refused frames was told; over when the encoder has caught up.
+    burst_told: AtomicBool,
+    stamps_told: AtomicBool,
+}
+
+impl Intake {
+    /// Open, without slots until a frame's size is known.
+    pub fn new(works: Arc<Works>) -> Intake {
+        let pool = (works.options.frame_bytes > 0).then(|| {
+            let pool = Arc::new(Pool::new(works.options.frame_bytes as usize, works.options.queue_bytes));
+            pool.touch();
+            pool
+        });
+        Intake {
+            works,
+            pool: RwLock::new(pool),
+            ready: ArrayQueue::new(MOST_SLOTS),
+            ids: Mutex::default(),
+            way: AtomicU8::new(0),
+            running: AtomicBool::new(false),
+            seal_requested: AtomicBool::new(false),
+            gate: AtomicUsize::new(0),
+            processed: AtomicU64::new(0),
+            encoder: OnceLock::new(),
+            encoder_sleeps: AtomicBool::new(false),
+            burst_told: AtomicBool::new(false),
+            stamps_told: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes a frame, or says why not.
+    pub fn push(&self, frame: &Frame) -> Result<()> {
+        let entered_ns = platform::unix_ns();
+        let ledger = &self.works.ledger;
+        self.check_open()?;
+        let way = if self.running.load(Ordering::Relaxed) { Way::Run } else { Way::Frames };
+        let geometry = self
+            .claim(way)
+            .and_then(|()| self.check(frame))
+            .inspect_err(|_| ledger.add(Stat::FramesRejected, 1))?;
+        self.note_id(frame.frame_id);
+
+        let frame_bytes = geometry.frame_bytes();
+        let promised = promised_for_frame(frame_bytes);
+        if !self.works.folder.root().promise(promised, &self.works.bounds) {
+            ledger.frames_dropped(1);
+            return Err(self.no_room());
+        }
+        let release = |error: Error| {
+            self.works.folder.root().release(promised);
+            error
+        };
+        let mut slot = self.free_slot(frame_bytes).map_err(release)?;
+        geometry.copy(frame.pixels, slot.bytes_mut());
+        let (stamp_ns, stamped) = self.stamp(frame.timestamp_ns, entered_ns);
+        let filled = Filled {
+            slot,
+            width: frame.width,
+            height: frame.height,
+            id: frame.frame_id,
+            stamp_ns,
+            stamped,
+            flags: frame.flags,
+            promised,
+        };
+        self.hand_over(filled).map_err(release)
+    }
+
+    fn check(&self, frame: &Frame) -> Result<Geometry> {
+        let options = &self.works.options;
+        if frame.flags & !(codes::Frame::Incomplete as u32) != 0 {
+            return Err(Error::plain(Code::EArgument, "flags is {}: give 0 or RHEED_FRAME_INCOMPLETE", [frame.flags.into(), 0, 0, 0]));
+        }
+        let geometry = Geometry::check(
+            frame.pixels.len(),
+            frame.width,
+            frame.height,
+            frame.stride_bytes,
+            frame.pixel_format,
+            options.significant_bits,
+        )?;
+        if geometry.frame_bytes() as u64 > options.queue_bytes {
+            let numbers = [geometry.frame_bytes() as u64, options.queue_bytes, 0, 0];
+            return Err(Error::plain(Code::EArgument, "a frame of {} bytes does not fit queue_bytes = {}: give more to queue_bytes", numbers));
+        }
+        Ok(geometry)
+    }
+
+    /// The stream is given its frames this way and no other.
+    pub fn claim(&self, way: Way) -> Result<()> {
+        match self.way.compare_exchange(0, way as u8, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => Ok(()),
+            Err(before) if before == way as u8 => Ok(()),
+            Err(_) => Err(Error::argument(
+                "this stream is already given its frames in another way: use one of rheed_push, rheed_push_chunk and rheed_run",
+            )),
+        }
+    }
+
+    /// Whether the stream is given whole chunks.
+    pub fn is_given_chunks(&self) -> bool {
+        self.way.load(Ordering::Relaxed) == Way::Chunks as u8
+    }
+
+    /// `rheed_run` begins; its source's pushes are its own until the answer is dropped.
+    pub fn begin_run(&self) -> Result<Running<'_>> {
+        self.claim(Way::Run)?;
+        if self.running.swap(true, Ordering::Relaxed) {
+            return Err(Error::argument("rheed_run is already running on this stream"));
+        }
+        Ok(Running(self))
+    }
+
+    /// Whether frames are taken, and if not, why.
+    pub fn check_open(&self) -> Result<()> {
+        if self.gate.load(Ordering::Acquire) & CLOSED == 0 { Ok(()) } else { Err(self.why_closed()) }
+    }
+
+    /// What a call gets on a stream that takes no more frames.
+    pub fn why_closed(&self) -> Error {
+        match self.works.ledger.phase() {
+            Phase::Aborted => Error::plain(Code::EAborted, "the stream was aborted", [0; 4]),
+            Phase::Fault => Error::plain(Code::EInternal, "the stream was closed by an internal fault", [0; 4]),
+            _ => Error::plain(Code::EClosed, "the stream is finalized or freed and takes no more frames", [0; 4]),
+        }
+    }
+
+    fn note_id(&self, id: u64) {
+        if id == codes::NO_FRAME_ID {
+            return;
+        }
+        let missed = self.ids.lock().note(id);
+        if missed != 0 {
+            self.works.ledger.add(Stat::FramesMissed, missed);
+        }
+        if missed > 0 {
+            self.works.ledger.notices.tell(codes::Event::FramesMissed, missed, "the camera lost frames: a gap in its frame ids");
+        }
+    }
+
+    fn stamp(&self, given_ns: i64, entered_ns: i64) -> (i64, bool) {
+        if given_ns == 0 {
+            return (entered_ns, false);
+        }
+        if stamps::is_unix_time(given_ns, entered_ns) {
+            return (given_ns, true);
+        }
+        self.works.odd_stamps.fetch_add(1, Ordering::Relaxed);
+        if !self.stamps_told.swap(true, Ordering::Relaxed) {
+            let text = "timestamp_ns is no Unix time in nanoseconds: such frames are stamped when they are pushed";
+            self.works.ledger.notices.tell(codes::Event::StampsOdd, 1, text);
+        }
+        (entered_ns, false)
+    }
+
+    fn no_room(&self) -> Error {
+        self.works.tell_disk_low("the spool or its disk is full: frames are refused until there is room");
+        Error::plain(Code::EDiskFull, "the spool or its disk is full (spool_max_bytes, spool_min_free_bytes)", [0; 4])
+    }
+
+    /// A slot for a frame of that size; waits for one where that was asked for.
+    fn free_slot(&self, frame_bytes: usize) -> Result<Slot> {
+        let pool = self.pool(frame_bytes);
+        if let Some(slot) = pool.take() {
+            return Ok(slot);
+        }
+        let ledger = &self.works.ledger;
+        if self.works.options.block_when_full || self.running.load(Ordering::Relaxed) {
+            let look = || match pool.take() {
+                Some(slot) => Some(Ok(slot)),
+                None => self.check_open().err().map(Err),
+            };
+            return ledger.notices.bell.wait_until(Deadline::never(), look).unwrap_or_else(|| Err(self.why_closed()));
+        }
+        ledger.frames_dropped(1);
+        if !self.burst_told.swap(true, Ordering::Relaxed) {
+            let text = "no slot is free: frames come faster than they can be compressed and written";
+            ledger.notices.tell(codes::Event::QueueFull, ledger.get(Stat::FramesDropped), text);
+        }
+        Err(queue_full())
+    }
+
+    /// The slots for frames up to that size. New ones are made when a frame is larger than any before; those in use go when
+    /// the encoder is done with them.
+    fn pool(&self, frame_bytes: usize) -> Arc<Pool> {
+        let fits = |pool: &Arc<Pool>| pool.slot_bytes() >= frame_bytes;
+        if let Some(pool) = self.pool.read().as_ref().filter(|pool| fits(pool)) {
+            return pool.clone();
+        }
+        let mut current = self.pool.write();
+        match current.as_ref().filter(|pool| fits(pool)) {
+            Some(pool) => pool.clone(),
+            None => current.insert(Arc::new(Pool::new(frame_bytes, self.works.options.queue_bytes))).clone(),
+        }
+    }
+
+    /// Puts a filled slot into the queue, unless the gate was closed meanwhile.
+    fn hand_over(&self, filled: Filled) -> Result<()> {
+        let ledger = &self.works.ledger;
+        let raw_bytes = filled.pixels().len() as i64;
+        let incomplete = filled.flags & codes::Frame::Incomplete as u32 != 0;
+        if self.gate.fetch_add(1, Ordering::AcqRel) & CLOSED != 0 {
+            self.gate.fetch_sub(1, Ordering::AcqRel);
+            return Err(self.why_closed());
+        }
+        // Counted before the encoder can see it, so that nothing is confirmed that was not accepted.
+        ledger.frames_accepted(1, raw_bytes);
+        ledger.add(Stat::QueueFrames, 1);
+        if incomplete {
+            ledger.add(Stat::FramesIncomplete, 1);
+        }
+        let queued = self.ready.push(filled);
+        self.gate.fetch_sub(1, Ordering::AcqRel);
+        // The queue has as many places as there can be slots; only slots of several sizes together could be more.
+        if queued.is_err() {
+            ledger.add(Stat::QueueFrames, -1);
+            self.note_processed();
+            self.works.lose_frames("no place in the queue after the frame size changed", Loss { frames: 1, chunks: 0 });
+        }
+        self.wake_encoder();
+        Ok(())
+    }
+
+    fn wake_encoder(&self) {
+        // Pairs with the fence in `sleep`: either the encoder sees the frame, or this sees that it sleeps.
+        fence(Ordering::SeqCst);
+        if self.encoder_sleeps.load(Ordering::Relaxed)
+            && self.encoder_sleeps.swap(false, Ordering::Relaxed)
+            && let Some(encoder) = self.encoder.get()
+        {
+            encoder.unpark();
+        }
+    }
+
+    /// The stream is at its end: its memory is given back before its handle is.
+    pub fn drop_slots(&self) {
+        self.pool.write().take();
+    }
+
+    /// Takes no more frames. Pushes that wait return.
+    pub fn close(&self) {
+        self.gate.fetch_or(CLOSED, Ordering::AcqRel);
+        self.works.ledger.notices.bell.ring();
+        if let Some(encoder) = self.encoder.get() {
+            encoder.unpark();
+        }
+    }
+
+    /// The encoder's thread begins.
+    pub fn attach_encoder(&self) {
+        let _ = self.encoder.set(std::thread::current());
+    }
+
+    /// The next frame for the encoder.
+    pub fn next(&self) -> Option<Filled> {
+        let next = self.ready.pop();
+        if next.is_none() && self.burst_told.load(Ordering::Relaxed) {
+            self.burst_told.store(false, Ordering::Relaxed);
+        }
+        next
+    }
+
+    /// Whether no frame is there and none will come.
+    pub fn is_drained(&self) -> bool {
+        self.gate.load(Ordering::Acquire) == CLOSED && self.ready.is_empty()
+    }
+
+    /// The encoder sleeps until a frame comes, the gate is closed, or the time is over.
+    pub fn sleep(&self, deadline: Deadline) {
+        self.encoder_sleeps.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if self.ready.is_empty() && !self.seal_requested() && self.gate.load(Ordering::Acquire) & CLOSED == 0 {
+            match deadline.left() {
+                Some(left) => std::thread::park_timeout(left),
+                None => std::thread::park(),
+            }
+        } else if self.gate.load(Ordering::Acquire) & !CLOSED != 0 {
+            std::thread::yield_now(); // Somebody is just passing the gate.
+        }
+        self.encoder_sleeps.store(false, Ordering::Relaxed);
+    }
+
+    /// The open chunk is to be closed as soon as the queue is empty.
+    pub fn request_seal(&self) {
+        self.seal_requested.store(true, Ordering::Release);
+        self.wake_encoder();
+    }
+
+    /// Whether that is still to be done.
+    pub fn seal_requested(&self) -> bool {
+        self.seal_requested.load(Ordering::Acquire)
+    }
+
+    /// It is done.
+    pub fn seal_done(&self) {
+        self.seal_requested.store(false, Ordering::Release);
+        self.works.ledger.notices.bell.ring();
+    }
+
+    /// The encoder has dealt with a frame.
+    pub fn note_processed(&self) {
+        self.processed.fetch_add(1, Ordering::Release);
+        self.works.ledger.notices.bell.ring();
+    }
+
+    /// Frames that the encoder has dealt with.
+    pub fn processed(&self) -> u64 {
+        self.processed.load(Ordering::Acquire)
+    }
+}
+
+fn queue_full() -> Error {
+    Error::plain(Code::EQueueFull, "no slot is free: the frame was not taken (queue_bytes)", [0; 4])
+}
+
+/// What a frame may need in the spool at most: itself, its record and index entry, and a chunk of its own around it.
+fn promised_for_frame(frame_bytes: usize) -> i64 {
+    let most = FrameCompressor::bound(frame_bytes) + FrameRecord::SIZE + Head::SIZE;
+    most as i64 + ChunkFile::seal_bytes(1) as i64
+}
+
+/// `rheed_run` is running.
+pub struct Running<'a>(&'a Intake);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running.store(false, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,204 @@
+//! One live stream: the road of a frame from push to a sealed chunk in the spool.
+//!
+//! `intake` checks a frame (`pixels`, `frame_ids`), copies it into a slot (`slots`) and leaves it to the `encoder`, which
+//! compresses it, appends it to the open chunk's file and seals the chunk when it is full. `run` asks a source for frames;
+//! `push_chunk` does all of it at once for a whole chunk. Nothing here knows of C or of the network.
+
+mod encoder;
+mod frame_ids;
+mod intake;
+mod pixels;
+mod push_chunk;
+mod run;
+mod slots;
+
+pub use intake::Frame;
+
+use crate::clock::ReferenceClock;
+use crate::codes::{self, Code};
+use crate::error::{Error, Result};
+use crate::ledger::{Ledger, Loss, Phase};
+use crate::options::Options;
+use crate::spool::{Bounds, Folder};
+use encoder::Encoder;
+use intake::Intake;
+use push_chunk::ChunkDesk;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// The spool is low when it would be full after so long at the present rate.
+const LOW_SECONDS: i64 = 600;
+
+/// A whole chunk, as it is pushed.
+pub struct Chunk<'a> {
+    /// The caller's index.
+    pub index: u64,
+    /// The caller's memory, frame after frame.
+    pub frames: &'a [u8],
+    /// How many.
+    pub count: u32,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// PFNC; 0 = Mono8.
+    pub pixel_format: u32,
+    /// Unix nanoseconds; 0 = it has just ended.
+    pub start_ns: i64,
+}
+
+/// What all parts of a live stream work with.
+pub struct Works {
+    /// As it was opened.
+    pub options: Options,
+    /// Its account.
+    pub ledger: Arc<Ledger>,
+    /// Its place in the spool.
+    pub folder: Arc<Folder>,
+    /// The service's clock.
+    pub clock: Arc<ReferenceClock>,
+    bounds: Bounds,
+    odd_stamps: AtomicU64,
+    disk_low_told: AtomicBool,
+}
+
+impl Works {
+    /// Of a new stream.
+    pub fn new(options: Options, ledger: Arc<Ledger>, folder: Arc<Folder>, clock: Arc<ReferenceClock>) -> Works {
+        let bounds = Bounds::new(&options);
+        Works { options, ledger, folder, clock, bounds, odd_stamps: AtomicU64::new(0), disk_low_told: AtomicBool::new(false) }
+    }
+
+    /// Bytes that may still go to the spool.
+    pub fn room(&self) -> i64 {
+        self.folder.root().room(&self.bounds).max(0)
+    }
+
+    /// Time stamps that were no Unix time.
+    pub fn odd_stamps(&self) -> u64 {
+        self.odd_stamps.load(Ordering::Relaxed)
+    }
+
+    /// Seconds until the spool is full at the present rate; -1 when that is not known.
+    pub fn seconds_left(&self) -> i64 {
+        match self.ledger.spool_rate() {
+            0 => -1,
+            rate => self.room() / rate,
+        }
+    }
+
+    /// Told once, until there is plenty of room again.
+    fn tell_disk_low(&self, text: impl Into<Cow<'static, str>>) {
+        if !self.disk_low_told.swap(true, Ordering::Relaxed) {
+            self.ledger.notices.tell(codes::Event::DiskLow, self.seconds_left(), text);
+        }
+    }
+
+    /// So many bytes for so many frames: how long the room lasts follows from the declared frame rate.
+    fn note_spool_rate(&self, bytes: u64, frames: u64) {
+        self.ledger.set_spool_rate((bytes as f64 / frames as f64 * self.options.fps).ceil() as i64);
+        let left = self.seconds_left();
+        if left < LOW_SECONDS {
+            self.tell_disk_low(format!("the spool or its disk is full in {left} s at the present rate"));
+        } else if left > 2 * LOW_SECONDS {
+            self.disk_low_told.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Frames that had been taken are lost: counted with the reason, told, and kept for the final report.
+    fn lose_frames(&self, reason: &str, loss: Loss) {
+        self.ledger.frames_lost(reason, loss);
+        self.ledger.notices.tell(codes::Event::FramesLost, loss.frames as i64, format!("{} frames lost: {reason}", loss.frames));
+        let _ = self.folder.note_loss(reason, loss);
+    }
+}
+
+/// A live stream, as its handle has it.
+pub struct Stream {
+    works: Arc<Works>,
+    intake: Arc<Intake>,
+    desk: Arc<ChunkDesk>,
+}
+
+impl Stream {
+    /// Opens the entrance. The second half of the answer is for a thread of its own.
+    pub fn open(works: Arc<Works>) -> Result<(Stream, impl FnOnce() + Send + 'static)> {
+        let intake = Arc::new(Intake::new(works.clone()));
+        let desk = Arc::new(ChunkDesk::default());
+        let encoder = Encoder::new(works.clone(), intake.clone(), desk.clone())
+            .map_err(|error| Error::new(Code::EInternal, format!("zstd cannot be set up: {error}")))?;
+        let stream = Stream { works, intake, desk };
+        let watched = Stream { works: stream.works.clone(), intake: stream.intake.clone(), desk: stream.desk.clone() };
+        Ok((stream, move || watched.encode(encoder)))
+    }
+
+    fn encode(self, encoder: Encoder) {
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| encoder.run()));
+        if ended.is_err() {
+            self.fault("an internal error in the encoder");
+        }
+    }
+
+    /// Closed by an internal error. What is in the spool stays there for the next process.
+    pub fn fault(&self, what: &str) {
+        let ledger = &self.works.ledger;
+        if ledger.enter(Phase::Fault) {
+            ledger.notices.tell(codes::Event::Fault, 0, format!("{what}: the stream is closed, its spool is kept"));
+        }
+        self.close();
+        let mut frames = 0;
+        while self.intake.next().is_some() {
+            frames += 1;
+        }
+        if frames > 0 {
+            self.works.lose_frames(what, Loss { frames, chunks: 0 });
+        }
+        self.works.folder.close();
+    }
+
+    /// What its parts work with.
+    pub fn works(&self) -> &Arc<Works> {
+        &self.works
+    }
+
+    /// `rheed_push`
+    pub fn push(&self, frame: &Frame) -> Result<()> {
+        self.intake.push(frame)
+    }
+
+    /// `rheed_push_chunk`
+    pub fn push_chunk(&self, chunk: &Chunk) -> Result<()> {
+        self.desk.push(&self.works, &self.intake, chunk)
+    }
+
+    /// Takes nothing more; what was taken goes on to sealed chunks.
+    pub fn finalize(&self) {
+        self.works.ledger.enter(Phase::Finalizing);
+        self.close();
+    }
+
+    /// Stops: nothing more is taken or sent. What was taken goes on to sealed chunks.
+    pub fn abort(&self) {
+        if !self.works.ledger.is_over() {
+            self.works.ledger.enter(Phase::Aborted);
+        }
+        self.close();
+    }
+
+    fn close(&self) {
+        self.intake.close();
+        self.desk.close();
+        self.works.ledger.notices.bell.ring();
+    }
+
+    /// Frames taken so far.
+    pub fn accepted(&self) -> u64 {
+        self.works.ledger.get(codes::Stat::FramesAccepted) as u64
+    }
+
+    /// Frames of these that the encoder has dealt with; chunks that are given whole are dealt with when they are taken.
+    pub fn has_processed(&self, frames: u64) -> bool {
+        self.intake.is_given_chunks() || self.intake.processed() >= frames
+    }
+}

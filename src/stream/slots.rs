@@ -1,0 +1,159 @@
+//! The slots: memory for frames between push and encoder.
+//!
+//! A pool is one allocation, cut into slots of one frame size. Free slots are taken last in, first out, so that the hot ones
+//! stay in the caches and the others are never touched. Taking and giving back never lock: a camera's thread must not wait
+//! for one that was put to sleep in the middle of it.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// More would not help, and the queue behind has as many places.
+pub const MOST_SLOTS: usize = 4096;
+
+const ALIGNMENT: usize = 4096;
+const NONE: u32 = u32::MAX;
+
+/// Slots of one size.
+pub struct Pool {
+    memory: NonNull<u8>,
+    layout: Layout,
+    slot_bytes: usize,
+    /// Top of the free slots in the low half; in the high half a count that tells one top from the same one later (ABA).
+    top: AtomicU64,
+    /// Below each free slot lies this one.
+    below: Box<[AtomicU32]>,
+}
+
+// SAFETY: the memory is only reached through a `Slot`, and each slot is owned by one `Slot` at a time.
+unsafe impl Send for Pool {}
+// SAFETY: as above; the list of free slots is atomic.
+unsafe impl Sync for Pool {}
+
+impl Pool {
+    /// As many slots of `slot_bytes` as fit in `most_bytes`, at least one. The memory is not touched yet.
+    pub fn new(slot_bytes: usize, most_bytes: u64) -> Pool {
+        let stride = slot_bytes.max(1);
+        let count = usize::try_from(most_bytes / stride as u64).unwrap_or(MOST_SLOTS).clamp(1, MOST_SLOTS);
+        let layout = Layout::from_size_align(stride * count, ALIGNMENT).expect("the options bound the size");
+        // SAFETY: the layout's size is not zero. Zeroed, so that a slot's bytes are initialized; the system does it lazily.
+        let Some(memory) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
+        let below = (0..count as u32).map(|index| AtomicU32::new(if index == 0 { NONE } else { index - 1 })).collect();
+        Pool { memory, layout, slot_bytes: stride, top: AtomicU64::new(count as u64 - 1), below }
+    }
+
+    /// Bytes of a slot.
+    pub fn slot_bytes(&self) -> usize {
+        self.slot_bytes
+    }
+
+    /// Touches all memory, so that no push has to.
+    pub fn touch(self: &Arc<Pool>) {
+        let mut slots: Vec<Slot> = std::iter::from_fn(|| self.take()).collect();
+        slots.iter_mut().for_each(|slot| slot.bytes_mut().fill(1));
+    }
+
+    /// A free slot.
+    pub fn take(self: &Arc<Pool>) -> Option<Slot> {
+        let mut top = self.top.load(Ordering::Acquire);
+        loop {
+            let index = top as u32;
+            if index == NONE {
+                return None;
+            }
+            let below = self.below[index as usize].load(Ordering::Relaxed);
+            match self.top.compare_exchange_weak(top, after(top, below), Ordering::Acquire, Ordering::Acquire) {
+                Ok(_) => return Some(Slot { pool: self.clone(), index }),
+                Err(now) => top = now,
+            }
+        }
+    }
+
+    fn give_back(&self, index: u32) {
+        let mut top = self.top.load(Ordering::Relaxed);
+        loop {
+            self.below[index as usize].store(top as u32, Ordering::Relaxed);
+            match self.top.compare_exchange_weak(top, after(top, index), Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => top = now,
+            }
+        }
+    }
+}
+
+/// The next value of `top`, with that slot on it.
+fn after(top: u64, index: u32) -> u64 {
+    ((top >> 32).wrapping_add(1) << 32) | u64::from(index)
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout; every slot holds the pool, so none is left.
+        unsafe { dealloc(self.memory.as_ptr(), self.layout) }
+    }
+}
+
+/// A slot in use. Dropped, it is free again.
+pub struct Slot {
+    pool: Arc<Pool>,
+    index: u32,
+}
+
+impl Slot {
+    fn start(&self) -> NonNull<u8> {
+        // SAFETY: the index is below the count, so this stays inside the allocation.
+        unsafe { self.pool.memory.add(self.index as usize * self.pool.slot_bytes) }
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: initialized, inside the allocation, and nobody else has this slot.
+        unsafe { std::slice::from_raw_parts(self.start().as_ptr(), self.pool.slot_bytes) }
+    }
+
+    /// Its bytes, to be written.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: initialized, inside the allocation, and nobody else has this slot.
+        unsafe { std::slice::from_raw_parts_mut(self.start().as_ptr(), self.pool.slot_bytes) }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.pool.give_back(self.index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_gives_each_slot_once_and_the_last_one_given_back_first() {
+        let pool = Arc::new(Pool::new(100, 350));
+        let mut slots: Vec<Slot> = std::iter::from_fn(|| pool.take()).collect();
+        assert_eq!(slots.len(), 3);
+        let last = slots.pop().unwrap().index;
+        assert_eq!(pool.take().unwrap().index, last);
+    }
+
+    #[test]
+    fn threads_never_share_a_slot() {
+        let pool = Arc::new(Pool::new(8, 64));
+        std::thread::scope(|scope| {
+            for id in 1..=4u64 {
+                let pool = &pool;
+                scope.spawn(move || {
+                    for turn in 0..if cfg!(miri) { 50 } else { 20_000 } {
+                        let Some(mut slot) = pool.take() else { continue };
+                        let mark = (id << 32 | turn).to_le_bytes();
+                        slot.bytes_mut().copy_from_slice(&mark);
+                        assert_eq!(slot.bytes(), mark);
+                    }
+                });
+            }
+        });
+        assert_eq!(std::iter::from_fn(|| pool.take()).collect::<Vec<_>>().len(), 8);
+    }
+}

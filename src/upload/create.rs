@@ -1,0 +1,179 @@
+//! Making a stream exist at the service: what it is linked to is found first, so that a bad link leaves nothing behind.
+
+use super::{Courier, FirstAnswer, Refused, note_offline};
+use crate::codes;
+use crate::error::Error;
+use crate::log::Level;
+use crate::service::{Backoff, NewStream, Trouble};
+use crate::spool::StreamFacts;
+
+/// What a stream is linked to, by the service's ids.
+#[derive(Clone, Default)]
+struct Links {
+    sample_id: Option<String>,
+    tag_ids: Vec<String>,
+}
+
+impl Courier {
+    /// Until the stream exists; gives its data id. `None`: there is nothing to send, so it need not exist.
+    pub(super) async fn exist(&mut self) -> Result<Option<String>, Refused> {
+        let mut backoff = Backoff::default();
+        loop {
+            if let Some((data_id, linked)) = self.folder.created() {
+                self.ledger.set_data_id(&data_id);
+                if !linked {
+                    self.link_again(&data_id).await;
+                }
+                return Ok(Some(data_id));
+            }
+            if self.folder.is_drained() {
+                return Ok(None);
+            }
+            let trouble = match self.create().await {
+                Ok(()) => {
+                    self.answer(FirstAnswer::Connected);
+                    continue;
+                }
+                Err(trouble) => trouble,
+            };
+            if self.first_answer.is_some() && !trouble.may_pass() {
+                self.answer(FirstAnswer::Refused(trouble.to_error()));
+                return Err(Refused);
+            }
+            let pause = if trouble.may_pass() {
+                self.note_trouble(&trouble);
+                note_offline(&self.ledger, &self.folder, format!("the stream is not created yet: {trouble}"));
+                backoff.next(trouble.asked_delay())
+            } else {
+                self.refused(&trouble)
+            };
+            self.answer(FirstAnswer::Offline(trouble.to_string()));
+            if self.nothing_to_send_within(pause).await {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn answer(&mut self, answer: FirstAnswer) {
+        if let Some(waiting) = self.first_answer.take() {
+            let _ = waiting.try_send(answer); // Nobody there any more: init has waited long enough.
+        }
+    }
+
+    /// Whether the stream is closed without a chunk before the pause is over.
+    async fn nothing_to_send_within(&self, pause: std::time::Duration) -> bool {
+        let drained = async {
+            while !self.folder.is_drained() {
+                self.folder.changed.notified().await;
+            }
+        };
+        tokio::time::timeout(pause, drained).await.is_ok()
+    }
+
+    async fn create(&mut self) -> Result<(), Trouble> {
+        let facts = self.folder.facts();
+        let links = self.find_links(&facts).await?;
+        let stream = NewStream {
+            name: &facts.stream_name,
+            fps: facts.fps,
+            rotations_per_min: facts.rotations_per_min,
+            project_id: facts.project_id.as_deref(),
+            azimuth: facts.azimuth.as_deref(),
+        };
+        let data_id = self.service.create_stream(&stream).await?;
+        if let Err(trouble) = self.link(&data_id, &links, &facts).await {
+            if self.first_answer.is_some() && !trouble.may_pass() {
+                // Init fails: the stream must not be left open.
+                let _ = self.service.end_stream(&data_id).await;
+                let status = trouble.status();
+                return Err(Trouble::Refused { status, words: format!("stream {data_id} could not be linked and was ended: {trouble}") });
+            }
+            self.keep_created(&data_id);
+            return Ok(()); // It exists; the links are tried again.
+        }
+        self.keep_created(&data_id);
+        self.keep_linked();
+        Ok(())
+    }
+
+    fn keep_created(&self, data_id: &str) {
+        if let Err(error) = self.folder.set_created(data_id) {
+            self.say(Level::Error, || format!("the data id {data_id} could not be written to the spool: {error}"));
+        }
+        self.ledger.set_data_id(data_id);
+        self.note_connected(data_id);
+    }
+
+    fn keep_linked(&self) {
+        if let Err(error) = self.folder.set_linked() {
+            self.say(Level::Error, || format!("the spool cannot note that the stream is linked: {error}"));
+        }
+    }
+
+    /// While init waits, a link that is refused fails the whole; later it is left out.
+    async fn find_links(&self, facts: &StreamFacts) -> Result<Links, Trouble> {
+        let mut links = Links::default();
+        if let Some(sample) = &facts.physical_sample {
+            match self.service.resolve_sample(sample).await {
+                Ok(id) => links.sample_id = Some(id),
+                Err(trouble) => self.leave_out("physical sample", trouble)?,
+            }
+        }
+        match self.service.resolve_tags(&facts.tags).await {
+            Ok(ids) => links.tag_ids = ids,
+            Err(trouble) => self.leave_out("tags", trouble)?,
+        }
+        Ok(links)
+    }
+
+    fn leave_out(&self, what: &str, trouble: Trouble) -> Result<(), Trouble> {
+        let for_good = matches!(trouble, Trouble::Refused { .. } | Trouble::Unknown(_));
+        if self.first_answer.is_some() || !for_good {
+            return Err(trouble);
+        }
+        let text = format!("the stream goes on without its {what}: {trouble}");
+        self.ledger.notices.note_failure(&Error::new(trouble.to_error().code, text.clone()));
+        self.ledger.notices.tell(codes::Event::Refused, trouble.status().into(), text);
+        Ok(())
+    }
+
+    async fn link(&self, data_id: &str, links: &Links, facts: &StreamFacts) -> Result<(), Trouble> {
+        if let Some(sample_id) = &links.sample_id {
+            match self.service.link_sample(data_id, sample_id, facts.project_id.as_deref()).await {
+                Ok(()) => {}
+                Err(trouble) => self.leave_out("physical sample", trouble)?,
+            }
+        }
+        match self.service.link_tags(data_id, &links.tag_ids).await {
+            Ok(()) => Ok(()),
+            Err(trouble) => self.leave_out("tags", trouble),
+        }
+    }
+
+    /// A stream that exists without its links: tried once more now. What the service cannot do now it is not asked again,
+    /// since frames matter more than links.
+    async fn link_again(&mut self, data_id: &str) {
+        let facts = self.folder.facts();
+        let mut backoff = Backoff::default();
+        for _ in 0..LINK_TRIES {
+            let linked = match self.find_links(&facts).await {
+                Ok(links) => self.link(data_id, &links, &facts).await,
+                Err(trouble) => Err(trouble),
+            };
+            match linked {
+                Ok(()) => {
+                    self.note_connected(data_id);
+                    self.keep_linked();
+                    return;
+                }
+                Err(trouble) if trouble.may_pass() => tokio::time::sleep(backoff.next(trouble.asked_delay())).await,
+                Err(_) => break,
+            }
+        }
+        let text = "the stream goes on without its links for now; they are made when it is taken up again";
+        self.ledger.notices.tell(codes::Event::Refused, 0, text);
+    }
+}
+
+/// Before the chunks go first.
+const LINK_TRIES: u32 = 5;

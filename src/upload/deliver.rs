@@ -1,0 +1,297 @@
+//! A stream's chunks, oldest first, several at a time, each until it is confirmed or refused for good.
+//!
+//! Every chunk has its own delay after a failure. Besides, after any failure there is one probe at a time until something
+//! succeeds again, so that a service in trouble is not stormed by a long backlog.
+
+use super::Courier;
+use crate::codes::{self, Stat};
+use crate::ledger::Loss;
+use crate::log::Level;
+use crate::service::{Backoff, ChunkFacts, Service, Trouble, UploadTrouble};
+use crate::spool::{Folder, SealedChunk, StreamFacts};
+use std::collections::{HashMap, HashSet};
+use std::io::ErrorKind;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// Closed after a failure: one probe at a time, not before the time is over.
+#[derive(Default)]
+struct Gate {
+    backoff: Backoff,
+    closed: Option<Closed>,
+}
+
+struct Closed {
+    since: Instant,
+    until: Instant,
+}
+
+impl Gate {
+    fn allows(&self, in_flight: usize) -> bool {
+        self.closed.as_ref().is_none_or(|closed| in_flight == 0 && Instant::now() >= closed.until)
+    }
+
+    /// An attempt that began then has failed. Those that failed together count once.
+    fn failed(&mut self, began: Instant, pause: impl FnOnce(&mut Backoff) -> Duration) {
+        if self.closed.as_ref().is_some_and(|closed| began < closed.since) {
+            return;
+        }
+        let now = Instant::now();
+        self.closed = Some(Closed { since: now, until: now + pause(&mut self.backoff) });
+    }
+
+    fn succeeded(&mut self) {
+        *self = Gate::default();
+    }
+}
+
+/// One chunk's history of failures.
+#[derive(Default)]
+struct Tries {
+    backoff: Backoff,
+    not_before: Option<Instant>,
+}
+
+/// The uploads of one stream.
+struct Deliveries<'a> {
+    courier: &'a Courier,
+    facts: StreamFacts,
+    data_id: String,
+    gate: Gate,
+    tries: HashMap<u64, Tries>,
+    in_flight: HashSet<u64>,
+    attempts: JoinSet<Attempt>,
+}
+
+struct Attempt {
+    chunk: SealedChunk,
+    began: Instant,
+    outcome: Result<(), Failure>,
+}
+
+enum Failure {
+    /// The file is not what was sealed.
+    Damaged(String),
+    /// The file is gone.
+    Missing,
+    Upload(UploadTrouble),
+}
+
+type Turn = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
+
+impl Courier {
+    /// Until no chunk will follow and each is confirmed or accounted for.
+    pub(super) async fn deliver(&self, data_id: &str) {
+        let mut deliveries = Deliveries {
+            courier: self,
+            facts: self.folder.facts(),
+            data_id: data_id.into(),
+            gate: Gate::default(),
+            tries: HashMap::new(),
+            in_flight: HashSet::new(),
+            attempts: JoinSet::new(),
+        };
+        let mut turn: Option<Turn> = None;
+        while !self.folder.is_drained() {
+            let due = deliveries.due();
+            if due.is_some() && turn.is_none() {
+                let workers = self.workers.clone();
+                turn = Some(Box::pin(async move { workers.acquire_owned().await.ok() }));
+            }
+            let pause = deliveries.next_due();
+            tokio::select! {
+                // Kept across rounds: a place in the line of those who wait for a worker is not given up.
+                permit = async { match turn.as_mut() { Some(turn) => turn.await, None => std::future::pending().await } } => {
+                    turn = None;
+                    if let (Some(permit), Some(chunk)) = (permit, deliveries.due()) {
+                        deliveries.start(chunk, permit);
+                    }
+                }
+                Some(attempt) = deliveries.attempts.join_next() => match attempt {
+                    Ok(attempt) => deliveries.ended(attempt),
+                    Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                    Err(_) => return, // The runtime is shutting down.
+                },
+                () = self.folder.changed.notified() => {}
+                () = tokio::time::sleep_until(pause.unwrap_or_else(Instant::now)), if pause.is_some() => {}
+            }
+        }
+    }
+}
+
+impl Deliveries<'_> {
+    /// The oldest chunk that may be tried now.
+    fn due(&self) -> Option<SealedChunk> {
+        if !self.gate.allows(self.in_flight.len()) {
+            return None;
+        }
+        let now = Instant::now();
+        self.courier.folder.oldest(|chunk| {
+            !self.in_flight.contains(&chunk.order)
+                && self.tries.get(&chunk.order).and_then(|tries| tries.not_before).is_none_or(|time| time <= now)
+        })
+    }
+
+    /// When there may be one, if nothing else happens before.
+    fn next_due(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let later = self.tries.values().filter_map(|tries| tries.not_before).filter(|time| *time > now).min();
+        match &self.gate.closed {
+            Some(closed) if closed.until > now => Some(closed.until),
+            Some(_) if !self.in_flight.is_empty() => None,
+            _ => later,
+        }
+    }
+
+    fn start(&mut self, chunk: SealedChunk, permit: OwnedSemaphorePermit) {
+        self.in_flight.insert(chunk.order);
+        let courier = self.courier;
+        let carried = Carried {
+            folder: courier.folder.clone(),
+            service: courier.service.clone(),
+            // Only what this process sealed may take an offset that was measured after.
+            clock: chunk.ours.then(|| courier.clock.offset()).flatten(),
+            facts: self.facts.clone(),
+            data_id: self.data_id.clone(),
+        };
+        let ledger = courier.ledger.clone();
+        let sent = move |bytes: usize| ledger.add(Stat::BytesSent, bytes as i64);
+        self.attempts.spawn(async move {
+            let began = Instant::now();
+            let outcome = carried.carry(&chunk, sent).await;
+            drop(permit);
+            Attempt { chunk, began, outcome }
+        });
+    }
+
+    fn ended(&mut self, attempt: Attempt) {
+        let Attempt { chunk, began, outcome } = attempt;
+        let courier = self.courier;
+        self.in_flight.remove(&chunk.order);
+        match outcome {
+            Ok(()) => {
+                self.gate.succeeded();
+                self.tries.remove(&chunk.order);
+                courier.note_connected(&self.data_id);
+                courier.ledger.chunk_confirmed(chunk.chunk, chunk.frames.into());
+                courier.folder.confirm(&chunk);
+            }
+            Err(Failure::Damaged(what)) => self.set_aside(&chunk, &format!("damaged in the spool: {what}")),
+            Err(Failure::Missing) => self.set_aside(&chunk, "its file is missing from the spool"),
+            Err(Failure::Upload(UploadTrouble::File(error))) if error.kind() == ErrorKind::NotFound => {
+                self.set_aside(&chunk, "its file is missing from the spool");
+            }
+            Err(Failure::Upload(trouble)) => self.failed(&chunk, began, &trouble),
+        }
+    }
+
+    fn failed(&mut self, chunk: &SealedChunk, began: Instant, trouble: &UploadTrouble) {
+        let courier = self.courier;
+        courier.say(Level::Notice, || format!("chunk {} is tried again: {trouble}", chunk.chunk));
+        let asked = match trouble {
+            UploadTrouble::Presign(refused @ (Trouble::Refused { .. } | Trouble::Unknown(_))) => {
+                self.gate.succeeded(); // The service answers.
+                return self.set_aside(chunk, &refused.to_string());
+            }
+            UploadTrouble::Presign(auth @ Trouble::Auth { .. }) => {
+                let pause = courier.refused(auth);
+                self.gate.failed(began, |_| pause);
+                return;
+            }
+            UploadTrouble::Presign(later) | UploadTrouble::Put(later) => {
+                courier.note_trouble(later);
+                later.asked_delay()
+            }
+            UploadTrouble::File(_) => None,
+        };
+        let tries = self.tries.entry(chunk.order).or_default();
+        tries.not_before = Some(Instant::now() + tries.backoff.next(asked));
+        self.gate.failed(began, |backoff| backoff.next(asked));
+    }
+
+    /// Not delivered, and not to be: kept beside the spool, counted and told.
+    fn set_aside(&mut self, chunk: &SealedChunk, reason: &str) {
+        let courier = self.courier;
+        self.tries.remove(&chunk.order);
+        courier.ledger.frames_lost(reason, Loss { frames: chunk.frames.into(), chunks: 1 });
+        let mut text = format!("chunk {} set aside, {} frames: {reason}", chunk.chunk, chunk.frames);
+        if let Err(error) = courier.folder.set_aside(chunk, reason) {
+            text.push_str(&format!(" (its file could not be moved: {error})"));
+        }
+        courier.ledger.notices.tell(codes::Event::ChunkSetAside, chunk.chunk as i64, text);
+    }
+}
+
+/// What an attempt takes with it.
+struct Carried {
+    folder: Arc<Folder>,
+    service: Arc<Service>,
+    clock: Option<crate::clock::ClockOffset>,
+    facts: StreamFacts,
+    data_id: String,
+}
+
+impl Carried {
+    async fn carry(&self, chunk: &SealedChunk, sent: impl Fn(usize) + Send + Sync + 'static) -> Result<(), Failure> {
+        let opened = tokio::task::spawn_blocking({
+            let (folder, chunk) = (self.folder.clone(), chunk.clone());
+            move || folder.open_sealed(&chunk)
+        });
+        let (head, seal) = match opened.await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(error)) => {
+                return Err(match error.kind() {
+                    ErrorKind::NotFound => Failure::Missing,
+                    ErrorKind::InvalidData | ErrorKind::UnexpectedEof => Failure::Damaged(error.to_string()),
+                    _ => Failure::Upload(UploadTrouble::File(error)),
+                });
+            }
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => return Err(Failure::Upload(UploadTrouble::File(std::io::Error::other(error)))),
+        };
+        let clock = seal.clock.or(self.clock);
+        let offset_ns = clock.map_or(0, |clock| clock.offset_ns);
+        // Whole microseconds: a double holds no more of a Unix time in milliseconds.
+        let ms = |ns: i64| (ns / 1000) as f64 / 1000.0;
+        let facts = ChunkFacts {
+            data_id: self.data_id.clone(),
+            chunk: chunk.chunk,
+            is_rotating: self.facts.rotations_per_min > 0.0,
+            raw_frame_rate: self.facts.fps,
+            average_frame_rate: seal.average_fps,
+            chunk_size: self.facts.chunk_size,
+            dims: (seal.frames, head.height, head.width),
+            start_unix_ms: ms(seal.start_ns + offset_ns),
+            end_unix_ms: ms(seal.end_ns + offset_ns),
+            clock_ms: clock.map(|clock| (ms(clock.offset_ns), ms(clock.uncertainty_ns))),
+        };
+        self.service.upload(&facts, &self.folder.file_of(chunk), chunk.bytes, sent).await.map_err(Failure::Upload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_that_fail_together_count_as_one_failure() {
+        let began = Instant::now();
+        let mut gate = Gate::default();
+        assert!(gate.allows(7));
+        let mut asked = 0;
+        for _ in 0..8 {
+            gate.failed(began, |_| {
+                asked += 1;
+                Duration::from_secs(1)
+            });
+        }
+        assert_eq!(asked, 1);
+        assert!(!gate.allows(0));
+        gate.succeeded();
+        assert!(gate.allows(7));
+    }
+}

@@ -1,0 +1,201 @@
+//! Between spool and service: one courier a stream, live or taken up, sees it through to its end.
+//!
+//! `create` makes the stream exist at the service, `deliver` uploads its chunks, and here it is ended and its folder removed.
+//! Until that has happened everything stays in the spool, so a courier may die at any moment.
+
+mod create;
+mod deliver;
+
+use crate::clock::ReferenceClock;
+use crate::codes::{self, Stat};
+use crate::error::Error;
+use crate::ledger::{Connection, Ledger, Phase, report};
+use crate::log::Level;
+use crate::service::{Backoff, Service, Trouble};
+use crate::spool::{Folder, TakenUp};
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// The service's first answer, for which `rheed_init` waits.
+pub enum FirstAnswer {
+    /// The stream exists.
+    Connected,
+    /// Not yet: why.
+    Offline(String),
+    /// The service will not have it. The courier has ended.
+    Refused(Error),
+}
+
+/// Carries one stream's chunks to the service.
+pub struct Courier {
+    /// What it carries from.
+    pub folder: Arc<Folder>,
+    /// Where it keeps account.
+    pub ledger: Arc<Ledger>,
+    /// Where it carries to.
+    pub service: Arc<Service>,
+    /// For chunks that were sealed before the clock was measured.
+    pub clock: Arc<ReferenceClock>,
+    /// Uploads at a time, shared by a stream and what was taken up with it. It is fair, so they take turns.
+    pub workers: Arc<Semaphore>,
+    /// Stops it.
+    pub cancel: CancellationToken,
+    /// Somebody waits for the first answer.
+    pub first_answer: Option<SyncSender<FirstAnswer>>,
+}
+
+/// Why a courier stops before the stream has ended.
+struct Refused;
+
+impl Courier {
+    /// Until the stream is ended, or the courier is stopped. Then the folder is let go.
+    pub async fn run(mut self) {
+        let cancel = self.cancel.clone();
+        let refused = tokio::select! {
+            biased;
+            () = cancel.cancelled() => false,
+            done = self.see_through() => match done {
+                Ok(()) => return,
+                Err(Refused) => true,
+            },
+        };
+        self.first_answer = None; // Whoever waits for it learns that none will come.
+        if !refused {
+            closed(&self.folder).await;
+            self.folder.release();
+        }
+    }
+
+    async fn see_through(&mut self) -> Result<(), Refused> {
+        let Some(data_id) = self.exist().await? else {
+            self.finish(); // It never had a frame, and never was at the service.
+            return Ok(());
+        };
+        self.deliver(&data_id).await;
+        self.end(&data_id).await;
+        self.finish();
+        Ok(())
+    }
+
+    /// Tells the service that no more will come.
+    async fn end(&self, data_id: &str) {
+        let mut backoff = Backoff::default();
+        loop {
+            let trouble = match self.service.end_stream(data_id).await {
+                Ok(()) => return,
+                Err(trouble) => trouble,
+            };
+            self.say(Level::Notice, || format!("the stream is not ended yet: {trouble}"));
+            let pause = match &trouble {
+                Trouble::Refused { .. } | Trouble::Unknown(_) => {
+                    // It has every chunk that it would take; a stream that is gone or ended already needs no end.
+                    self.ledger.notices.tell(codes::Event::Refused, trouble.status().into(), format!("the stream's end: {trouble}"));
+                    return;
+                }
+                Trouble::Auth { .. } => self.refused(&trouble),
+                _ => {
+                    self.note_trouble(&trouble);
+                    backoff.next(trouble.asked_delay())
+                }
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    fn finish(&self) {
+        let mut last = report(&self.ledger);
+        last["state"] = "finalized".into();
+        if let Err(error) = self.folder.finish(&last) {
+            self.say(Level::Error, || format!("the stream is complete, but its spool folder cannot be removed: {error}"));
+            self.folder.release();
+        }
+        finalized(&self.ledger);
+    }
+
+    /// The key, or the stream, is not accepted: data are kept, tries go on slowly.
+    fn refused(&self, trouble: &Trouble) -> Duration {
+        if self.ledger.refuse() {
+            self.ledger.notices.tell(codes::Event::Refused, trouble.status().into(), trouble.to_string());
+        }
+        self.ledger.notices.note_failure(&trouble.to_error());
+        Backoff::slow()
+    }
+
+    /// What stands between chunks and service; an outage is told once.
+    fn note_trouble(&self, trouble: &Trouble) {
+        self.ledger.notices.note_failure(&trouble.to_error());
+        if matches!(trouble, Trouble::Unreachable(_)) {
+            note_offline(&self.ledger, &self.folder, trouble.to_string());
+        }
+    }
+
+    /// Told once, at the beginning and after each outage.
+    fn note_connected(&self, data_id: &str) {
+        if self.ledger.connect(Connection::Streaming) {
+            self.ledger.notices.tell(codes::Event::Connected, 0, format!("connected: the stream's data id is {data_id}"));
+        }
+    }
+
+    fn say(&self, level: Level, message: impl FnOnce() -> String) {
+        self.ledger.notices.log.say(level, message);
+    }
+}
+
+/// The service cannot be reached; told once an outage.
+pub fn note_offline(ledger: &Ledger, folder: &Folder, why: String) {
+    if ledger.connect(Connection::Offline) {
+        ledger.notices.tell(codes::Event::Offline, folder.waiting() as i64, why);
+    }
+}
+
+/// `endpoint = none`: the stream is complete when everything is in the spool, power cut or not.
+pub async fn keep_in_spool(folder: Arc<Folder>, ledger: Arc<Ledger>, cancel: CancellationToken) {
+    closed(&folder).await;
+    while !folder.is_synced() {
+        folder.changed.notified().await;
+    }
+    folder.release();
+    if !cancel.is_cancelled() {
+        finalized(&ledger);
+    }
+}
+
+/// Until no chunk will follow.
+async fn closed(folder: &Folder) {
+    while !folder.is_closed() {
+        folder.changed.notified().await;
+    }
+}
+
+fn finalized(ledger: &Ledger) {
+    let values = ledger.snapshot();
+    let value = |stat: Stat| values[stat as usize];
+    let text = format!("finalized: {} frames confirmed, {} lost", value(Stat::FramesConfirmed), value(Stat::FramesLost));
+    ledger.notices.events.put(codes::Event::Finalized, value(Stat::FramesLost), text.clone().into());
+    ledger.notices.log.say(Level::Notice, || text);
+    ledger.enter(Phase::Finalized);
+}
+
+/// The account of a stream that was taken up: what was found counts as accepted.
+pub fn account_for(taken: &TakenUp, ledger: &Ledger) {
+    let notices = &ledger.notices;
+    ledger.enter(Phase::Finalizing);
+    ledger.frames_accepted(taken.frames as i64, 0);
+    ledger.add(Stat::ChunksSealed, taken.folder.waiting() as i64);
+    for (reason, loss) in &taken.losses {
+        ledger.frames_accepted(loss.frames as i64, 0);
+        ledger.add(Stat::ChunksSealed, loss.chunks as i64);
+        ledger.frames_lost(reason, *loss);
+    }
+    for remark in &taken.remarks {
+        notices.log.say(Level::Error, || format!("{}: {remark}", ledger.local_id));
+    }
+    if let Some((data_id, _)) = taken.folder.created() {
+        ledger.set_data_id(&data_id);
+    }
+    let text = format!("taken up from an earlier process: {} ({}), {} frames", ledger.name, ledger.local_id, taken.frames);
+    notices.tell(codes::Event::TakenUp, taken.frames as i64, text);
+}
