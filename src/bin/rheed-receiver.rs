@@ -67,7 +67,7 @@ fn parse(arguments: Vec<String>) -> Result<Command, String> {
     settings.key = std::env::var("RHEED_RECEIVER_KEY")
         .ok()
         .filter(|key| !key.is_empty());
-    settings.log = Some(Arc::new(|line| tell(line)));
+    settings.log = Some(Arc::new(tell));
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         // --name value and --name=value are the same.

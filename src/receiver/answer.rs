@@ -54,6 +54,15 @@ impl Refusal {
         )
     }
 
+    /// 422: a field is not there at all.
+    pub(super) fn missing(name: &str, wanted: &str) -> Self {
+        let wanted = wanted.trim_end_matches(',');
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            format!("{name}: {wanted} is wanted, and missing"),
+        )
+    }
+
     /// 404: nothing here goes by that id.
     pub(super) fn unknown(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("{what} not found"))

@@ -6,7 +6,6 @@ use std::future::{Future, pending};
 use std::io::{self, Cursor};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -77,7 +76,6 @@ where
     F: Future<Output = Result<Response, Refusal>>,
 {
     let (mut parts, body) = request.into_parts();
-    let mut entry = Entry::new(service.clone(), &parts, peer.port);
     let mut body = Intake::new(
         body,
         peer.clone(),
@@ -87,6 +85,7 @@ where
             LONGEST_JSON
         },
     );
+    let mut entry = Entry::new(service.clone(), &parts, peer.port, body.meter());
     let mut act = Act::None;
     if let Some(fault) = service
         .faults
@@ -117,7 +116,6 @@ where
         .await
         .map(|Path(ids)| ids)
         .unwrap_or_default();
-    let read = body.meter();
     let call = Call {
         received_unix_ms: entry.received_unix_ms(),
         uri: parts.uri,
@@ -134,7 +132,6 @@ where
     let response = answer(service, route, &act, &mut entry, call, handler)
         .await
         .into_response();
-    entry.body_bytes(read.load(Ordering::Relaxed));
     if let Some(About(stream)) = response.extensions().get() {
         entry.about([*stream]);
     }

@@ -40,8 +40,10 @@ impl Fields {
         wanted: &str,
         read: impl FnOnce(&Value) -> Option<T>,
     ) -> Read<T> {
-        let value = self.left.remove(name).unwrap_or(Value::Null);
-        read(&value).ok_or_else(|| Refusal::field(name, wanted, &value))
+        match self.left.remove(name) {
+            Some(value) => read(&value).ok_or_else(|| Refusal::field(name, wanted, &value)),
+            None => Err(Refusal::missing(name, wanted)),
+        }
     }
 
     /// Like [`Fields::take`], for a field that may be absent (but not `null`).

@@ -12,7 +12,7 @@ pub(super) type Array = (String, Value);
 
 pub(super) fn array(run: &Run, chunks: &BTreeMap<u64, ChunkRecord>) -> Array {
     let of_run = || run.chunks.iter().filter_map(|index| chunks.get(index));
-    let Some(last) = of_run().last() else {
+    let Some(last) = of_run().next_back() else {
         return (run.name.clone(), Value::Null);
     };
     let (chunk_size, height, width) = (last.chunk_size, last.height, last.width);

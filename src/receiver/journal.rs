@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
@@ -140,15 +141,23 @@ pub(super) struct Entry {
     service: Arc<Service>,
     record: Option<RequestRecord>,
     about: Vec<Uuid>,
+    /// Counts the body as it comes.
+    read: Arc<AtomicU64>,
 }
 
 impl Entry {
-    pub(super) fn new(service: Arc<Service>, parts: &Parts, peer_port: u16) -> Self {
+    pub(super) fn new(
+        service: Arc<Service>,
+        parts: &Parts,
+        peer_port: u16,
+        read: Arc<AtomicU64>,
+    ) -> Self {
         let record = RequestRecord::of(parts, peer_port);
         let mut entry = Self {
             service,
             record: Some(record),
             about: Vec::new(),
+            read,
         };
         let words = |text: &str| {
             text.split(['/', '&', '='])
@@ -179,12 +188,6 @@ impl Entry {
         }
     }
 
-    pub(super) fn body_bytes(&mut self, bytes: u64) {
-        if let Some(record) = &mut self.record {
-            record.body_bytes = bytes;
-        }
-    }
-
     pub(super) fn body(&mut self, body: &Value) {
         let ids = body
             .get("data_ids")
@@ -211,6 +214,7 @@ impl Entry {
     pub(super) fn write(&mut self) {
         if let Some(mut record) = self.record.take() {
             record.took_ms = unix_ms() - record.unix_ms;
+            record.body_bytes = self.read.load(Ordering::Relaxed);
             self.service.journal.write(&record);
             for id in &self.about {
                 if let Some(stream) = self.service.streams.get(*id) {

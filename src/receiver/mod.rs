@@ -1,12 +1,12 @@
 //! The embedded ingest service: the far end of a stream, for tests, demonstrations and a bad day on purpose.
 //!
 //! It speaks the service's protocol on loopback, keeps each stream as a Zarr v3 group that zarr-python opens by
-//! itself, and can be told to fail ([`faults`]). `docs/receiver.md` is its manual; `rheed-receiver` its program.
+//! itself, and can be told to fail (`faults`). `docs/receiver.md` is its manual; `rheed-receiver` its program.
 //!
-//! A request's way: [`line`] (the connection, which can be cut) -> [`door`] (journal, faults, bounds, key) ->
-//! [`routes`] (the table) -> one of [`clock`], [`catalog`], [`streams`], [`staging`], [`control`]. A chunk's way goes on
-//! from [`staging`] (presigned URL, body to disk) through [`shard`] (is it one?) to [`stream`] (its place), [`layout`]
-//! (which place that is) and [`group`] (the Zarr metadata).
+//! A request's way: `line` (the connection, which can be cut) -> `door` (journal, faults, bounds, key) ->
+//! `routes` (the table) -> one of `clock`, `catalog`, `streams`, `staging`, `control`. A chunk's way goes on
+//! from `staging` (presigned URL, body to disk) through `shard` (is it one?) to `stream` (its place), `layout`
+//! (which place that is) and `group` (the Zarr metadata).
 //!
 //! It knows nothing of the library it is tested with: what both ends believe in common is the protocol alone.
 

@@ -1,7 +1,7 @@
 //! Everything one receiver holds, shared by all its requests.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode, header};
@@ -18,8 +18,10 @@ use super::streams::Streams;
 use super::{Log, Settings};
 
 pub(super) struct Service {
-    url: String,
+    /// Scheme, host and port.
+    origin: String,
     prefix: String,
+    url: String,
     listens_everywhere: bool,
     key: String,
     log: Option<Log>,
@@ -62,8 +64,10 @@ impl Service {
         }
         let faults = Faults::default();
         faults.replace(&settings.faults).map_err(invalid)?;
+        let origin = format!("http://{}", reachable(address));
         Ok(Self {
-            url: format!("http://{}{prefix}", reachable(address)),
+            url: format!("{origin}{prefix}"),
+            origin,
             prefix: prefix.to_owned(),
             listens_everywhere: address.ip().is_unspecified(),
             key,
@@ -97,7 +101,7 @@ impl Service {
             .and_then(|host| host.to_str().ok())
         {
             Some(host) if self.listens_everywhere => format!("http://{host}"),
-            _ => self.url.trim_end_matches(&self.prefix).to_owned(),
+            _ => self.origin.clone(),
         }
     }
 
@@ -142,12 +146,8 @@ fn same(one: &[u8], other: &[u8]) -> bool {
 /// The address a client on this computer can use: "everywhere" is no place to connect to.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => {
-            address.set_ip(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST))
-        }
-        IpAddr::V6(ip) if ip.is_unspecified() => {
-            address.set_ip(IpAddr::V6(std::net::Ipv6Addr::LOCALHOST))
-        }
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(IpAddr::V6(Ipv6Addr::LOCALHOST)),
         _ => {}
     }
     address

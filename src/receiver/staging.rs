@@ -25,6 +25,8 @@ use super::{disk, shard};
 
 /// How many URLs may be out at a time.
 const MOST_URLS: usize = 10_000;
+/// A duration no URL needs to outlive; `Instant` cannot count arbitrarily far.
+pub(super) const LONGEST_TTL: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How much of a refused body is still read, before the connection is closed on its sender.
 const LONGEST_DRAIN: u64 = 64 << 20;
 
@@ -292,7 +294,7 @@ async fn receive(service: &Arc<Service>, call: &mut Call) -> Result<(), Refusal>
         upload.file.write_all(&bytes)?;
     }
     let verify_frames = service.verify_frames;
-    let (chunk, stream) = tokio::task::spawn_blocking(move || {
+    let chunk = tokio::task::spawn_blocking(move || {
         let index = shard::verify(
             &upload.file,
             chunk.frames,
@@ -303,9 +305,7 @@ async fn receive(service: &Arc<Service>, call: &mut Call) -> Result<(), Refusal>
         chunk.shard_bytes = length;
         chunk.empty_frames = index.empty_frames();
         chunk.received_unix_ms = unix_ms();
-        stream
-            .keep(chunk.clone(), &upload.path)
-            .map(|()| (chunk, stream))
+        stream.keep(chunk.clone(), &upload.path).map(|()| chunk)
     })
     .await
     .map_err(|_| {
@@ -314,7 +314,6 @@ async fn receive(service: &Arc<Service>, call: &mut Call) -> Result<(), Refusal>
             "the shard could not be looked at",
         )
     })??;
-    drop(stream);
     let ChunkRecord {
         index,
         frames,
@@ -351,6 +350,3 @@ impl Drop for Upload {
         let _ = fs::remove_file(&self.path);
     }
 }
-
-/// A duration no URL needs to outlive; `Instant` cannot count arbitrarily far.
-pub(super) const LONGEST_TTL: Duration = Duration::from_secs(365 * 24 * 3600);
