@@ -696,18 +696,7 @@ fn the_order_in_which_chunks_come_makes_no_difference() {
         for &number in order {
             upload(&receiver, &data_id, &chunks[number]);
         }
-        let folder = site.data.join(&data_id);
-        let mut files = tree(&folder);
-        files.retain(|path, _| {
-            path.starts_with("frames") || path.to_str().unwrap().starts_with("frames_")
-        });
-        let metadata = fs::read_to_string(folder.join("zarr.json")).unwrap();
-        let metadata: Value = serde_json::from_str(&metadata).unwrap();
-        (
-            files,
-            metadata["consolidated_metadata"].clone(),
-            metadata["attributes"]["ome"].clone(),
-        )
+        frames_kept(&site.data.join(data_id))
     };
     let in_order = kept(&[0, 1, 2, 3, 4, 5, 6]);
     let shards: Vec<_> = in_order
@@ -733,6 +722,55 @@ fn the_order_in_which_chunks_come_makes_no_difference() {
     for _ in 0..12 {
         assert!(kept(&order) == in_order, "{order:?}");
         random.shuffle(&mut order);
+    }
+}
+
+/// A stream's shards, and what its metadata says of them.
+fn frames_kept(folder: &Path) -> (BTreeMap<PathBuf, Vec<u8>>, [Value; 2]) {
+    let mut files = tree(folder);
+    files.retain(|path, _| {
+        path.components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_str()
+            .unwrap()
+            .starts_with("frames")
+    });
+    let group: Value =
+        serde_json::from_slice(&fs::read(folder.join("zarr.json")).unwrap()).unwrap();
+    (
+        files,
+        [
+            group["consolidated_metadata"].clone(),
+            group["attributes"]["ome"].clone(),
+        ],
+    )
+}
+
+#[test]
+fn a_chunk_that_comes_again_in_another_size_leaves_nothing_behind() {
+    let site = Site::new();
+    let receiver = site.start();
+    let mut random = fastrand::Rng::with_seed(3);
+    let worn = create(&receiver);
+    let mut latest = BTreeMap::new();
+    for _ in 0..60 {
+        let index = random.u64(..6);
+        let size = if random.bool() { (4, 6) } else { (5, 9) };
+        let count = random.u64(1..=4);
+        upload(&receiver, &worn, &Chunk::new(index, count, size, 4));
+        latest.insert(index, Chunk::new(index, count, size, 4));
+        let fresh = create(&receiver);
+        latest
+            .values()
+            .for_each(|chunk| upload(&receiver, &fresh, chunk));
+        let (worn, fresh) = (site.data.join(&worn), site.data.join(fresh));
+        let sizes: Vec<_> = latest
+            .values()
+            .map(|chunk| (chunk.index, chunk.size))
+            .collect();
+        assert!(frames_kept(&worn) == frames_kept(&fresh), "{sizes:?}");
     }
 }
 

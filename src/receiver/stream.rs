@@ -6,9 +6,10 @@
 //! is found in `incoming` on the way up is moved to where `chunks.jsonl` says, and thrown away if that does not know it:
 //! then its sender has had no confirmation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use axum::http::StatusCode;
@@ -237,6 +238,7 @@ impl Stream {
         let arrays = layout::runs(&inner.chunks);
 
         let mut lines = Vec::new();
+        let mut touched = BTreeSet::new();
         for (array, &of_array) in arrays
             .iter()
             .flat_map(|array| array.chunks.iter().map(move |chunk| (array, chunk)))
@@ -256,7 +258,8 @@ impl Stream {
                     self.incoming_shard(of_array),
                 )?;
             }
-            record.array.clone_from(&array.name);
+            touched.insert(mem::replace(&mut record.array, array.name.clone()));
+            touched.insert(array.name.clone());
             record.array_index = place;
             serde_json::to_writer(&mut lines, record)?;
             lines.push(b'\n');
@@ -267,25 +270,18 @@ impl Stream {
             .open(self.folder.join("chunks.jsonl"))?
             .write_all(&lines)?;
 
-        if let Some(old) = replaced
-            && inner
+        if let Some(old) = replaced {
+            if inner
                 .chunks
                 .get(&index)
                 .is_some_and(|new| new.shard() != old.shard())
-        {
-            remove_if_there(&self.folder.join(old.shard()))?;
+            {
+                remove_if_there(&self.folder.join(old.shard()))?;
+            }
+            touched.insert(old.array);
         }
         self.settle(inner)?;
-        let touched: Vec<&str> = match arrays_before.len() == arrays.len() {
-            true => inner
-                .chunks
-                .get(&index)
-                .map(|chunk| chunk.array.as_str())
-                .into_iter()
-                .collect(),
-            false => arrays.iter().map(|array| array.name.as_str()).collect(),
-        };
-        self.renew_metadata(inner, |array| touched.contains(&array))?;
+        self.renew_metadata(inner, |array| touched.contains(array))?;
         for gone in arrays_before
             .iter()
             .filter(|before| arrays.iter().all(|array| array.name != before.name))
