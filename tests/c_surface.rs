@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::net::TcpListener;
 use support::{Dialect, Linked, Workshop, root, run};
 
 /// A stream that needs no network, whose spool lies in the test's folder.
@@ -149,15 +150,57 @@ fn the_cpp_coat_owns_and_throws_as_it_says() {
     }
 }
 
-#[cfg(feature = "receiver")]
 #[test]
-fn a_stream_freed_without_finalize_is_uploaded_and_ended() {
+fn without_an_answer_frames_wait_and_nothing_is_lost() {
     let workshop = Workshop::new();
-    let service = support::service::start(&workshop);
-    let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c/free_without_finalize.c"), Linked::Shared);
-    let host = support::start(&program, support::service::options(&service, &workshop).into_iter().chain(["fps=10".into()]));
-    let complete = service
-        .wait_until(support::HANGS_AFTER, |service| service.streams().iter().any(|stream| stream.ended && stream.frames() == 25));
-    let ended = host.finish().well();
-    assert!(complete, "{:?}\n{}{}", service.streams(), ended.out, ended.err);
+    let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c/offline.c"), Linked::Shared);
+    let silent = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("loopback has free ports");
+    let endpoint = format!("endpoint=http://{silent}");
+    let spool = format!("spool_dir={}", workshop.spool().display());
+    run(&program, ["fps=10", &endpoint, "api_key=k", &spool, "log_file=none", "clock_sync=off"]).well();
+}
+
+/// With an ingest service in the test's process.
+#[cfg(feature = "receiver")]
+mod served {
+    use super::*;
+    use support::{HANGS_AFTER, service, start};
+
+    #[test]
+    fn every_chunk_is_confirmed_and_told_once() {
+        let workshop = Workshop::new();
+        let service = service::start(&workshop);
+        let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c/served.c"), Linked::Shared);
+        run(&program, service::options(&service, &workshop).into_iter().chain(["fps=10".into()])).well();
+        let stream = service::only_stream(&service);
+        assert_eq!(
+            stream.chunks.iter().map(|chunk| (chunk.index, chunk.frames)).collect::<Vec<_>>(),
+            [(0, 20), (1, 20), (2, 10)]
+        );
+        let expected: Vec<u8> = (0..50u8).flat_map(|shade| vec![shade; 32 * 16]).collect();
+        assert!(service::pixels(&stream) == expected);
+    }
+
+    #[test]
+    fn a_refusal_fails_at_once_and_leaves_nothing_behind() {
+        let workshop = Workshop::new();
+        let service = service::start(&workshop);
+        let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c/refused.c"), Linked::Shared);
+        let (key, others): (Vec<String>, Vec<String>) =
+            service::options(&service, &workshop).into_iter().partition(|line| line.starts_with("api_key="));
+        run(&program, key.into_iter().chain(others).chain(["fps=10".into()])).well();
+        assert!(service.streams().is_empty(), "{:?}", service.streams());
+    }
+
+    #[test]
+    fn a_stream_freed_without_finalize_is_uploaded_and_ended() {
+        let workshop = Workshop::new();
+        let service = service::start(&workshop);
+        let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c/free_without_finalize.c"), Linked::Shared);
+        let host = start(&program, service::options(&service, &workshop).into_iter().chain(["fps=10".into()]));
+        let complete = service
+            .wait_until(HANGS_AFTER, |service| service.streams().iter().any(|stream| stream.ended && stream.frames() == 25));
+        let ended = host.finish().well();
+        assert!(complete, "{:?}\n{}{}", service.streams(), ended.out, ended.err);
+    }
 }
