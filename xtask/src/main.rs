@@ -1,20 +1,29 @@
 //! The project's own commands: `cargo xtask <command>`.
 
 mod header;
+mod install;
 
 use std::path::PathBuf;
 
 fn main() {
-    let command = std::env::args().nth(1).unwrap_or_default();
-    match command.as_str() {
-        "header" => {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["header"] => {
             let root = project_root();
             let path = root.join("include/rheed_stream.h");
             std::fs::write(&path, header::generate(&root)).expect("include/ can be written");
             println!("wrote {}", path.display());
         }
+        ["install", "--prefix", prefix] => {
+            let root = project_root();
+            if let Err(sentence) = install::install(&root, prefix.as_ref(), &root.join("target/release")) {
+                eprintln!("{sentence}");
+                std::process::exit(1);
+            }
+        }
         _ => {
-            eprintln!("cargo xtask header");
+            eprintln!("cargo xtask header | install --prefix DIR");
             std::process::exit(2);
         }
     }
