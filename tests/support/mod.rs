@@ -1,0 +1,244 @@
+//! What the tests of the C side share: compile a C or C++ program against the library that `cargo test` has just built, run it
+//! as a host would, and never wait for it forever.
+
+#![allow(dead_code)] // Each test file uses a part of it.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// Warnings that a user's build may turn on; none may come from the headers or from a program that users copy.
+pub const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-pedantic", "-Werror"];
+
+/// The name under which a program asks for the shared library when it starts.
+pub const SONAME: &str = "librheed_stream.so.1";
+
+/// A program that takes longer hangs. Generous, since it never decides about a program that works.
+const HANGS_AFTER: Duration = Duration::from_secs(120);
+
+/// The project's folder.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Where cargo lays the library that these tests are built with. Not one folder up: there, `cargo test` leaves what the last
+/// `cargo build` made.
+pub fn library_folder() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows where it lies");
+    let folder = test.parent().expect("a test lies in a folder").to_path_buf();
+    for library in ["librheed_stream.so", "librheed_stream.a"] {
+        assert!(folder.join(library).is_file(), "{library} is not in {}: cargo builds it with the tests", folder.display());
+    }
+    folder
+}
+
+/// A dialect of C or C++, and who compiles it.
+#[derive(Clone, Debug)]
+pub struct Dialect {
+    compiler: String,
+    flags: Vec<String>,
+}
+
+impl Dialect {
+    /// `c99`, `c11`: by `CC`, else `cc`.
+    pub fn c(standard: &str) -> Dialect {
+        Dialect::by(std::env::var("CC").unwrap_or("cc".into()), "c", standard)
+    }
+
+    /// `c++17`, `c++20`: by `CXX`, else `c++`.
+    pub fn cpp(standard: &str) -> Dialect {
+        Dialect::by(std::env::var("CXX").unwrap_or("c++".into()), "c++", standard)
+    }
+
+    /// By a compiler that is named. The language holds whatever the file's name ends in.
+    pub fn by(compiler: impl Into<String>, language: &str, standard: &str) -> Dialect {
+        Dialect { compiler: compiler.into(), flags: vec!["-x".into(), language.into(), format!("-std={standard}")] }
+    }
+
+    /// Whether its compiler is on this machine.
+    pub fn is_there(&self) -> bool {
+        is_command(&self.compiler)
+    }
+}
+
+/// How a program gets the library.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Linked {
+    Shared,
+    Static,
+    /// Not at all: it is compiled and not linked, or loads the library itself.
+    No,
+}
+
+/// A test's own folder below `target`, gone when the test is over.
+pub struct Workshop {
+    folder: tempfile::TempDir,
+}
+
+impl Workshop {
+    pub fn new() -> Workshop {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("target can be written");
+        std::os::unix::fs::symlink(library_folder().join("librheed_stream.so"), folder.path().join(SONAME)).expect("links can be made");
+        Workshop { folder }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A spool folder's name, the folder not yet made.
+    pub fn spool(&self) -> PathBuf {
+        self.path().join("spool")
+    }
+
+    /// The shared library under the name that a program asks for.
+    pub fn shared_library(&self) -> PathBuf {
+        self.path().join(SONAME)
+    }
+
+    /// Writes a source of the test's own making.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let file = self.path().join(name);
+        std::fs::write(&file, text).expect("target can be written");
+        file
+    }
+
+    /// Compiles one file under `STRICT` without linking, and panics with what the compiler has to say.
+    pub fn check(&self, dialect: &Dialect, source: &Path) {
+        let object = self.path().join("checked.o");
+        self.compiler(dialect, source).arg("-c").arg("-o").arg(object).must_succeed();
+    }
+
+    /// Builds a program from one file under `STRICT`.
+    pub fn build(&self, dialect: &Dialect, source: &Path, linked: Linked) -> PathBuf {
+        let name = format!("{}-{linked:?}", source.file_stem().expect("a source has a name").to_string_lossy());
+        let program = self.path().join(name);
+        let mut command = self.compiler(dialect, source);
+        command.arg("-o").arg(&program).args(["-x", "none"]); // What follows are libraries.
+        match linked {
+            Linked::Shared => command.arg(self.shared_library()).arg("-Wl,-rpath,$ORIGIN"),
+            Linked::Static => command.arg(library_folder().join("librheed_stream.a")),
+            Linked::No => &mut command,
+        };
+        command.args(["-lpthread", "-ldl", "-lm"]).must_succeed();
+        program
+    }
+
+    fn compiler(&self, dialect: &Dialect, source: &Path) -> Command {
+        let mut command = Command::new(&dialect.compiler);
+        command.args(&dialect.flags).args(STRICT).arg("-I").arg(root().join("include")).arg(source);
+        command
+    }
+}
+
+/// What a program said and how it ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ended {
+    /// Panics with everything the program said unless it ended with 0.
+    #[track_caller]
+    pub fn well(self) -> Ended {
+        assert!(self.status.success(), "the program ended with {}\n{}\n{}", self.status, self.out, self.err);
+        self
+    }
+}
+
+/// A program under way.
+pub struct Running {
+    child: Child,
+}
+
+/// Starts a program with its standard input open. It sees nothing of this machine's keys and proxies.
+pub fn start<A: AsRef<OsStr>>(program: &Path, arguments: impl IntoIterator<Item = A>) -> Running {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for variable in ["AS_API_KEY", "AS_API_ENDPOINT", "ATOMSCALE_API_KEY", "ATOMSCALE_SKIP_CLOCK_SYNC"] {
+        command.env_remove(variable);
+    }
+    for variable in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        command.env_remove(variable);
+    }
+    command.process_group(0); // A hanging program is ended with all that it forked.
+    Running { child: command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display())) }
+}
+
+/// Runs a program to its end.
+pub fn run<A: AsRef<OsStr>>(program: &Path, arguments: impl IntoIterator<Item = A>) -> Ended {
+    start(program, arguments).finish()
+}
+
+impl Running {
+    /// Closes its standard input, waits for its end and collects what it said.
+    #[track_caller]
+    pub fn finish(mut self) -> Ended {
+        drop(self.child.stdin.take());
+        let group = self.child.id() as i32;
+        let (told, ended) = mpsc::channel();
+        std::thread::spawn(move || told.send(self.child.wait_with_output()));
+        let output: Output = match ended.recv_timeout(HANGS_AFTER) {
+            Ok(output) => output.expect("a child can be waited for"),
+            Err(_) => {
+                // SAFETY: kill takes any numbers; the group is our own child's, which has not been waited for.
+                unsafe { libc::kill(-group, libc::SIGKILL) };
+                let output = ended.recv().expect("the waiting thread tells").expect("a child can be waited for");
+                panic!("the program hangs; until then it said\n{}\n{}", text(output.stdout), text(output.stderr));
+            }
+        };
+        Ended { status: output.status, out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+/// Runs a tool that has to succeed.
+pub trait MustSucceed {
+    /// Panics with the command and all it said unless it ends with 0; answers what it wrote to its standard output.
+    fn must_succeed(&mut self) -> String;
+}
+
+impl MustSucceed for Command {
+    #[track_caller]
+    fn must_succeed(&mut self) -> String {
+        let output = self.output().unwrap_or_else(|error| panic!("{self:?}: {error}"));
+        let (out, err) = (text(output.stdout), text(output.stderr));
+        assert!(output.status.success(), "{self:?} ended with {}\n{out}\n{err}", output.status);
+        out
+    }
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Whether a command is there: a path, or a name in PATH.
+pub fn is_command(name: &str) -> bool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).any(|folder| folder.join(name).is_file())
+}
+
+/// A tool that the environment may name, else the one in PATH.
+pub fn tool(variable: &str, name: &str) -> Option<String> {
+    std::env::var(variable).ok().or_else(|| is_command(name).then(|| name.to_string()))
+}
+
+/// A Python with zarr, if there is one: RHEED_TEST_PYTHON.
+pub fn python() -> Option<PathBuf> {
+    std::env::var_os("RHEED_TEST_PYTHON").map(PathBuf::from)
+}
+
+/// Says that something was not tested, and why: on the screen, and in the file that RHEED_TEST_SKIPS names, so that a run that
+/// must be complete can look there.
+pub fn skip(what: &str, why: &str) {
+    println!("skipped: {what}: {why}");
+    if let Some(file) = std::env::var_os("RHEED_TEST_SKIPS") {
+        let mut file = std::fs::File::options().create(true).append(true).open(file).expect("RHEED_TEST_SKIPS can be written");
+        writeln!(file, "{what}: {why}").expect("RHEED_TEST_SKIPS can be written");
+    }
+}
