@@ -3,6 +3,9 @@
 
 #![allow(dead_code)] // Each test file uses a part of it.
 
+#[cfg(feature = "receiver")]
+pub mod service;
+
 use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -18,7 +21,7 @@ pub const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-pedantic", "-Werror"];
 pub const SONAME: &str = "librheed_stream.so.1";
 
 /// A program that takes longer hangs. Generous, since it never decides about a program that works.
-const HANGS_AFTER: Duration = Duration::from_secs(120);
+pub const HANGS_AFTER: Duration = Duration::from_secs(120);
 
 /// The project's folder.
 pub fn root() -> &'static Path {

@@ -1,0 +1,69 @@
+/* A forked child: every call but the static answers says so at once; the parent goes on as if nothing had been. */
+#define _POSIX_C_SOURCE 200809L
+#include "host.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int32_t RHEED_CALL never_called(void *user, rheed_stream stream, uint64_t index) {
+    (void)user, (void)stream, (void)index;
+    return -1;
+}
+
+static void RHEED_CALL ignore(void *user, int32_t level, const char *message) {
+    (void)user, (void)level, (void)message;
+}
+
+static void child(rheed_stream stream, const char *options) {
+    unsigned char pixels[FRAME_BYTES] = {0};
+    int64_t values[STATS];
+    rheed_stream other = 0;
+    int32_t number = 0;
+    char text[64];
+    CHECK_CODE(rheed_init(options, &other, text, sizeof text), RHEED_E_FORKED);
+    CHECK_CODE(rheed_resume(options, &other, text, sizeof text), RHEED_E_FORKED);
+    CHECK_CODE(push_shade(stream, 1, 1), RHEED_E_FORKED);
+    CHECK_CODE(rheed_push_chunk(stream, 0, pixels, FRAME_BYTES, 1, WIDTH, HEIGHT, 0, 0), RHEED_E_FORKED);
+    CHECK_CODE(rheed_run(stream, never_called, NULL), RHEED_E_FORKED);
+    CHECK_CODE(rheed_flush(stream, -1), RHEED_E_FORKED);
+    CHECK_CODE(rheed_finalize(stream, -1), RHEED_E_FORKED);
+    CHECK_CODE(rheed_abort(stream), RHEED_E_FORKED);
+    CHECK_CODE(rheed_free(stream), RHEED_E_FORKED);
+    CHECK_CODE(rheed_shutdown(-1), RHEED_E_FORKED);
+    CHECK_CODE(rheed_stats(stream, values, STATS, &number), RHEED_E_FORKED);
+    CHECK_CODE(rheed_text(stream, RHEED_TEXT_STATUS, text, sizeof text, &number), RHEED_E_FORKED);
+    CHECK_CODE(rheed_next_event(stream, -1, &number, NULL, NULL, text, sizeof text, NULL), RHEED_E_FORKED);
+    CHECK_CODE(rheed_set_log(ignore, NULL, 4), RHEED_E_FORKED);
+    CHECK(rheed_version()[0] != '\0');
+    CHECK(rheed_abi() == RHEED_ABI);
+    CHECK(rheed_strerror(RHEED_E_FORKED)[0] != '\0');
+}
+
+/* Forks, and waits until the child has found everything as promised. */
+static void fork_once(rheed_stream stream, const char *options, int by_exit) {
+    int status = -1;
+    fflush(NULL);
+    const pid_t forked = fork();
+    CHECK(forked >= 0);
+    if (forked == 0) {
+        child(stream, options);
+        if (by_exit) exit(0); /* What is done at exit runs in the child as well. */
+        _exit(0);
+    }
+    CHECK(waitpid(forked, &status, 0) == forked);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+int main(int argc, char **argv) {
+    rheed_stream stream = open_stream(argc, argv, "chunk_size = 20\n");
+    for (int at = 0; at < 60; at++) {
+        CHECK_CODE(push_shade(stream, at, (uint64_t)at), RHEED_OK);
+        if (at % 20 == 10) fork_once(stream, options_of(argc, argv, ""), at > 20);
+    }
+    CHECK_CODE(rheed_finalize(stream, -1), RHEED_OK);
+    CHECK(stat_of(stream, RHEED_STAT_FRAMES_ACCEPTED) == 60);
+    CHECK(stat_of(stream, RHEED_STAT_CHUNKS_SEALED) == 3);
+    CHECK(stat_of(stream, RHEED_STAT_FRAMES_LOST) == 0);
+    CHECK_CODE(rheed_free(stream), RHEED_OK);
+    return 0;
+}

@@ -1,0 +1,71 @@
+/*
+ * What the hosts in this folder share. Each is a C program (that C++ compilers take too) which plays a user's program, ends
+ * with 0 when the library kept its promises, and else says which line was disappointed.
+ * Arguments are key=value lines of options; tests/c_surface.rs gives them.
+ */
+#ifndef HOST_H
+#define HOST_H
+
+#include "rheed_stream.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(condition)                                                              \
+    do {                                                                              \
+        if (!(condition)) {                                                           \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);           \
+            exit(1);                                                                  \
+        }                                                                             \
+    } while (0)
+
+/* A call's code, by name of what was expected. */
+#define CHECK_CODE(call, expected)                                                                       \
+    do {                                                                                                 \
+        const int32_t got_ = (call);                                                                     \
+        if (got_ != (expected)) {                                                                        \
+            fprintf(stderr, "%s:%d: %s\n  answers %d (%s), not %s\n", __FILE__, __LINE__, #call,         \
+                    (int)got_, rheed_strerror(got_), #expected);                                         \
+            exit(1);                                                                                     \
+        }                                                                                                \
+    } while (0)
+
+enum { WIDTH = 32, HEIGHT = 16, FRAME_BYTES = WIDTH * HEIGHT, STATS = RHEED_STAT_FPS_MILLI + 1 };
+
+/* The arguments as lines of options, with more lines behind them. */
+static inline const char *options_of(int argc, char **argv, const char *more) {
+    static char options[16384];
+    options[0] = '\0';
+    for (int at = 1; at < argc; at++) {
+        strcat(strcat(options, argv[at]), "\n");
+    }
+    return strcat(options, more);
+}
+
+/* Opens a stream that has to open. */
+static inline rheed_stream open_stream(int argc, char **argv, const char *more) {
+    rheed_stream stream = 0;
+    char message[1024];
+    const int32_t code = rheed_init(options_of(argc, argv, more), &stream, message, sizeof message);
+    if (code != RHEED_OK) {
+        fprintf(stderr, "rheed_init answers %d: %s\n", (int)code, message);
+        exit(1);
+    }
+    return stream;
+}
+
+/* Pushes a frame of one shade, under a frame id. */
+static inline int32_t push_shade(rheed_stream stream, int shade, uint64_t frame_id) {
+    unsigned char pixels[FRAME_BYTES];
+    memset(pixels, shade, sizeof pixels);
+    return rheed_push(stream, pixels, sizeof pixels, WIDTH, HEIGHT, 0, RHEED_FORMAT_MONO8, frame_id, 0, 0);
+}
+
+static inline int64_t stat_of(rheed_stream stream, int which) {
+    int64_t values[STATS];
+    CHECK_CODE(rheed_stats(stream, values, STATS, NULL), RHEED_OK);
+    return values[which];
+}
+
+#endif

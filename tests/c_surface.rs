@@ -1,0 +1,142 @@
+//! The interface from C, as a host would use it: each program in `tests/c` plays one, compiled as C99 and as C++17.
+
+mod support;
+
+use support::{Dialect, Linked, Workshop, root, run};
+
+/// A stream that needs no network, whose spool lies in the test's folder.
+fn without_service(workshop: &Workshop) -> Vec<String> {
+    vec!["endpoint=none".into(), format!("spool_dir={}", workshop.spool().display()), "log_file=none".into(), "clock_sync=off".into()]
+}
+
+/// Compiles a host in both languages, runs it with these options beside its spool, and expects it to be content.
+#[track_caller]
+fn is_kept(host: &str, options: &[&str]) {
+    let source = root().join("tests/c").join(host).with_extension("c");
+    for dialect in [Dialect::c("c99"), Dialect::cpp("c++17")] {
+        let workshop = Workshop::new();
+        let program = workshop.build(&dialect, &source, Linked::Shared);
+        let ended = run(&program, without_service(&workshop).iter().map(String::as_str).chain(options.iter().copied()));
+        assert!(ended.status.success(), "{host} as {dialect:?}: {}\n{}{}", ended.status, ended.out, ended.err);
+        assert_eq!((ended.out.as_str(), ended.err.as_str()), ("", ""), "the library prints nothing unasked");
+    }
+}
+
+#[test]
+fn wrong_arguments_are_codes_and_take_nothing() {
+    is_kept("arguments", &["fps=10"]);
+}
+
+#[test]
+fn stale_and_made_up_handles_are_refused_always() {
+    is_kept("handles", &["fps=10"]);
+}
+
+#[test]
+fn texts_are_terminated_and_cut_between_characters() {
+    let source = root().join("tests/c/texts.c");
+    let workshop = Workshop::new();
+    let program = workshop.build(&Dialect::c("c99"), &source, Linked::Shared);
+    let spool = format!("spool_dir={}", workshop.path().join("spül-外延-🔬").display());
+    run(&program, ["fps=10", "endpoint=none", "log_file=none", "clock_sync=off", &spool]).well();
+}
+
+#[test]
+fn a_wrong_option_is_named() {
+    is_kept("messages", &[]);
+}
+
+#[test]
+fn every_frame_is_counted_where_it_belongs() {
+    is_kept("stats", &["fps=10"]);
+}
+
+#[test]
+fn an_event_is_told_once() {
+    is_kept("events", &["fps=10"]);
+}
+
+#[test]
+fn chunks_come_in_any_order_and_once() {
+    is_kept("chunks", &["fps=10"]);
+}
+
+#[test]
+fn a_source_may_end_its_run_in_any_way() {
+    is_kept("run", &["fps=10"]);
+}
+
+#[test]
+fn a_stream_ends_once_and_answers_until_it_is_freed() {
+    is_kept("closing", &["fps=10"]);
+}
+
+#[test]
+fn after_a_shutdown_the_library_starts_anew() {
+    is_kept("shutdown", &["fps=10"]);
+}
+
+#[test]
+fn a_forked_child_is_told_and_the_parent_goes_on() {
+    is_kept("fork", &["fps=10"]);
+}
+
+#[test]
+fn a_forked_child_keeps_the_spool_from_nobody() {
+    is_kept("fork_outlives", &["fps=10"]);
+}
+
+#[test]
+fn the_log_callback_hears_until_it_is_taken_off() {
+    is_kept("log", &["fps=10"]);
+}
+
+#[test]
+fn two_streams_do_not_mix() {
+    is_kept("two_streams", &["fps=10"]);
+}
+
+#[test]
+fn a_program_may_end_in_the_middle_of_everything() {
+    is_kept("exit_without_free", &["fps=10"]);
+}
+
+#[test]
+fn the_static_library_lives_the_same_life() {
+    for host in ["stats.c", "run.c", "fork.c", "shutdown.c", "exit_without_free.c"] {
+        let workshop = Workshop::new();
+        let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c").join(host), Linked::Static);
+        run(&program, without_service(&workshop).iter().map(String::as_str).chain(["fps=10"])).well();
+    }
+}
+
+#[test]
+fn unloading_the_library_under_live_threads_is_survived() {
+    let workshop = Workshop::new();
+    let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c/plugin_host.c"), Linked::No);
+    let library = workshop.shared_library().display().to_string();
+    run(&program, [library, "fps=10".into()].into_iter().chain(without_service(&workshop))).well();
+}
+
+#[test]
+fn the_cpp_coat_owns_and_throws_as_it_says() {
+    for dialect in [Dialect::cpp("c++17"), Dialect::cpp("c++20")] {
+        let workshop = Workshop::new();
+        let program = workshop.build(&dialect, &root().join("tests/c/wrapper.cpp"), Linked::Shared);
+        run(&program, without_service(&workshop).iter().map(String::as_str).chain(["fps=10"])).well();
+    }
+}
+
+#[cfg(feature = "receiver")]
+#[test]
+fn a_stream_freed_without_finalize_is_uploaded_and_ended() {
+    let workshop = Workshop::new();
+    let service = support::service::start(&workshop);
+    let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c/free_without_finalize.c"), Linked::Shared);
+    let host = support::start(&program, support::service::options(&service, &workshop).into_iter().chain(["fps=10".into()]));
+    let complete = service.wait_until(support::HANGS_AFTER, |service| {
+        service.streams().iter().any(|stream| stream.ended && stream.frames() == 25)
+    });
+    let ended = host.finish().well();
+    assert!(complete, "{:?}\n{}{}", service.streams(), ended.out, ended.err);
+}

@@ -1,0 +1,179 @@
+//! The programs that users copy from: they compile without a warning, are short, and do what they show.
+#![cfg(feature = "receiver")]
+
+mod support;
+
+use rheed_stream::receiver::{Receiver, StreamRecord};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use support::service::{self, only_stream, pixels};
+use support::{Dialect, Ended, Linked, MustSucceed, Workshop, root, run, skip};
+
+/// Lines that a reader still takes in.
+const SHORT: usize = 150;
+
+fn programs() -> Vec<PathBuf> {
+    let folder = std::fs::read_dir(root().join("examples_c")).expect("examples_c is there");
+    let mut programs: Vec<PathBuf> = folder.map(|entry| entry.expect("a folder can be read").path()).collect();
+    programs.retain(|file| dialect(file).is_some());
+    programs.sort();
+    programs
+}
+
+fn dialect(source: &Path) -> Option<Dialect> {
+    match source.extension()?.to_str()? {
+        "c" => Some(Dialect::c("c99")),
+        "cpp" => Some(Dialect::cpp("c++17")),
+        _ => None,
+    }
+}
+
+/// A program, a service for it, and how it went.
+struct Played {
+    workshop: Workshop,
+    service: Receiver,
+}
+
+impl Played {
+    fn stage() -> Played {
+        let workshop = Workshop::new();
+        let service = service::start(&workshop);
+        Played { workshop, service }
+    }
+
+    #[track_caller]
+    fn run(&self, name: &str, arguments: &[&str]) -> Ended {
+        let source = root().join("examples_c").join(name);
+        let program = self.workshop.build(&dialect(&source).expect("a program is C or C++"), &source, Linked::Shared);
+        let options = service::options(&self.service, &self.workshop);
+        run(&program, arguments.iter().copied().chain(options.iter().map(String::as_str))).well()
+    }
+
+    /// The stream that arrived, which has to be ended and whole.
+    #[track_caller]
+    fn arrived(&self, frames: u64) -> StreamRecord {
+        let stream = only_stream(&self.service);
+        assert_eq!(stream.frames(), frames, "{stream:?}");
+        stream
+    }
+}
+
+#[test]
+fn every_example_is_short_and_in_the_table() {
+    let table = std::fs::read_to_string(root().join("examples_c/README.md")).expect("examples_c has a README");
+    for program in programs() {
+        let name = program.file_name().expect("a file has a name").to_string_lossy();
+        let lines = std::fs::read_to_string(&program).expect("a program can be read").lines().count();
+        assert!(lines < SHORT, "{name} has {lines} lines");
+        assert!(table.contains(&format!("`{name}`")), "examples_c/README.md does not tell of {name}");
+    }
+}
+
+#[test]
+fn every_example_compiles_without_a_warning() {
+    let workshop = Workshop::new();
+    assert!(programs().len() >= 4);
+    for program in programs() {
+        workshop.check(&dialect(&program).expect("a program is C or C++"), &program);
+    }
+}
+
+#[test]
+fn hello_streams_its_frames() {
+    let played = Played::stage();
+    let ended = played.run("hello.cpp", &[]);
+    let stream = played.arrived(90);
+    assert!(ended.out.contains(&stream.data_id), "{}", ended.out);
+    let expected: Vec<u8> = (0..90u8).flat_map(|shade| vec![shade; 320 * 240]).collect();
+    assert!(pixels(&stream) == expected);
+}
+
+#[test]
+fn a_callback_camera_loses_nothing() {
+    let played = Played::stage();
+    let ended = played.run("camera_callback.c", &["--seconds", "1", "--fps", "60", "--width", "120", "--height", "80"]);
+    let stream = played.arrived(60);
+    assert!(ended.out.contains("60 frames taken, 60 confirmed, 0 pending, 0 lost, 0 dropped"), "{}", ended.out);
+    assert_eq!(stream.fps_capture_rate, 60.0);
+    assert!(stream.chunks.iter().all(|chunk| (chunk.width, chunk.height) == (120, 80)));
+}
+
+#[test]
+fn chunks_arrive_under_their_numbers() {
+    let played = Played::stage();
+    played.run("push_chunk.c", &["3"]);
+    let stream = played.arrived(180);
+    assert_eq!(stream.chunks.iter().map(|chunk| chunk.index).collect::<Vec<_>>(), [0, 1, 2]);
+    // Two seconds of recording each, one after another.
+    for pair in stream.chunks.windows(2) {
+        assert!((pair[1].start_unix_ms_utc - pair[0].start_unix_ms_utc - 2000.0).abs() < 1.0, "{pair:?}");
+    }
+    let all = pixels(&stream);
+    for (number, frame) in all.chunks_exact(320 * 240).enumerate() {
+        assert_eq!((frame[0], usize::from(frame[120 * 320 + 160])), (6, 64 + number % 128));
+    }
+}
+
+/// A recording in which no two frames and no two rows are alike.
+fn recording(bytes: usize) -> Vec<u8> {
+    let mut state = 88172645463325252u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    (0..bytes).map(|_| (next() >> 32) as u8).collect()
+}
+
+#[track_caller]
+fn replays(bits: usize, as_kept: fn(&[u8]) -> Vec<u8>) {
+    const FRAMES: usize = 47;
+    let played = Played::stage();
+    let raw = recording(FRAMES * 33 * 17 * bits / 8);
+    let file = played.workshop.path().join("recording.raw");
+    std::fs::write(&file, &raw).expect("target can be written");
+
+    let name = file.display().to_string();
+    let ended = played.run("replay_raw.c", &[&name, "33", "17", &bits.to_string(), "10", "pace=off", "chunk_size=20"]);
+    assert!(ended.out.contains("47 taken, 47 confirmed, 0 lost"), "{}", ended.out);
+    assert!(ended.out.contains("last push to last confirmation: "), "{}", ended.out);
+
+    let stream = played.arrived(FRAMES as u64);
+    let expected = as_kept(&raw);
+    assert!(pixels(&stream) == expected, "the shards differ from the file");
+
+    let Some(python) = support::python() else {
+        return skip("replayed frames read by zarr-python", "RHEED_TEST_PYTHON names none");
+    };
+    let kept = played.workshop.path().join("kept.raw");
+    std::fs::write(&kept, &expected).expect("target can be written");
+    let array = stream.folder.join(&stream.chunks[0].array);
+    Command::new(python).arg(root().join("tests/python/same_pixels.py")).arg(array).arg(kept).must_succeed();
+}
+
+#[test]
+fn a_replayed_file_of_8_bits_arrives_bit_for_bit() {
+    replays(8, <[u8]>::to_vec);
+}
+
+#[test]
+fn a_replayed_file_of_16_bits_arrives_with_its_high_bytes() {
+    replays(16, |raw| raw.chunks_exact(2).map(|pixel| pixel[1]).collect());
+}
+
+#[test]
+fn a_replay_holds_a_frame_and_not_the_file() {
+    const FILE_MB: f64 = 400.0;
+    let played = Played::stage();
+    let file = played.workshop.path().join("long.raw");
+    File::create(&file).and_then(|file| file.set_len(FILE_MB as u64 * 1_000_000)).expect("a file with nothing in it can be long");
+    let name = file.display().to_string();
+    let options = ["pace=off", "chunk_size=100", "queue_bytes=8000000"];
+    let ended = played.run("replay_raw.c", &[&[name.as_str(), "1000", "1000", "8", "10"][..], &options].concat());
+    played.arrived(400);
+    let (_, peak) = ended.out.split_once("peak memory: ").expect("the program tells its peak memory");
+    let peak: f64 = peak.split(' ').next().and_then(|number| number.parse().ok()).expect("it is a number");
+    assert!(peak < FILE_MB / 4.0, "{}", ended.out);
+}

@@ -1,0 +1,53 @@
+//! An ingest service for one test, and what it got: started in the test's process, read from where it keeps it.
+
+use super::Workshop;
+use rheed_stream::receiver::{ChunkRecord, Receiver, Settings, StreamRecord};
+
+/// A service that keeps what it gets in the test's folder.
+pub fn start(workshop: &Workshop) -> Receiver {
+    Receiver::start(Settings::new(workshop.path().join("service"))).expect("a receiver starts on loopback")
+}
+
+/// What a program is told so that it streams there: lines of options.
+pub fn options(service: &Receiver, workshop: &Workshop) -> Vec<String> {
+    vec![
+        format!("endpoint={}", service.url()),
+        format!("api_key={}", service.key()),
+        format!("spool_dir={}", workshop.spool().display()),
+        "log_file=none".into(),
+        "clock_sync=off".into(),
+    ]
+}
+
+/// The one stream that a test made, which has to be ended.
+#[track_caller]
+pub fn only_stream(service: &Receiver) -> StreamRecord {
+    let streams = service.streams();
+    let [stream] = &streams[..] else { panic!("one stream is expected: {streams:?}") };
+    assert!(stream.ended, "{stream:?}");
+    stream.clone()
+}
+
+/// The pixels of a stream, frame after frame, decoded without anything of the library's.
+pub fn pixels(stream: &StreamRecord) -> Vec<u8> {
+    stream.chunks.iter().flat_map(|chunk| chunk_pixels(stream, chunk)).collect()
+}
+
+/// A shard by its index: pairs of offset and size at its end, then their crc32c.
+fn chunk_pixels(stream: &StreamRecord, chunk: &ChunkRecord) -> Vec<u8> {
+    let file = stream.folder.join(&chunk.array).join(format!("c/{}/0/0", chunk.array_index));
+    let shard = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let index_bytes = 16 * chunk.chunk_size as usize;
+    let (data, tail) = shard.split_at(shard.len() - index_bytes - 4);
+    let (index, crc) = tail.split_at(index_bytes);
+    assert_eq!(u32::from_le_bytes(crc.try_into().expect("4 bytes")), crc32c::crc32c(index), "{}", file.display());
+
+    let mut pixels = Vec::new();
+    for entry in index.chunks_exact(16).take(chunk.frames as usize) {
+        let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("8 bytes")) as usize;
+        let (offset, size) = (number(&entry[..8]), number(&entry[8..]));
+        pixels.extend(zstd::decode_all(&data[offset..offset + size]).expect("an inner chunk is a zstd frame"));
+    }
+    assert_eq!(pixels.len() as u64, chunk.frames * chunk.height * chunk.width);
+    pixels
+}
