@@ -6,7 +6,12 @@ use support::{Dialect, Linked, Workshop, root, run};
 
 /// A stream that needs no network, whose spool lies in the test's folder.
 fn without_service(workshop: &Workshop) -> Vec<String> {
-    vec!["endpoint=none".into(), format!("spool_dir={}", workshop.spool().display()), "log_file=none".into(), "clock_sync=off".into()]
+    vec![
+        "endpoint=none".into(),
+        format!("spool_dir={}", workshop.spool().display()),
+        "log_file=none".into(),
+        "clock_sync=off".into(),
+    ]
 }
 
 /// Compiles a host in both languages, runs it with these options beside its spool, and expects it to be content.
@@ -102,6 +107,23 @@ fn a_program_may_end_in_the_middle_of_everything() {
 }
 
 #[test]
+fn the_hosts_signals_are_left_alone() {
+    is_kept("signals", &["fps=10"]);
+}
+
+#[test]
+fn many_lives_leave_no_file_and_no_thread_behind() {
+    is_kept("many_lives", &["fps=10"]);
+}
+
+#[test]
+fn a_push_allocates_nothing_once_the_frame_size_is_known() {
+    let workshop = Workshop::new();
+    let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c/no_allocation.c"), Linked::Shared);
+    run(&program, without_service(&workshop).iter().map(String::as_str).chain(["fps=10"])).well();
+}
+
+#[test]
 fn the_static_library_lives_the_same_life() {
     for host in ["stats.c", "run.c", "fork.c", "shutdown.c", "exit_without_free.c"] {
         let workshop = Workshop::new();
@@ -134,9 +156,8 @@ fn a_stream_freed_without_finalize_is_uploaded_and_ended() {
     let service = support::service::start(&workshop);
     let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c/free_without_finalize.c"), Linked::Shared);
     let host = support::start(&program, support::service::options(&service, &workshop).into_iter().chain(["fps=10".into()]));
-    let complete = service.wait_until(support::HANGS_AFTER, |service| {
-        service.streams().iter().any(|stream| stream.ended && stream.frames() == 25)
-    });
+    let complete = service
+        .wait_until(support::HANGS_AFTER, |service| service.streams().iter().any(|stream| stream.ended && stream.frames() == 25));
     let ended = host.finish().well();
     assert!(complete, "{:?}\n{}{}", service.streams(), ended.out, ended.err);
 }

@@ -1,8 +1,8 @@
 //! The installed library: other people's build systems find it, wherever its folder was moved to.
 
-mod support;
 #[path = "../xtask/src/install.rs"]
 mod install;
+mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -94,10 +94,13 @@ fn cmake_takes_an_older_wish_and_refuses_a_newer_one() {
     let workshop = Workshop::new();
     let prefix = installed(&workshop);
     let major: u64 = env!("CARGO_PKG_VERSION_MAJOR").parse().expect("a version is numbers");
-    for (wish, taken) in [(env!("CARGO_PKG_VERSION").to_string(), true), (format!("{major}.999"), false), (format!("{}", major + 1), false)] {
+    for (wish, taken) in
+        [(env!("CARGO_PKG_VERSION").to_string(), true), (format!("{major}.999"), false), (format!("{}", major + 1), false)]
+    {
         let project = workshop.path().join(&wish);
         std::fs::create_dir(&project).expect("target can be written");
-        let lists = format!("cmake_minimum_required(VERSION 3.16)\nproject(wish C)\nfind_package(rheed_stream {wish} REQUIRED)\n");
+        let lists =
+            format!("cmake_minimum_required(VERSION 3.16)\nproject(wish C)\nfind_package(rheed_stream {wish} REQUIRED)\n");
         std::fs::write(project.join("CMakeLists.txt"), lists).expect("target can be written");
         let mut command = Command::new(&cmake);
         command.arg("-S").arg(&project).arg("-B").arg(project.join("build"));

@@ -85,7 +85,8 @@ pub struct Workshop {
 impl Workshop {
     pub fn new() -> Workshop {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("target can be written");
-        std::os::unix::fs::symlink(library_folder().join("librheed_stream.so"), folder.path().join(SONAME)).expect("links can be made");
+        std::os::unix::fs::symlink(library_folder().join("librheed_stream.so"), folder.path().join(SONAME))
+            .expect("links can be made");
         Workshop { folder }
     }
 

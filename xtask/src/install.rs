@@ -85,7 +85,10 @@ fn native_static_libs() -> Result<Vec<String>, String> {
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_string());
     let probe = std::env::temp_dir().join(format!("rheed-native-libs-{}.a", std::process::id()));
     let mut command = Command::new(&rustc);
-    command.args(["--crate-type", "staticlib", "--crate-name", "probe", "--print", "native-static-libs", "-o"]).arg(&probe).arg("-");
+    command
+        .args(["--crate-type", "staticlib", "--crate-name", "probe", "--print", "native-static-libs", "-o"])
+        .arg(&probe)
+        .arg("-");
     let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{rustc}: {error}"))?;
     let _ = fs::remove_file(&probe);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
