@@ -63,7 +63,7 @@ impl Venv {
         if up_to_date && venv.python().is_file() {
             return Ok(venv);
         }
-        let python = usable_python().context("they need Python 3.11 or later with its venv module")?;
+        let python = usable_python().context("they need Python 3.11 or later with its venv module (on Debian: python3-venv)")?;
         println!("Getting the Python packages of tests/python/requirements.txt");
         quietly(Command::new(python).args(["-m", "venv", "--clear"]).arg(&venv.0))?;
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "2", "--requirement"];
