@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::{env, fs};
 
 /// The programs that tests call, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 3] = [("g++", "g++"), ("pkg-config", "pkg-config"), ("make", "make")];
+const PROGRAMS: [(&str, &str); 4] = [("g++", "g++"), ("clang", "clang"), ("pkg-config", "pkg-config"), ("make", "make")];
 
 /// The Debian package without which `python3 -m venv` fails there.
 const VENV_PACKAGE: &str = "python3-venv";

@@ -35,12 +35,16 @@ pub fn run(root: &Path) -> Result<ExitCode> {
     for lacking in &kit.missing {
         println!("Lacking: {lacking}");
     }
-    let in_full = summary.skipped() == 0 && kit.missing.is_empty();
-    if !in_full && skips_fail {
-        println!("Failed: CI=true, and there everything must run");
-    }
-    let good = status.success() && summary.is_good() && (in_full || !skips_fail);
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let failed = !status.success() || !summary.is_good();
+    let incomplete = summary.skipped() > 0 || !kit.missing.is_empty();
+    let verdict = match (failed, incomplete) {
+        (true, _) => "FAILED",
+        (false, true) if skips_fail => "FAILED: CI=true, and there every test must run",
+        (false, true) => "No test failed, but not all could run",
+        (false, false) => "All tests passed",
+    };
+    println!("{verdict}");
+    Ok(if failed || (incomplete && skips_fail) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Runs a command, shows what it prints as it goes, and gives each line to `read`.
