@@ -102,14 +102,15 @@ fn install(packages: &[&str]) -> Result<()> {
     quietly(apt().args(["--quiet", "--yes", "--no-install-recommends", "install"]).args(packages))
 }
 
-/// Shows what a program says only when it fails.
+/// Shows what a program says only when it fails; the error is its last line.
 fn quietly(command: &mut Command) -> Result<()> {
-    let name = command.get_program().to_string_lossy().into_owned();
+    let name = Path::new(command.get_program()).display().to_string();
     let output = command.stdin(Stdio::null()).output().with_context(|| name.clone())?;
     if !output.status.success() {
         let said = [output.stdout, output.stderr].concat();
-        eprintln!("{}", String::from_utf8_lossy(&said).trim_end());
-        bail!("{name} failed ({})", output.status);
+        let said = String::from_utf8_lossy(&said);
+        eprintln!("{}", said.trim_end());
+        bail!("{name} says {:?}", said.lines().last().unwrap_or_default());
     }
     Ok(())
 }
