@@ -20,6 +20,7 @@ pub fn run(root: &Path) -> Result<ExitCode> {
     // The tests link C programs with the libraries of this build.
     cargo::build_to_run(root)?;
 
+    fs::create_dir_all(root.join("target"))?;
     let skips = root.join("target/skipped-tests.txt");
     fs::write(&skips, "")?;
     let mut tests = cargo::command(root);
