@@ -243,6 +243,8 @@ pub fn skip(what: &str, why: &str) {
     println!("skipped: {what}: {why}");
     if let Some(file) = std::env::var_os("RHEED_TEST_SKIPS") {
         let mut file = std::fs::File::options().create(true).append(true).open(file).expect("RHEED_TEST_SKIPS can be written");
-        writeln!(file, "{what}: {why}").expect("RHEED_TEST_SKIPS can be written");
+        let (suite, thread) = (env!("CARGO_CRATE_NAME"), std::thread::current());
+        let test = thread.name().expect("a test's thread bears its name");
+        writeln!(file, "{suite}::{test}: {what}: {why}").expect("RHEED_TEST_SKIPS can be written");
     }
 }

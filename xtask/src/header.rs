@@ -3,6 +3,7 @@
 //! What cbindgen cannot do is done here: it does not look inside `export!`, so the functions are taken out of it first; and it
 //! cannot put a calling convention between a return type and a name, so `RHEED_CALL` is put there last.
 
+use anyhow::{Result, ensure};
 use quote::quote;
 use std::fs;
 use std::path::Path;
@@ -24,8 +25,24 @@ const PREFIXES: [(&str, &str); 8] = [
     ("Frame", "RHEED_FRAME_"),
 ];
 
+const HEADER: &str = "include/rheed_stream.h";
+
+/// Writes the header.
+pub fn write(root: &Path) -> Result<()> {
+    fs::write(root.join(HEADER), generate(root))?;
+    println!("{HEADER} is up to date");
+    Ok(())
+}
+
+/// Whether the committed header is what the sources say.
+pub fn check(root: &Path) -> Result<()> {
+    let committed = fs::read_to_string(root.join(HEADER)).unwrap_or_default();
+    ensure!(committed == generate(root), "{HEADER} is stale: run `cargo xtask header` and commit it");
+    Ok(())
+}
+
 /// The header as the sources have it now.
-pub fn generate(root: &Path) -> String {
+fn generate(root: &Path) -> String {
     let mut flat = String::new();
     for source in SOURCES {
         let text = fs::read_to_string(root.join(source)).expect("the sources are there");
@@ -40,7 +57,8 @@ pub fn generate(root: &Path) -> String {
     fs::write(&flat_file, flat).expect("target can be written");
 
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml is right");
-    let bindings = cbindgen::Builder::new().with_config(config).with_src(&flat_file).generate().expect("cbindgen takes the sources");
+    let bindings =
+        cbindgen::Builder::new().with_config(config).with_src(&flat_file).generate().expect("cbindgen takes the sources");
     let mut header = Vec::new();
     bindings.write(&mut header);
     let header = String::from_utf8(header).expect("headers are text");
@@ -159,9 +177,7 @@ mod tests {
 
     #[test]
     fn the_committed_header_is_what_the_sources_say() {
-        let root = crate::project_root();
-        let committed = fs::read_to_string(root.join("include/rheed_stream.h")).unwrap_or_default();
-        assert!(committed == generate(&root), "include/rheed_stream.h is stale: run `cargo xtask header` and commit it");
+        check(&crate::project_root()).unwrap();
     }
 
     #[test]

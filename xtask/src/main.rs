@@ -1,32 +1,108 @@
 //! The project's own commands: `cargo xtask <command>`.
 
+mod cargo;
+mod demo;
 mod header;
 mod install;
+mod kit;
+mod options;
+mod summary;
+mod test;
 
-use std::path::PathBuf;
+use anyhow::{Result, bail};
+use lexopt::prelude::*;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
 
-fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match arguments[..] {
-        ["header"] => {
-            let root = project_root();
-            let path = root.join("include/rheed_stream.h");
-            std::fs::write(&path, header::generate(&root)).expect("include/ can be written");
-            println!("wrote {}", path.display());
-        }
-        ["install", "--prefix", prefix] => {
-            let root = project_root();
-            if let Err(sentence) = install::install(&root, prefix.as_ref(), &root.join("target/release")) {
-                eprintln!("{sentence}");
-                std::process::exit(1);
-            }
-        }
-        _ => {
-            eprintln!("cargo xtask header | install --prefix DIR");
-            std::process::exit(2);
+const HELP: &str = "\
+The project's own commands: cargo xtask <command>
+
+To try it, and to trust it:
+  demo [--seconds N]    stream 10 s of simulated RHEED from a C program to a receiver
+                        on this computer, read it back, and draw it
+  test                  run all tests, the C ones included; on Debian as root (a CI
+                        machine) what they need is installed, elsewhere tests that
+                        lack something are skipped, and the end says which and why
+
+To use it:
+  install --prefix DIR [--debug]
+                        build the library and put it there with its headers, CMake
+                        package and pkg-config file; optimized unless --debug
+
+To work on it (these write a file that is committed; --check only looks whether it
+is up to date):
+  header [--check]      include/rheed_stream.h from the sources, with cbindgen
+  options [--check]     docs/options.md from the table in src/options.rs
+";
+
+fn main() -> ExitCode {
+    let outcome = read_command(lexopt::Parser::from_env()).and_then(|command| command.run(&project_root()));
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+enum Command {
+    Help,
+    Demo { length: Duration },
+    Test,
+    Install { prefix: PathBuf, debug: bool },
+    Header { only_check: bool },
+    Options { only_check: bool },
+}
+
+fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
+    let name = match arguments.next()? {
+        None | Some(Short('h') | Long("help")) => return Ok(Command::Help),
+        Some(Value(name)) => name.string()?,
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    let (mut length, mut prefix, mut debug, mut only_check) = (Duration::from_secs(10), None, false, false);
+    while let Some(argument) = arguments.next()? {
+        match (name.as_str(), argument) {
+            (_, Short('h') | Long("help")) => return Ok(Command::Help),
+            ("demo", Long("seconds")) => length = Duration::from_secs(arguments.value()?.parse()?),
+            ("install", Long("prefix")) => prefix = Some(arguments.value()?.into()),
+            ("install", Long("debug")) => debug = true,
+            ("header" | "options", Long("check")) => only_check = true,
+            (_, other) => return Err(other.unexpected().into()),
         }
     }
+    Ok(match name.as_str() {
+        "help" => Command::Help,
+        "demo" => Command::Demo { length },
+        "test" => Command::Test,
+        "install" => match prefix {
+            Some(prefix) => Command::Install { prefix, debug },
+            None => bail!("install needs a place: cargo xtask install --prefix DIR"),
+        },
+        "header" => Command::Header { only_check },
+        "options" => Command::Options { only_check },
+        unknown => bail!("there is no command {unknown:?}: `cargo xtask --help` lists them"),
+    })
+}
+
+impl Command {
+    fn run(self, root: &Path) -> Result<ExitCode> {
+        match self {
+            Command::Help => print!("{HELP}"),
+            Command::Demo { length } => demo::run(root, length)?,
+            Command::Test => return test::run(root),
+            Command::Install { prefix, debug } => install(root, &prefix, debug)?,
+            Command::Header { only_check: true } => header::check(root)?,
+            Command::Header { only_check: false } => header::write(root)?,
+            Command::Options { only_check } => options::run(root, only_check)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn install(root: &Path, prefix: &Path, debug: bool) -> Result<()> {
+    install::install(root, prefix, &cargo::build_to_ship(root, debug)?).map_err(anyhow::Error::msg)?;
+    println!("installed in {}", prefix.display());
+    Ok(())
 }
 
 /// The folder of the workspace's Cargo.toml.

@@ -1,0 +1,115 @@
+//! What tests and demonstration need beyond cargo, gcc and Python: got where it may be, named where not.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+/// The programs that tests call, and the Debian package of each.
+const PROGRAMS: [(&str, &str); 4] = [("g++", "g++"), ("clang", "clang"), ("pkg-config", "pkg-config"), ("make", "make")];
+
+/// The Debian package without which `python3 -m venv` fails there.
+const VENV_PACKAGE: &str = "python3-venv";
+
+/// What is there, and what is not.
+pub struct Kit {
+    /// Where the Python packages of tests/python/requirements.txt are, if they could be had.
+    pub venv: Option<Venv>,
+    /// What could not be had, each with the reason.
+    pub missing: Vec<String>,
+}
+
+/// A private Python with the packages that tests and demonstration use.
+pub struct Venv(PathBuf);
+
+impl Venv {
+    pub fn python(&self) -> PathBuf {
+        self.0.join("bin/python")
+    }
+
+    pub fn cmake(&self) -> PathBuf {
+        self.0.join("bin/cmake")
+    }
+}
+
+impl Kit {
+    /// Gets everything: Debian's packages where this is root on a Debian, Python's into target/venv.
+    pub fn complete(root: &Path) -> Kit {
+        let mut missing = Vec::new();
+        let mut packages: Vec<&str> =
+            PROGRAMS.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
+        if usable_python().is_none() {
+            packages.push(VENV_PACKAGE);
+        }
+        if !packages.is_empty()
+            && let Err(error) = install(&packages)
+        {
+            missing.push(format!("{}: {error:#}", packages.join(", ")));
+        }
+        let venv = Venv::complete(root).map_err(|error| missing.push(format!("Python packages: {error:#}"))).ok();
+        Kit { venv, missing }
+    }
+}
+
+impl Venv {
+    /// Made anew only when the requirements have changed.
+    pub fn complete(root: &Path) -> Result<Venv> {
+        let folder = root.join("target/venv");
+        let wanted = root.join("tests/python/requirements.txt");
+        let installed = folder.join("requirements.txt");
+        let venv = Venv(folder);
+        let up_to_date = fs::read(&installed).is_ok_and(|text| fs::read(&wanted).is_ok_and(|now| now == text));
+        if up_to_date && venv.python().is_file() {
+            return Ok(venv);
+        }
+        let python = usable_python().context("they need Python 3.11 or later with its venv module (on Debian: python3-venv)")?;
+        println!("Getting the Python packages of tests/python/requirements.txt");
+        quietly(Command::new(python).args(["-m", "venv", "--clear"]).arg(&venv.0))?;
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "2", "--requirement"];
+        quietly(Command::new(venv.python()).args(pip).arg(&wanted))?;
+        fs::copy(&wanted, &installed)?;
+        Ok(venv)
+    }
+}
+
+/// A Python that can make a venv and is new enough for zarr 3. `python3` may be an older one than Debian's own.
+fn usable_python() -> Option<&'static str> {
+    const ASK: &str = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))";
+    let can = |python: &&str| {
+        let answer = Command::new(python).args(["-c", ASK]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        answer.is_ok_and(|status| status.success())
+    };
+    ["python3", "/usr/bin/python3"].into_iter().find(can)
+}
+
+fn is_there(program: impl AsRef<Path>) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(program.as_ref()).is_file())
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
+    ensure!(is_there("apt-get"), "not installed");
+    ensure!(is_root, "not installed; `sudo apt-get install {}` would do it", packages.join(" "));
+    println!("Installing Debian packages: {}", packages.join(" "));
+    let apt = || {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive");
+        apt
+    };
+    quietly(apt().args(["--quiet", "update"]))?;
+    quietly(apt().args(["--quiet", "--yes", "--no-install-recommends", "install"]).args(packages))
+}
+
+/// Shows what a program says only when it fails; the error is its last line.
+fn quietly(command: &mut Command) -> Result<()> {
+    let name = Path::new(command.get_program()).display().to_string();
+    let output = command.stdin(Stdio::null()).output().with_context(|| name.clone())?;
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        eprintln!("{}", said.trim_end());
+        bail!("{name} says {:?}", said.lines().last().unwrap_or_default());
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! `cargo xtask test`: every test of the project, and a summary that tells passed from skipped.
+//!
+//! The tests are cargo's, also those that compile and run C programs. They learn from the environment what they may use:
+//! - `RHEED_TEST_PYTHON`, `RHEED_TEST_CMAKE`: programs, if there are any;
+//! - `RHEED_TEST_SKIPS`: the file to which a test that lacks something appends `suite::test: why`.
+
+use crate::cargo;
+use crate::kit::Kit;
+use crate::summary::Summary;
+use anyhow::Result;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, ExitCode, ExitStatus};
+
+/// On a CI machine everything can be had: a test that is skipped there has failed.
+pub fn run(root: &Path) -> Result<ExitCode> {
+    let skips_fail = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    let kit = Kit::complete(root);
+    // The tests link C programs with the libraries of this build.
+    cargo::build_to_run(root)?;
+
+    fs::create_dir_all(root.join("target"))?;
+    let skips = root.join("target/skipped-tests.txt");
+    fs::write(&skips, "")?;
+    let mut tests = cargo::command(root);
+    tests.args(["test", "--workspace", "--all-features", "--no-fail-fast"]).env("RHEED_TEST_SKIPS", &skips);
+    if let Some(venv) = &kit.venv {
+        tests.env("RHEED_TEST_PYTHON", venv.python()).env("RHEED_TEST_CMAKE", venv.cmake());
+    }
+    let mut summary = Summary::default();
+    let status = watch(tests, |line| summary.read(line))?;
+    summary.note_skips(&fs::read_to_string(&skips)?);
+
+    println!("\n{summary}");
+    for lacking in &kit.missing {
+        println!("Lacking: {lacking}");
+    }
+    let failed = !status.success() || !summary.is_good();
+    let incomplete = summary.skipped() > 0 || !kit.missing.is_empty();
+    let verdict = match (failed, incomplete) {
+        (true, _) => "FAILED",
+        (false, true) if skips_fail => "FAILED: CI=true, and there every test must run",
+        (false, true) => "No test failed, but not all could run",
+        (false, false) => "All tests passed",
+    };
+    println!("{verdict}");
+    Ok(if failed || (incomplete && skips_fail) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Runs a command, shows what it prints as it goes, and gives each line to `read`.
+fn watch(mut command: Command, mut read: impl FnMut(&str)) -> Result<ExitStatus> {
+    // One pipe for both streams: cargo names a suite on one, and the suite answers on the other.
+    let (output, input) = std::io::pipe()?;
+    let mut child = command.stdout(input.try_clone()?).stderr(input).spawn()?;
+    // It holds the pipe's writing end, and the reading below ends when that is closed everywhere.
+    drop(command);
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    while output.read_until(b'\n', &mut line)? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        print!("{text}");
+        read(text.trim());
+        line.clear();
+    }
+    Ok(child.wait()?)
+}
