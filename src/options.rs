@@ -129,7 +129,10 @@ const KEYS: &[Key] = &[
         default: "",
         values: "UUID",
         meaning: "The project that the stream belongs to.",
-        set: |o, v| Ok(o.project_id = Some(Uuid::parse_str(v).map_err(|_| "a UUID such as 123e4567-e89b-12d3-a456-426614174000".to_string())?)),
+        set: |o, v| {
+            Ok(o.project_id =
+                Some(Uuid::parse_str(v).map_err(|_| "a UUID such as 123e4567-e89b-12d3-a456-426614174000".to_string())?))
+        },
     },
     Key {
         name: "tags",
@@ -322,13 +325,19 @@ impl Options {
         if options.chunk_size == 0 {
             options.chunk_size = least.max(1);
         } else if options.chunk_size < least {
-            return Err(bad("chunk_size", &format!("= {} is less than 2 seconds of frames: at {} fps at least {least}", options.chunk_size, options.fps)));
+            return Err(bad(
+                "chunk_size",
+                &format!("= {} is less than 2 seconds of frames: at {} fps at least {least}", options.chunk_size, options.fps),
+            ));
         }
         if options.azimuth.is_some() && options.rotations_per_min > 0.0 {
             return Err(bad("azimuth", "is for a stream that does not rotate: leave it out, or set rotations_per_min = 0"));
         }
         if options.frame_bytes > options.queue_bytes {
-            return Err(bad("frame_bytes", &format!("= {} is more than queue_bytes = {}", options.frame_bytes, options.queue_bytes)));
+            return Err(bad(
+                "frame_bytes",
+                &format!("= {} is more than queue_bytes = {}", options.frame_bytes, options.queue_bytes),
+            ));
         }
         if options.stream_name.is_empty() {
             let now = jiff::Zoned::now();
@@ -369,7 +378,8 @@ impl Options {
                 return Err(bad(name, &format!("has no value: give {}, or leave the line out", key.values)));
             }
             // A value that might be secret is not repeated in messages.
-            let told = if ["api_key", "proxy", "endpoint"].contains(&name) { String::new() } else { format!("= {} ", shown(value)) };
+            let told =
+                if ["api_key", "proxy", "endpoint"].contains(&name) { String::new() } else { format!("= {} ", shown(value)) };
             (key.set)(&mut options, value).map_err(|right| bad(name, &format!("{told}is not right: give {right}")))?;
         }
         Ok(options)
@@ -379,12 +389,16 @@ impl Options {
     fn complete(mut self) -> Result<Options> {
         if self.endpoint == Endpoint::Url(String::new()) {
             let address = environment("AS_API_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.into());
-            self.endpoint = endpoint(&address)
-                .map_err(|right| bad("endpoint", &format!("= {} (environment, AS_API_ENDPOINT) is not right: give {right}", shown(&address))))?;
+            self.endpoint = endpoint(&address).map_err(|right| {
+                bad("endpoint", &format!("= {} (environment, AS_API_ENDPOINT) is not right: give {right}", shown(&address)))
+            })?;
         }
         if let Endpoint::Url(url) = &self.endpoint {
             if !self.allow_http && !may_speak_plainly(url) {
-                return Err(bad("endpoint", "is plain http to another computer, where anybody on the way can read the key: use https, or set allow_http = on"));
+                return Err(bad(
+                    "endpoint",
+                    "is plain http to another computer, where anybody on the way can read the key: use https, or set allow_http = on",
+                ));
             }
             self.api_key = Some(self.find_api_key()?);
         }
@@ -403,11 +417,13 @@ impl Options {
             let text = std::fs::read_to_string(file)
                 .map_err(|error| Error::new(Code::ENotFound, format!("api_key_file {}: {error}", file.display())))?;
             let line = text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default().trim();
-            return api_key(line).map_err(|right| bad("api_key_file", &format!("{}: its first line should be {right}", file.display())));
+            return api_key(line)
+                .map_err(|right| bad("api_key_file", &format!("{}: its first line should be {right}", file.display())));
         }
         for name in ["AS_API_KEY", "ATOMSCALE_API_KEY"] {
             if let Some(value) = environment(name) {
-                return api_key(value.trim()).map_err(|right| Error::new(Code::EAuth, format!("the environment's {name} should be {right}")));
+                return api_key(value.trim())
+                    .map_err(|right| Error::new(Code::EAuth, format!("the environment's {name} should be {right}")));
             }
         }
         Err(Error::new(Code::EAuth, "no API key: set api_key or api_key_file, or AS_API_KEY in the environment"))
@@ -476,9 +492,7 @@ pub fn may_speak_plainly(address: &str) -> bool {
     url.scheme() == "https"
         || match url.host_str() {
             Some("localhost") => true,
-            Some(host) => {
-                host.trim_matches(['[', ']']).parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
-            }
+            Some(host) => host.trim_matches(['[', ']']).parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback()),
             None => false,
         }
 }
@@ -537,7 +551,11 @@ fn number(value: &str, least: f64, most: f64) -> std::result::Result<f64, String
     }
 }
 
-fn whole<T: std::str::FromStr + PartialOrd + std::fmt::Display + Copy>(value: &str, least: T, most: T) -> std::result::Result<T, String> {
+fn whole<T: std::str::FromStr + PartialOrd + std::fmt::Display + Copy>(
+    value: &str,
+    least: T,
+    most: T,
+) -> std::result::Result<T, String> {
     match value.parse::<T>() {
         Ok(number) if (least..=most).contains(&number) => Ok(number),
         _ => Err(format!("a whole number from {least} to {most}")),

@@ -2,10 +2,7 @@
 
 mod support;
 
-<<<<<<< HEAD
 use std::net::TcpListener;
-=======
->>>>>>> 2719399604f23c5c8ec15685696b7ad2fb0ccc4f
 use support::{Dialect, Linked, Workshop, root, run};
 
 /// A stream that needs no network, whose spool lies in the test's folder.
@@ -153,7 +150,6 @@ fn the_cpp_coat_owns_and_throws_as_it_says() {
     }
 }
 
-<<<<<<< HEAD
 #[test]
 fn without_an_answer_frames_wait_and_nothing_is_lost() {
     let workshop = Workshop::new();
@@ -207,17 +203,4 @@ mod served {
         let ended = host.finish().well();
         assert!(complete, "{:?}\n{}{}", service.streams(), ended.out, ended.err);
     }
-=======
-#[cfg(feature = "receiver")]
-#[test]
-fn a_stream_freed_without_finalize_is_uploaded_and_ended() {
-    let workshop = Workshop::new();
-    let service = support::service::start(&workshop);
-    let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c/free_without_finalize.c"), Linked::Shared);
-    let host = support::start(&program, support::service::options(&service, &workshop).into_iter().chain(["fps=10".into()]));
-    let complete = service
-        .wait_until(support::HANGS_AFTER, |service| service.streams().iter().any(|stream| stream.ended && stream.frames() == 25));
-    let ended = host.finish().well();
-    assert!(complete, "{:?}\n{}{}", service.streams(), ended.out, ended.err);
->>>>>>> 2719399604f23c5c8ec15685696b7ad2fb0ccc4f
 }

@@ -72,8 +72,7 @@ fn input_text<'a>(name: &str, text: *const c_char) -> Result<&'a str> {
     }
     // SAFETY: not NULL, and the header asks for a NUL-terminated text that stays during the call.
     let text = unsafe { CStr::from_ptr(text) };
-    text.to_str()
-        .map_err(|error| Error::new(Code::EArgument, format!("{name} is not UTF-8 from byte {}", error.valid_up_to())))
+    text.to_str().map_err(|error| Error::new(Code::EArgument, format!("{name} is not UTF-8 from byte {}", error.valid_up_to())))
 }
 
 /// Bytes to read, valid during the call.
@@ -102,7 +101,8 @@ pub fn output<T>(place: *mut T, value: T) {
 
 /// As many of the numbers as the caller has places for.
 pub fn output_numbers(places: *mut i64, count: i32, values: &[i64]) -> Result<()> {
-    let count = usize::try_from(count).map_err(|_| Error::argument("count is negative: give how many values there is room for"))?;
+    let count =
+        usize::try_from(count).map_err(|_| Error::argument("count is negative: give how many values there is room for"))?;
     if places.is_null() && count > 0 {
         return Err(Error::argument("values is NULL, but count is not 0"));
     }

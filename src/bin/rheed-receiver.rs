@@ -27,13 +27,8 @@ The first line printed is `listening on URL`. Ctrl-C ends it; started again on t
 ";
 
 fn main() -> ExitCode {
-    let arguments: Option<Vec<String>> = std::env::args_os()
-        .skip(1)
-        .map(|it| it.into_string().ok())
-        .collect();
-    let command = arguments
-        .ok_or("arguments in UTF-8 are wanted".to_owned())
-        .and_then(parse);
+    let arguments: Option<Vec<String>> = std::env::args_os().skip(1).map(|it| it.into_string().ok()).collect();
+    let command = arguments.ok_or("arguments in UTF-8 are wanted".to_owned()).and_then(parse);
     match command {
         Ok(Command::Help) => print(&format!("{USAGE}\n{FAULT_GRAMMAR}")),
         Ok(Command::Version) => print(concat!("rheed-receiver ", env!("CARGO_PKG_VERSION"), "\n")),
@@ -42,11 +37,7 @@ fn main() -> ExitCode {
             Err(error) => {
                 eprintln!("rheed-receiver: {error}");
                 // What a setting's value brought about is the caller's to mend, like a bad argument.
-                ExitCode::from(if error.kind() == io::ErrorKind::InvalidInput {
-                    2
-                } else {
-                    1
-                })
+                ExitCode::from(if error.kind() == io::ErrorKind::InvalidInput { 2 } else { 1 })
             }
         },
         Err(why) => {
@@ -64,17 +55,13 @@ enum Command {
 
 fn parse(arguments: Vec<String>) -> Result<Command, String> {
     let mut settings = Settings::new("rheed-data");
-    settings.key = std::env::var("RHEED_RECEIVER_KEY")
-        .ok()
-        .filter(|key| !key.is_empty());
+    settings.key = std::env::var("RHEED_RECEIVER_KEY").ok().filter(|key| !key.is_empty());
     settings.log = Some(Arc::new(tell));
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         // --name value and --name=value are the same.
         let (name, mut value) = match argument.split_once('=') {
-            Some((name, value)) if name.starts_with("--") => {
-                (name.to_owned(), Some(value.to_owned()))
-            }
+            Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
             _ => (argument, None),
         };
         match name.as_str() {
@@ -85,12 +72,8 @@ fn parse(arguments: Vec<String>) -> Result<Command, String> {
             }
             "--quiet" => settings.log = None,
             "--verify-frames" => settings.verify_frames = true,
-            "--listen" | "--data" | "--key" | "--url-ttl" | "--max-body" | "--prefix"
-            | "--fault" | "--clock-offset-ms" => {
-                let value = value
-                    .take()
-                    .or_else(|| arguments.next())
-                    .ok_or_else(|| format!("{name} lacks its value"))?;
+            "--listen" | "--data" | "--key" | "--url-ttl" | "--max-body" | "--prefix" | "--fault" | "--clock-offset-ms" => {
+                let value = value.take().or_else(|| arguments.next()).ok_or_else(|| format!("{name} lacks its value"))?;
                 set(&mut settings, &name, &value)?;
             }
             other => return Err(format!("there is no argument `{other}`")),
@@ -103,21 +86,13 @@ fn set(settings: &mut Settings, name: &str, value: &str) -> Result<(), String> {
     let wanted = |what: &str| format!("{name}: {what} is wanted, not `{value}`");
     let number = |what: &str| value.parse::<u64>().map_err(|_| wanted(what));
     match name {
-        "--listen" => {
-            settings.listen = value
-                .parse()
-                .map_err(|_| wanted("an address and a port, like 127.0.0.1:8080,"))?
-        }
+        "--listen" => settings.listen = value.parse().map_err(|_| wanted("an address and a port, like 127.0.0.1:8080,"))?,
         "--data" => settings.data = value.into(),
         "--key" => settings.key = Some(value.to_owned()),
         "--url-ttl" => settings.url_ttl = Duration::from_secs(number("a whole number of seconds")?),
         "--max-body" => settings.max_body = number("a whole number of bytes")?,
         "--prefix" => settings.prefix = value.to_owned(),
-        "--clock-offset-ms" => {
-            settings.clock_offset_ms = value
-                .parse()
-                .map_err(|_| wanted("a number of milliseconds"))?
-        }
+        "--clock-offset-ms" => settings.clock_offset_ms = value.parse().map_err(|_| wanted("a number of milliseconds"))?,
         _ => {
             settings.faults.push_str(value);
             settings.faults.push('\n');
@@ -135,9 +110,7 @@ fn run(settings: Settings) -> io::Result<()> {
         tell(&format!("key: {}", receiver.key()));
     }
     if beyond_loopback {
-        eprintln!(
-            "rheed-receiver: listening beyond loopback in plain http: key and frames can be read on the way"
-        );
+        eprintln!("rheed-receiver: listening beyond loopback in plain http: key and frames can be read on the way");
     }
     wait_for_the_end()?;
     receiver.stop();
@@ -146,14 +119,11 @@ fn run(settings: Settings) -> io::Result<()> {
 
 /// Returns on Ctrl-C, or when asked to terminate.
 fn wait_for_the_end() -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         #[cfg(unix)]
         {
-            let mut terminate =
-                tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+            let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
             tokio::select! {
                 _ = terminate.recv() => Ok(()),
                 interrupt = tokio::signal::ctrl_c() => interrupt,

@@ -63,7 +63,8 @@ impl Engine {
         }
         platform::prepare_process();
         install_crypto();
-        let started = Engine::start().map_err(|error| Error::new(Code::EInternal, format!("the library cannot start its threads: {error}")))?;
+        let started = Engine::start()
+            .map_err(|error| Error::new(Code::EInternal, format!("the library cannot start its threads: {error}")))?;
         *engine = Some(started.clone());
         Ok(started)
     }

@@ -98,9 +98,9 @@ impl Engine {
         let cancel = self.cancel.child_token();
         let session = Arc::new(Session::live(stream, root.clone(), bounds, cancel.clone()));
 
-        self.encoders.spawn("rheed-encode", encode).map_err(|error| {
-            Error::new(Code::EInternal, format!("the encoder's thread cannot be started: {error}"))
-        })?;
+        self.encoders
+            .spawn("rheed-encode", encode)
+            .map_err(|error| Error::new(Code::EInternal, format!("the encoder's thread cannot be started: {error}")))?;
         let remark = match way {
             None => {
                 self.carry(&ledger, &folder, keep_in_spool(folder.clone(), ledger.clone(), cancel));

@@ -306,7 +306,8 @@ impl Session {
             streams.push(json!({ "local_id": folder, "state": "not taken up", "reason": reason }));
         }
         let told = |id: &str| streams.iter().any(|stream| stream["local_id"] == id);
-        let finished: Vec<Value> = self.root.finished_reports().into_iter().filter(|(id, _)| !told(id)).map(|(_, report)| report).collect();
+        let finished: Vec<Value> =
+            self.root.finished_reports().into_iter().filter(|(id, _)| !told(id)).map(|(_, report)| report).collect();
         streams.extend(finished);
         let mut left_out = 0;
         loop {

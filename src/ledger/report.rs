@@ -47,7 +47,10 @@ fn losses(by_reason: BTreeMap<String, Loss>) -> Vec<Value> {
     if losses.len() > REASONS_TOLD {
         let rest = losses.split_off(REASONS_TOLD);
         let sum = |count: fn(&Loss) -> u64| rest.iter().map(|(_, loss)| count(loss)).sum();
-        losses.push((format!("{} other reasons", rest.len()), Loss { frames: sum(|loss| loss.frames), chunks: sum(|loss| loss.chunks) }));
+        losses.push((
+            format!("{} other reasons", rest.len()),
+            Loss { frames: sum(|loss| loss.frames), chunks: sum(|loss| loss.chunks) },
+        ));
     }
     losses.into_iter().map(|(reason, loss)| json!({ "reason": reason, "frames": loss.frames, "chunks": loss.chunks })).collect()
 }

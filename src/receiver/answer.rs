@@ -12,12 +12,7 @@ pub(super) fn json(value: Value) -> Response {
 }
 
 fn with_status(status: StatusCode, value: &Value) -> Response {
-    (
-        status,
-        [(header::CONTENT_TYPE, "application/json")],
-        value.to_string(),
-    )
-        .into_response()
+    (status, [(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
 }
 
 /// The stream an answer is about, where its request could not say so: it did not exist yet.
@@ -34,11 +29,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, detail: impl Into<Value>) -> Self {
-        Self {
-            status,
-            detail: detail.into(),
-            retry_after_s: None,
-        }
+        Self { status, detail: detail.into(), retry_after_s: None }
     }
 
     /// 422: a field of the body or the query is not what it should be.
@@ -48,19 +39,13 @@ impl Refusal {
             found.truncate(cut);
             found.push('…');
         }
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            format!("{name}: {wanted} is wanted, not {found}"),
-        )
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{name}: {wanted} is wanted, not {found}"))
     }
 
     /// 422: a field is not there at all.
     pub(super) fn missing(name: &str, wanted: &str) -> Self {
         let wanted = wanted.trim_end_matches(',');
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            format!("{name}: {wanted} is wanted, and missing"),
-        )
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{name}: {wanted} is wanted, and missing"))
     }
 
     /// 404: nothing here goes by that id.
@@ -70,10 +55,7 @@ impl Refusal {
 
     /// 429: there is as much of it as this receiver keeps.
     pub(super) fn too_many(what: &str) -> Self {
-        Self {
-            retry_after_s: Some(1),
-            ..Self::new(StatusCode::TOO_MANY_REQUESTS, format!("too many {what}"))
-        }
+        Self { retry_after_s: Some(1), ..Self::new(StatusCode::TOO_MANY_REQUESTS, format!("too many {what}")) }
     }
 }
 
@@ -93,9 +75,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = with_status(self.status, &json!({ "detail": self.detail }));
         if let Some(seconds) = self.retry_after_s {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -62,18 +62,11 @@ impl Catalog {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         let path = folder.join("catalog.json");
         let lists = disk::read_json(&path)?.unwrap_or_default();
-        Ok(Self {
-            path,
-            lists: Mutex::new(lists),
-        })
+        Ok(Self { path, lists: Mutex::new(lists) })
     }
 
     pub(super) fn has_sample(&self, id: Uuid) -> bool {
-        self.lists
-            .lock()
-            .samples
-            .iter()
-            .any(|sample| sample.id == id)
+        self.lists.lock().samples.iter().any(|sample| sample.id == id)
     }
 
     pub(super) fn has_tag(&self, id: Uuid) -> bool {
@@ -96,10 +89,7 @@ impl Catalog {
             return Err(Refusal::too_many("names"));
         }
         let id = Uuid::new_v4();
-        list.push(Named {
-            id,
-            name: name.to_owned(),
-        });
+        list.push(Named { id, name: name.to_owned() });
         disk::replace_json(&self.path, &*lists)?;
         Ok(Added::Fresh(id))
     }
@@ -119,10 +109,7 @@ pub(super) async fn list_tags(service: Arc<Service>, _: Call) -> Result<Response
 pub(super) async fn add_sample(service: Arc<Service>, call: Call) -> Result<Response, Refusal> {
     match service.catalog.add(Kind::Sample, &name_of(call)?)? {
         Added::Fresh(id) => Ok(answer::json(json!({ "physical_sample_id": id }))),
-        Added::There(id) => Err(Refusal::new(
-            StatusCode::CONFLICT,
-            json!({ "physical_sample_id": id }),
-        )),
+        Added::There(id) => Err(Refusal::new(StatusCode::CONFLICT, json!({ "physical_sample_id": id }))),
     }
 }
 
@@ -130,10 +117,7 @@ pub(super) async fn add_sample(service: Arc<Service>, call: Call) -> Result<Resp
 pub(super) async fn add_tag(service: Arc<Service>, call: Call) -> Result<Response, Refusal> {
     match service.catalog.add(Kind::Tag, &name_of(call)?)? {
         Added::Fresh(id) => Ok(answer::json(json!({ "id": id }))),
-        Added::There(_) => Err(Refusal::new(
-            StatusCode::BAD_REQUEST,
-            "a tag of this name is there already",
-        )),
+        Added::There(_) => Err(Refusal::new(StatusCode::BAD_REQUEST, "a tag of this name is there already")),
     }
 }
 

@@ -19,14 +19,11 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn ahead_by_ms(offset: f64) -> Self {
-        Self {
-            offset_ms_bits: AtomicU64::new(offset.to_bits()),
-        }
+        Self { offset_ms_bits: AtomicU64::new(offset.to_bits()) }
     }
 
     pub(super) fn set_offset_ms(&self, offset: f64) {
-        self.offset_ms_bits
-            .store(offset.to_bits(), Ordering::Relaxed);
+        self.offset_ms_bits.store(offset.to_bits(), Ordering::Relaxed);
     }
 
     fn shift(&self, unix_ms: f64) -> f64 {
@@ -40,8 +37,6 @@ pub(super) async fn tell(service: Arc<Service>, call: Call) -> Result<Response, 
         "receivedAtUnixMs": service.clock.shift(call.received_unix_ms),
         "transmittedAtUnixMs": service.clock.shift(unix_ms()),
     }));
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }

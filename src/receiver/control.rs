@@ -17,11 +17,7 @@ const LONGEST_RULES: usize = 64 << 10;
 pub(super) fn faults(service: &Arc<Service>) -> MethodRouter {
     let with = |change: fn(&Service, &str) -> Result<(), String>| {
         let service = service.clone();
-        move |request: Request| async move {
-            rule(&service, request, change)
-                .await
-                .unwrap_or_else(Refusal::into_response)
-        }
+        move |request: Request| async move { rule(&service, request, change).await.unwrap_or_else(Refusal::into_response) }
     };
     get(with(|_, _| Ok(())))
         .post(with(|service, rules| service.faults.replace(rules)))
@@ -37,23 +33,10 @@ async fn rule(
     service.check_key(request.headers())?;
     let body = axum::body::to_bytes(request.into_body(), LONGEST_RULES)
         .await
-        .map_err(|_| {
-            Refusal::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "at most 64 KiB of rules are wanted",
-            )
-        })?;
-    let rules = std::str::from_utf8(&body).map_err(|_| {
-        Refusal::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "rules in UTF-8 are wanted, one a line",
-        )
-    })?;
+        .map_err(|_| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "at most 64 KiB of rules are wanted"))?;
+    let rules = std::str::from_utf8(&body)
+        .map_err(|_| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "rules in UTF-8 are wanted, one a line"))?;
     change(service, rules).map_err(|why| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, why))?;
-    let list = service
-        .faults
-        .fired()
-        .into_iter()
-        .map(|(rule, fired)| json!({ "rule": rule, "fired": fired }));
+    let list = service.faults.fired().into_iter().map(|(rule, fired)| json!({ "rule": rule, "fired": fired }));
     Ok(answer::json(Value::Array(list.collect())))
 }

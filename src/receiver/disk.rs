@@ -14,12 +14,7 @@ pub(super) fn private_folder(path: &Path) -> io::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|error| {
-        io::Error::new(
-            error.kind(),
-            format!("cannot make {}: {error}", path.display()),
-        )
-    })
+    builder.create(path).map_err(|error| io::Error::new(error.kind(), format!("cannot make {}: {error}", path.display())))
 }
 
 /// Writes a file so that a reader finds the old one or the new one, never half of either.
@@ -32,25 +27,16 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A data folder belongs to one receiver at a time.
-pub(super) struct FolderLock(
-    #[expect(dead_code, reason = "the lock lasts as long as the open file")] File,
-);
+pub(super) struct FolderLock(#[expect(dead_code, reason = "the lock lasts as long as the open file")] File);
 
 impl FolderLock {
     pub(super) fn take(folder: &Path) -> io::Result<Self> {
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(folder.join("lock"))?;
+        let file = File::options().create(true).truncate(false).write(true).open(folder.join("lock"))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(io::Error::new(
                 io::ErrorKind::ResourceBusy,
-                format!(
-                    "{} is in use by another receiver: give each its own data folder",
-                    folder.display()
-                ),
+                format!("{} is in use by another receiver: give each its own data folder", folder.display()),
             )),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -59,22 +45,15 @@ impl FolderLock {
 
 /// Milliseconds since 1970, as everything in the protocol counts them.
 pub(super) fn unix_ms() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64()
-        * 1e3
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1e3
 }
 
 /// A JSON file's content; `None` when there is no such file.
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-            io::Error::other(format!(
-                "{} is not what this receiver wrote: {error}",
-                path.display()
-            ))
-        }),
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| io::Error::other(format!("{} is not what this receiver wrote: {error}", path.display()))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

@@ -49,48 +49,26 @@ pub(super) struct Call {
 impl Call {
     /// An id from the path. What is no UUID names nothing here.
     pub(super) fn id(&self, name: &str, what: &str) -> Result<Uuid, Refusal> {
-        self.ids
-            .get(name)
-            .and_then(|id| id.parse().ok())
-            .ok_or_else(|| Refusal::unknown(what))
+        self.ids.get(name).and_then(|id| id.parse().ok()).ok_or_else(|| Refusal::unknown(what))
     }
 
     /// All pairs of the query, in their order.
     pub(super) fn query(&self) -> Vec<(String, String)> {
-        Query::try_from_uri(&self.uri)
-            .map(|Query(pairs)| pairs)
-            .unwrap_or_default()
+        Query::try_from_uri(&self.uri).map(|Query(pairs)| pairs).unwrap_or_default()
     }
 }
 
 /// Lets a request in to its handler and its answer out, or neither.
-pub(super) async fn pass<H, F>(
-    service: Arc<Service>,
-    route: Route,
-    peer: Peer,
-    request: Request,
-    handler: H,
-) -> Response
+pub(super) async fn pass<H, F>(service: Arc<Service>, route: Route, peer: Peer, request: Request, handler: H) -> Response
 where
     H: FnOnce(Arc<Service>, Call) -> F,
     F: Future<Output = Result<Response, Refusal>>,
 {
     let (mut parts, body) = request.into_parts();
-    let mut body = Intake::new(
-        body,
-        peer.clone(),
-        if route == Route::Put {
-            service.max_body
-        } else {
-            LONGEST_JSON
-        },
-    );
+    let mut body = Intake::new(body, peer.clone(), if route == Route::Put { service.max_body } else { LONGEST_JSON });
     let mut entry = Entry::new(service.clone(), &parts, peer.port, body.meter());
     let mut act = Act::None;
-    if let Some(fault) = service
-        .faults
-        .decide(route, staging::chunk_asked_for(&parts.uri))
-    {
+    if let Some(fault) = service.faults.decide(route, staging::chunk_asked_for(&parts.uri)) {
         entry.fault(&fault.rule);
         if let Some(bytes_per_s) = fault.bytes_per_s {
             body.slow_to(bytes_per_s);
@@ -111,11 +89,7 @@ where
         return Response::default();
     }
 
-    let ids = parts
-        .extract::<Path<HashMap<String, String>>>()
-        .await
-        .map(|Path(ids)| ids)
-        .unwrap_or_default();
+    let ids = parts.extract::<Path<HashMap<String, String>>>().await.map(|Path(ids)| ids).unwrap_or_default();
     let call = Call {
         received_unix_ms: entry.received_unix_ms(),
         uri: parts.uri,
@@ -123,15 +97,9 @@ where
         ids,
         json: Value::Null,
         body,
-        url_ttl: if let Act::UrlTtl(ttl) = act {
-            Some(ttl)
-        } else {
-            None
-        },
+        url_ttl: if let Act::UrlTtl(ttl) = act { Some(ttl) } else { None },
     };
-    let response = answer(service, route, &act, &mut entry, call, handler)
-        .await
-        .into_response();
+    let response = answer(service, route, &act, &mut entry, call, handler).await.into_response();
     if let Some(About(stream)) = response.extensions().get() {
         entry.about([*stream]);
     }
@@ -150,9 +118,7 @@ where
     entry.answered(response.status().as_u16());
     match act {
         Act::Garble(what) => garbled(response, what).await,
-        Act::Status {
-            body: Some(what), ..
-        } => garbled(response, what).await,
+        Act::Status { body: Some(what), .. } => garbled(response, what).await,
         _ => response,
     }
 }
@@ -184,20 +150,8 @@ where
         }
     }
     let on_purpose = match act {
-        Act::Status {
-            status,
-            retry_after,
-            ..
-        } => Some((
-            *status,
-            header::RETRY_AFTER,
-            retry_after.map(RetryAfter::header),
-        )),
-        Act::Redirect(url) => Some((
-            StatusCode::TEMPORARY_REDIRECT,
-            header::LOCATION,
-            Some(url.clone()),
-        )),
+        Act::Status { status, retry_after, .. } => Some((*status, header::RETRY_AFTER, retry_after.map(RetryAfter::header))),
+        Act::Redirect(url) => Some((StatusCode::TEMPORARY_REDIRECT, header::LOCATION, Some(url.clone()))),
         _ => None,
     };
     if let Some((status, name, value)) = on_purpose {
@@ -217,23 +171,12 @@ where
 }
 
 fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-        .unwrap_or_default();
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.starts_with("application/json") {
-        return Err(Refusal::field(
-            "content-type",
-            "application/json",
-            &kind.into(),
-        ));
+        return Err(Refusal::field("content-type", "application/json", &kind.into()));
     }
-    serde_json::from_slice(body).map_err(|error| {
-        Refusal::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            format!("body: no proper JSON: {error}"),
-        )
-    })
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, format!("body: no proper JSON: {error}")))
 }
 
 /// The same answer with another body.
@@ -246,21 +189,12 @@ async fn garbled(response: Response, what: Garble) -> Response {
         Garble::Null => Body::from("null"),
         Garble::Wrong => Body::from(r#"{"unexpected": [true]}"#),
         Garble::RequestTimeout => Body::from(REQUEST_TIMEOUT),
-        Garble::Huge => Body::from_stream(ReaderStream::with_capacity(
-            tokio::io::repeat(b' ').take(HUGE_ANSWER),
-            64 << 10,
-        )),
+        Garble::Huge => Body::from_stream(ReaderStream::with_capacity(tokio::io::repeat(b' ').take(HUGE_ANSWER), 64 << 10)),
         Garble::Half => {
             let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
-            parts.headers.insert(
-                header::CONTENT_LENGTH,
-                HeaderValue::from(whole.len().max(2)),
-            );
+            parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len().max(2)));
             let half = whole.slice(..whole.len() / 2);
-            Body::from_stream(ReaderStream::new(AsyncReadExt::chain(
-                Cursor::new(half),
-                BreaksOff::default(),
-            )))
+            Body::from_stream(ReaderStream::new(AsyncReadExt::chain(Cursor::new(half), BreaksOff::default())))
         }
     };
     Response::from_parts(parts, body)
@@ -277,11 +211,7 @@ struct BreaksOff {
 }
 
 impl AsyncRead for BreaksOff {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        _: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if std::mem::replace(&mut self.looked, true) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }

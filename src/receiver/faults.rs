@@ -85,11 +85,7 @@ pub(super) struct Fault {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Act {
     None,
-    Status {
-        status: StatusCode,
-        body: Option<Garble>,
-        retry_after: Option<RetryAfter>,
-    },
+    Status { status: StatusCode, body: Option<Garble>, retry_after: Option<RetryAfter> },
     Redirect(String),
     CutRequest,
     CutAfterBytes(u64),
@@ -132,9 +128,7 @@ impl RetryAfter {
         match self {
             Self::Seconds(seconds) => seconds.to_string(),
             // A date has whole seconds: the next one, so that it is never sooner than asked.
-            Self::Date(ahead) => {
-                httpdate::fmt_http_date(SystemTime::now() + ahead + Duration::from_millis(999))
-            }
+            Self::Date(ahead) => httpdate::fmt_http_date(SystemTime::now() + ahead + Duration::from_millis(999)),
         }
     }
 }
@@ -155,16 +149,13 @@ struct Rule {
 
 impl Rule {
     fn concerns(&self, route: Route, chunk: Option<u64>) -> bool {
-        (self.route == Route::Any || self.route == route)
-            && (self.chunk.is_none() || self.chunk == chunk)
+        (self.route == Route::Any || self.route == route) && (self.chunk.is_none() || self.chunk == chunk)
     }
 
     fn fires(&mut self) -> bool {
         self.seen += 1;
         let turn = self.seen > self.skip && (self.seen - self.skip).is_multiple_of(self.every);
-        let fires = turn
-            && self.fired < self.times
-            && (self.chance >= 1.0 || fastrand::f64() < self.chance);
+        let fires = turn && self.fired < self.times && (self.chance >= 1.0 || fastrand::f64() < self.chance);
         self.fired += u64::from(fires);
         fires
     }
@@ -192,19 +183,13 @@ impl Faults {
     /// What the rules have in mind for a request.
     pub(super) fn decide(&self, route: Route, chunk: Option<u64>) -> Option<Fault> {
         let mut rules = self.rules.lock();
-        let rule = rules
-            .iter_mut()
-            .find_map(|rule| (rule.concerns(route, chunk) && rule.fires()).then_some(rule))?;
+        let rule = rules.iter_mut().find_map(|rule| (rule.concerns(route, chunk) && rule.fires()).then_some(rule))?;
         Some(rule.fault.clone())
     }
 
     /// Each rule and how often it has fired.
     pub(super) fn fired(&self) -> Vec<(String, u64)> {
-        self.rules
-            .lock()
-            .iter()
-            .map(|rule| (rule.fault.rule.clone(), rule.fired))
-            .collect()
+        self.rules.lock().iter().map(|rule| (rule.fault.rule.clone(), rule.fired)).collect()
     }
 }
 
@@ -217,9 +202,8 @@ impl FromStr for Rule {
 }
 
 fn parse(text: &str) -> Result<Rule, String> {
-    let (route, settings) = text
-        .split_once(':')
-        .ok_or("a route, a colon and what is to happen are wanted, as in put:status=503,times=2")?;
+    let (route, settings) =
+        text.split_once(':').ok_or("a route, a colon and what is to happen are wanted, as in put:status=503,times=2")?;
     let route = named(&ROUTES, "route", route)?;
     let mut rule = Rule {
         route,
@@ -228,12 +212,7 @@ fn parse(text: &str) -> Result<Rule, String> {
         every: 1,
         times: u64::MAX,
         chance: 1.0,
-        fault: Fault {
-            rule: text.to_owned(),
-            delay: Duration::ZERO,
-            bytes_per_s: None,
-            act: Act::None,
-        },
+        fault: Fault { rule: text.to_owned(), delay: Duration::ZERO, bytes_per_s: None, act: Act::None },
         seen: 0,
         fired: 0,
     };
@@ -242,9 +221,7 @@ fn parse(text: &str) -> Result<Rule, String> {
     let mut retry_after = None;
     let mut given: Vec<&str> = Vec::new();
     for setting in settings.split(',') {
-        let (key, value) = setting
-            .split_once('=')
-            .ok_or_else(|| format!("`{setting}` lacks its value: key=value is wanted"))?;
+        let (key, value) = setting.split_once('=').ok_or_else(|| format!("`{setting}` lacks its value: key=value is wanted"))?;
         let (key, value) = (key.trim(), value.trim());
         if given.contains(&key) {
             return Err(format!("{key} is given twice"));
@@ -288,30 +265,21 @@ fn parse(text: &str) -> Result<Rule, String> {
                 continue;
             }
             "retry_after_date" => {
-                retry_after = Some(RetryAfter::Date(Duration::from_secs(number(
-                    key, value, 0,
-                )?)));
+                retry_after = Some(RetryAfter::Date(Duration::from_secs(number(key, value, 0)?)));
                 continue;
             }
-            "status" => Act::Status {
-                status: status(value)?,
-                body: None,
-                retry_after: None,
-            },
-            "redirect" if value.starts_with("http://") || value.starts_with("https://") => {
-                Act::Redirect(value.to_owned())
-            }
+            "status" => Act::Status { status: status(value)?, body: None, retry_after: None },
+            "redirect" if value.starts_with("http://") || value.starts_with("https://") => Act::Redirect(value.to_owned()),
             "redirect" => {
-                return Err(format!(
-                    "redirect: a URL that starts with http:// or https:// is wanted, not `{value}`"
-                ));
+                return Err(format!("redirect: a URL that starts with http:// or https:// is wanted, not `{value}`"));
             }
             "cut" => match value {
                 "request" => Act::CutRequest,
                 "answer" => Act::CutAnswer,
-                bytes => Act::CutAfterBytes(number(key, bytes, 0).map_err(|_| {
-                    format!("cut: request, answer or a number of bytes is wanted, not `{bytes}`")
-                })?),
+                bytes => Act::CutAfterBytes(
+                    number(key, bytes, 0)
+                        .map_err(|_| format!("cut: request, answer or a number of bytes is wanted, not `{bytes}`"))?,
+                ),
             },
             "hang" => match value {
                 "request" => Act::HangRequest,
@@ -320,28 +288,17 @@ fn parse(text: &str) -> Result<Rule, String> {
             },
             "url_ttl" => Act::UrlTtl(Duration::from_secs(number(key, value, 0)?)),
             other => {
-                return Err(format!(
-                    "there is no key `{other}`; see the fault rules in the manual"
-                ));
+                return Err(format!("there is no key `{other}`; see the fault rules in the manual"));
             }
         };
         if act.replace(action).is_some() {
-            return Err(
-                "only one of status, redirect, cut, hang and url_ttl can happen to a request"
-                    .into(),
-            );
+            return Err("only one of status, redirect, cut, hang and url_ttl can happen to a request".into());
         }
     }
     rule.fault.act = match (act, body, retry_after) {
-        (Some(Act::Status { status, .. }), body, retry_after) => Act::Status {
-            status,
-            body,
-            retry_after,
-        },
+        (Some(Act::Status { status, .. }), body, retry_after) => Act::Status { status, body, retry_after },
         (_, _, Some(_)) => {
-            return Err(
-                "retry_after belongs to a status, as in presign:status=429,retry_after=2".into(),
-            );
+            return Err("retry_after belongs to a status, as in presign:status=429,retry_after=2".into());
         }
         (None, Some(Garble::RequestTimeout), None) => {
             return Err("body=request_timeout belongs to a status, as in put:status=400,body=request_timeout".into());
@@ -351,8 +308,7 @@ fn parse(text: &str) -> Result<Rule, String> {
         (Some(act), None, None) => act,
         (None, None, None) => Act::None,
     };
-    if rule.fault.act == Act::None && rule.fault.delay.is_zero() && rule.fault.bytes_per_s.is_none()
-    {
+    if rule.fault.act == Act::None && rule.fault.delay.is_zero() && rule.fault.bytes_per_s.is_none() {
         return Err("it does not say what happens: status, redirect, cut, hang, body, url_ttl, delay_ms or bytes_per_s".into());
     }
     if rule.chunk.is_some() && !matches!(route, Route::Presign | Route::Put | Route::Any) {
@@ -365,18 +321,10 @@ fn parse(text: &str) -> Result<Rule, String> {
 }
 
 fn named<T: Copy>(names: &[(&str, T)], what: &str, text: &str) -> Result<T, String> {
-    names
-        .iter()
-        .find(|(name, _)| *name == text.trim())
-        .map(|(_, it)| *it)
-        .ok_or_else(|| {
-            let names = names
-                .iter()
-                .map(|(name, _)| *name)
-                .collect::<Vec<_>>()
-                .join(", ");
-            format!("there is no {what} `{}`; there are {names}", text.trim())
-        })
+    names.iter().find(|(name, _)| *name == text.trim()).map(|(_, it)| *it).ok_or_else(|| {
+        let names = names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        format!("there is no {what} `{}`; there are {names}", text.trim())
+    })
 }
 
 fn number(key: &str, text: &str, least: u64) -> Result<u64, String> {
@@ -409,9 +357,7 @@ mod tests {
     fn firings(rule: &str, requests: usize) -> Vec<usize> {
         let faults = Faults::default();
         faults.replace(rule).unwrap();
-        (0..requests)
-            .filter(|_| faults.decide(Route::Put, Some(5)).is_some())
-            .collect()
+        (0..requests).filter(|_| faults.decide(Route::Put, Some(5)).is_some()).collect()
     }
 
     #[test]
@@ -429,9 +375,7 @@ mod tests {
     #[test]
     fn the_first_rule_that_fires_decides() {
         let faults = Faults::default();
-        faults
-            .replace("# a bad day\nput:status=503,times=1\n\nany:status=500,times=1\n")
-            .unwrap();
+        faults.replace("# a bad day\nput:status=503,times=1\n\nany:status=500,times=1\n").unwrap();
         let status = |fault: Option<Fault>| match fault?.act {
             Act::Status { status, .. } => Some(status.as_u16()),
             _ => None,
@@ -439,14 +383,7 @@ mod tests {
         assert_eq!(status(faults.decide(Route::Put, None)), Some(503));
         assert_eq!(status(faults.decide(Route::Put, None)), Some(500));
         assert_eq!(status(faults.decide(Route::Put, None)), None);
-        assert_eq!(
-            faults
-                .fired()
-                .iter()
-                .map(|(_, fired)| *fired)
-                .collect::<Vec<_>>(),
-            [1, 1]
-        );
+        assert_eq!(faults.fired().iter().map(|(_, fired)| *fired).collect::<Vec<_>>(), [1, 1]);
     }
 
     #[test]
@@ -455,10 +392,7 @@ mod tests {
         faults.replace("put:status=503").unwrap();
         for (rule, why) in [
             ("put", "a colon"),
-            (
-                "putt:status=503",
-                "there is no route `putt`; there are time, samples",
-            ),
+            ("putt:status=503", "there is no route `putt`; there are time, samples"),
             ("put:", "lacks its value"),
             ("put:times=3", "does not say what happens"),
             ("put:stauts=503", "no key `stauts`"),
@@ -475,35 +409,20 @@ mod tests {
             ("put:chance=2,status=500", "from 0 to 1"),
             ("create:chunk=3,status=500", "presign, put and any only"),
             ("put:url_ttl=0", "presign only"),
-            (
-                "put:body=funny",
-                "there is no body `funny`; there are empty",
-            ),
+            ("put:body=funny", "there is no body `funny`; there are empty"),
             ("put:body=request_timeout", "belongs to a status"),
             ("create:redirect=ftp://x", "http://"),
         ] {
             let refusal = faults.replace(rule).unwrap_err();
-            assert!(
-                refusal.contains(why) && refusal.contains(rule),
-                "{rule}: {refusal}"
-            );
+            assert!(refusal.contains(why) && refusal.contains(rule), "{rule}: {refusal}");
         }
         assert_eq!(faults.fired(), [("put:status=503".to_owned(), 0)]);
     }
 
     #[test]
     fn every_route_and_body_a_rule_can_name_is_in_the_grammar() {
-        for name in ROUTES
-            .iter()
-            .map(|(name, _)| name)
-            .chain(GARBLES.iter().map(|(name, _)| name))
-        {
-            assert!(
-                GRAMMAR
-                    .split(|c: char| !c.is_alphanumeric() && c != '_')
-                    .any(|word| word == *name),
-                "{name}"
-            );
+        for name in ROUTES.iter().map(|(name, _)| name).chain(GARBLES.iter().map(|(name, _)| name)) {
+            assert!(GRAMMAR.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == *name), "{name}");
         }
     }
 }

@@ -34,12 +34,7 @@ impl Fields {
     }
 
     /// A field made into what it means by `read`, which answers `None` to what it does not like.
-    pub(super) fn take<T>(
-        &mut self,
-        name: &str,
-        wanted: &str,
-        read: impl FnOnce(&Value) -> Option<T>,
-    ) -> Read<T> {
+    pub(super) fn take<T>(&mut self, name: &str, wanted: &str, read: impl FnOnce(&Value) -> Option<T>) -> Read<T> {
         match self.left.remove(name) {
             Some(value) => read(&value).ok_or_else(|| Refusal::field(name, wanted, &value)),
             None => Err(Refusal::missing(name, wanted)),
@@ -76,25 +71,14 @@ impl Fields {
 
     /// A text that is exactly one of those given; answers which.
     pub(super) fn one_of(&mut self, name: &str, choices: &[&str]) -> Read<usize> {
-        let wanted = choices
-            .iter()
-            .map(|choice| format!("\"{choice}\""))
-            .collect::<Vec<_>>()
-            .join(" or ");
-        self.take(name, &wanted, |value| {
-            choices
-                .iter()
-                .position(|choice| value.as_str() == Some(choice))
-        })
+        let wanted = choices.iter().map(|choice| format!("\"{choice}\"")).collect::<Vec<_>>().join(" or ");
+        self.take(name, &wanted, |value| choices.iter().position(|choice| value.as_str() == Some(choice)))
     }
 }
 
 /// A text with something in it, of a bearable length.
 pub(super) fn text(value: &Value) -> Option<String> {
-    value
-        .as_str()
-        .filter(|text| !text.trim().is_empty() && text.len() <= LONGEST_TEXT)
-        .map(str::to_owned)
+    value.as_str().filter(|text| !text.trim().is_empty() && text.len() <= LONGEST_TEXT).map(str::to_owned)
 }
 
 pub(super) fn uuid(value: &Value) -> Option<Uuid> {
@@ -103,9 +87,5 @@ pub(super) fn uuid(value: &Value) -> Option<Uuid> {
 
 /// A number spelt as a JSON string, as all numbers are when an upload URL is asked for.
 pub(super) fn number_in_text(value: &Value) -> Option<f64> {
-    value
-        .as_str()?
-        .parse()
-        .ok()
-        .filter(|number: &f64| number.is_finite())
+    value.as_str()?.parse().ok().filter(|number: &f64| number.is_finite())
 }

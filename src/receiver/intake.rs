@@ -28,14 +28,7 @@ struct Pace {
 
 impl Intake {
     pub(super) fn new(body: Body, peer: Peer, bound: u64) -> Self {
-        Self {
-            body,
-            peer,
-            read: Arc::default(),
-            bound,
-            cut_after: None,
-            pace: None,
-        }
+        Self { body, peer, read: Arc::default(), bound, cut_after: None, pace: None }
     }
 
     pub(super) fn cut_after(&mut self, bytes: u64) {
@@ -43,10 +36,7 @@ impl Intake {
     }
 
     pub(super) fn slow_to(&mut self, bytes_per_s: u64) {
-        self.pace = Some(Pace {
-            bytes_per_s,
-            since: Instant::now(),
-        });
+        self.pace = Some(Pace { bytes_per_s, since: Instant::now() });
     }
 
     /// Counts what has come so far, for one who has given the intake away.
@@ -57,21 +47,15 @@ impl Intake {
     /// The next piece, or `None` at the body's end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
         loop {
-            if self
-                .cut_after
-                .is_some_and(|bytes| self.read.load(Ordering::Relaxed) >= bytes)
-            {
+            if self.cut_after.is_some_and(|bytes| self.read.load(Ordering::Relaxed) >= bytes) {
                 self.peer.cut();
                 return Err(Refusal::new(StatusCode::BAD_REQUEST, "cut on purpose"));
             }
-            let Some(frame) = poll_fn(|context| Pin::new(&mut self.body).poll_frame(context)).await
-            else {
+            let Some(frame) = poll_fn(|context| Pin::new(&mut self.body).poll_frame(context)).await else {
                 return Ok(None);
             };
             // The client went away or sent no proper body: it will hardly hear this.
-            let frame = frame.map_err(|error| {
-                Refusal::new(StatusCode::BAD_REQUEST, format!("body broken off: {error}"))
-            })?;
+            let frame = frame.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("body broken off: {error}")))?;
             let Ok(bytes) = frame.into_data() else {
                 continue;
             };
@@ -100,18 +84,13 @@ impl Intake {
     /// Reads what is left and forgets it, so that the client hears the answer rather than a broken pipe, and can use its
     /// connection again. Stops at `most` bytes: patience ends somewhere.
     pub(super) async fn drain(&mut self, most: u64) -> Result<(), Refusal> {
-        self.bound = self
-            .bound
-            .min(self.read.load(Ordering::Relaxed).saturating_add(most));
+        self.bound = self.bound.min(self.read.load(Ordering::Relaxed).saturating_add(most));
         while self.next().await?.is_some() {}
         Ok(())
     }
 
     /// 413: more than this receiver takes.
     pub(super) fn too_long(bound: u64) -> Refusal {
-        Refusal::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("a body of at most {bound} bytes is wanted"),
-        )
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body of at most {bound} bytes is wanted"))
     }
 }

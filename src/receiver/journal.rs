@@ -57,12 +57,7 @@ pub(super) const KEY_HEADER: &str = "x-api-key";
 
 impl RequestRecord {
     fn of(parts: &Parts, peer_port: u16) -> Self {
-        let text = |name| {
-            parts
-                .headers
-                .get(name)
-                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
+        let text = |name| parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         Self {
             unix_ms: unix_ms(),
             method: parts.method.to_string(),
@@ -70,8 +65,7 @@ impl RequestRecord {
             query: parts.uri.query().map(str::to_owned),
             has_key: parts.headers.contains_key(KEY_HEADER),
             content_length: content_length(&parts.headers),
-            chunked: text(header::TRANSFER_ENCODING)
-                .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")),
+            chunked: text(header::TRANSFER_ENCODING).is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")),
             content_type: text(header::CONTENT_TYPE),
             body_bytes: 0,
             body: None,
@@ -94,12 +88,7 @@ impl RequestRecord {
 }
 
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers
-        .get(header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// A file of records.
@@ -112,10 +101,7 @@ impl Journal {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         let path = folder.join("requests.jsonl");
         let file = File::options().create(true).append(true).open(&path)?;
-        Ok(Self {
-            path,
-            file: Mutex::new(file),
-        })
+        Ok(Self { path, file: Mutex::new(file) })
     }
 
     /// A record that cannot be written is lost: the request itself matters more.
@@ -129,9 +115,7 @@ impl Journal {
     /// All records, those of earlier runs too.
     pub(super) fn read_back(&self) -> Vec<RequestRecord> {
         let text = fs::read_to_string(&self.path).unwrap_or_default();
-        text.lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect()
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 }
 
@@ -146,24 +130,10 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(
-        service: Arc<Service>,
-        parts: &Parts,
-        peer_port: u16,
-        read: Arc<AtomicU64>,
-    ) -> Self {
+    pub(super) fn new(service: Arc<Service>, parts: &Parts, peer_port: u16, read: Arc<AtomicU64>) -> Self {
         let record = RequestRecord::of(parts, peer_port);
-        let mut entry = Self {
-            service,
-            record: Some(record),
-            about: Vec::new(),
-            read,
-        };
-        let words = |text: &str| {
-            text.split(['/', '&', '='])
-                .filter_map(|word| word.parse().ok())
-                .collect::<Vec<Uuid>>()
-        };
+        let mut entry = Self { service, record: Some(record), about: Vec::new(), read };
+        let words = |text: &str| text.split(['/', '&', '=']).filter_map(|word| word.parse().ok()).collect::<Vec<Uuid>>();
         entry.about(words(parts.uri.path()));
         entry.about(words(parts.uri.query().unwrap_or_default()));
         entry
@@ -189,16 +159,8 @@ impl Entry {
     }
 
     pub(super) fn body(&mut self, body: &Value) {
-        let ids = body
-            .get("data_ids")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
-        self.about(
-            ids.chain(body.get("data_id"))
-                .filter_map(|id| id.as_str()?.parse().ok())
-                .collect::<Vec<_>>(),
-        );
+        let ids = body.get("data_ids").and_then(Value::as_array).into_iter().flatten();
+        self.about(ids.chain(body.get("data_id")).filter_map(|id| id.as_str()?.parse().ok()).collect::<Vec<_>>());
         if let Some(record) = &mut self.record {
             record.body = Some(body.clone());
         }

@@ -39,11 +39,7 @@ pub(super) fn runs<C: Sized2d>(chunks: &BTreeMap<u64, C>) -> Vec<Run> {
                     None => ("frames".to_owned(), 0),
                     Some(_) => (format!("frames_{}", runs.len()), index),
                 };
-                runs.push(Run {
-                    name,
-                    first_chunk,
-                    chunks: vec![index],
-                });
+                runs.push(Run { name, first_chunk, chunks: vec![index] });
                 size = Some(chunk.frame_size());
             }
         }
@@ -62,10 +58,7 @@ mod tests {
     }
 
     fn lay(chunks: &[(u64, (u64, u64))]) -> Vec<(String, u64, Vec<u64>)> {
-        runs(&chunks.iter().copied().collect())
-            .into_iter()
-            .map(|run| (run.name, run.first_chunk, run.chunks))
-            .collect()
+        runs(&chunks.iter().copied().collect()).into_iter().map(|run| (run.name, run.first_chunk, run.chunks)).collect()
     }
 
     #[test]
@@ -73,11 +66,7 @@ mod tests {
         let (small, large) = ((4, 6), (8, 8));
         assert_eq!(
             lay(&[(2, small), (3, small), (7, large), (9, small)]),
-            [
-                ("frames".to_owned(), 0, vec![2, 3]),
-                ("frames_1".to_owned(), 7, vec![7]),
-                ("frames_2".to_owned(), 9, vec![9])
-            ]
+            [("frames".to_owned(), 0, vec![2, 3]), ("frames_1".to_owned(), 7, vec![7]), ("frames_2".to_owned(), 9, vec![9])]
         );
     }
 

@@ -66,16 +66,7 @@ impl Listener for Lines {
                 Ok((stream, address)) => {
                     let _ = stream.set_nodelay(true);
                     let cut = Arc::new(AtomicBool::new(false));
-                    return (
-                        Line {
-                            stream,
-                            cut: cut.clone(),
-                        },
-                        Peer {
-                            port: address.port(),
-                            cut,
-                        },
-                    );
+                    return (Line { stream, cut: cut.clone() }, Peer { port: address.port(), cut });
                 }
                 // Out of file descriptors, mostly: connections that end make room.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -84,10 +75,7 @@ impl Listener for Lines {
     }
 
     fn local_addr(&self) -> io::Result<Peer> {
-        Ok(Peer {
-            port: self.0.local_addr()?.port(),
-            cut: Arc::default(),
-        })
+        Ok(Peer { port: self.0.local_addr()?.port(), cut: Arc::default() })
     }
 }
 
@@ -98,22 +86,14 @@ impl Connected<IncomingStream<'_, Lines>> for Peer {
 }
 
 impl AsyncRead for Line {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.check()?;
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
 impl AsyncWrite for Line {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.check()?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

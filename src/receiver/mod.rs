@@ -114,20 +114,13 @@ impl Receiver {
     pub fn start(settings: Settings) -> io::Result<Self> {
         disk::private_folder(&settings.data)?;
         let folder = disk::FolderLock::take(&settings.data)?;
-        let listener = TcpListener::bind(settings.listen).map_err(|error| {
-            io::Error::new(
-                error.kind(),
-                format!("cannot listen on {}: {error}", settings.listen),
-            )
-        })?;
+        let listener = TcpListener::bind(settings.listen)
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", settings.listen)))?;
         listener.set_nonblocking(true)?;
         let service = Arc::new(Service::open(&settings, listener.local_addr()?)?);
 
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(4)
-            .thread_name("rheed-receiver")
-            .enable_all()
-            .build()?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(4).thread_name("rheed-receiver").enable_all().build()?;
         let lines = {
             let _context = runtime.enter();
             line::Lines::listen(listener)?
@@ -145,14 +138,7 @@ impl Receiver {
             });
             runtime.shutdown_timeout(Duration::from_secs(10));
         })?;
-        Ok(Self {
-            service,
-            running: Mutex::new(Some(Running {
-                stop,
-                thread,
-                _folder: folder,
-            })),
-        })
+        Ok(Self { service, running: Mutex::new(Some(Running { stop, thread, _folder: folder })) })
     }
 
     /// The endpoint to give to a client, prefix and all, without a `/` at its end.
@@ -197,12 +183,7 @@ impl Receiver {
 
     /// Stops: the port is closed, every connection cut, what was being written is finished. Records stay readable.
     pub fn stop(&self) {
-        if let Some(Running {
-            stop,
-            thread,
-            _folder,
-        }) = self.running.lock().take()
-        {
+        if let Some(Running { stop, thread, _folder }) = self.running.lock().take() {
             let _ = stop.send(());
             let _ = thread.join();
         }

@@ -43,21 +43,12 @@ impl Service {
         let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
         let prefix = settings.prefix.trim_end_matches('/');
         let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
-        if !(prefix.is_empty()
-            || prefix.starts_with('/') && prefix.chars().all(plain) && !prefix.contains("//"))
-        {
-            return Err(invalid(format!(
-                "prefix: a path like /api/v2 is wanted, not `{prefix}`"
-            )));
+        if !(prefix.is_empty() || prefix.starts_with('/') && prefix.chars().all(plain) && !prefix.contains("//")) {
+            return Err(invalid(format!("prefix: a path like /api/v2 is wanted, not `{prefix}`")));
         }
-        let key = settings
-            .key
-            .clone()
-            .unwrap_or_else(|| Uuid::new_v4().simple().to_string());
+        let key = settings.key.clone().unwrap_or_else(|| Uuid::new_v4().simple().to_string());
         if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(invalid(
-                "key: printable ASCII without blanks is wanted".into(),
-            ));
+            return Err(invalid("key: printable ASCII without blanks is wanted".into()));
         }
         if !settings.clock_offset_ms.is_finite() {
             return Err(invalid("clock_offset_ms: a finite number is wanted".into()));
@@ -96,10 +87,7 @@ impl Service {
 
     /// Scheme and host of the URLs issued to a client. One that came from another computer is told the name it came by.
     pub(super) fn origin(&self, headers: &HeaderMap) -> String {
-        match headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok())
-        {
+        match headers.get(header::HOST).and_then(|host| host.to_str().ok()) {
             Some(host) if self.listens_everywhere => format!("http://{host}"),
             _ => self.origin.clone(),
         }
@@ -112,17 +100,11 @@ impl Service {
     /// 401 without a key, 403 with a wrong one.
     pub(super) fn check_key(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let Some(key) = headers.get(KEY_HEADER) else {
-            return Err(Refusal::new(
-                StatusCode::UNAUTHORIZED,
-                "an X-API-KEY header is wanted",
-            ));
+            return Err(Refusal::new(StatusCode::UNAUTHORIZED, "an X-API-KEY header is wanted"));
         };
         match same(key.as_bytes(), self.key.as_bytes()) {
             true => Ok(()),
-            false => Err(Refusal::new(
-                StatusCode::FORBIDDEN,
-                "this API key is not valid",
-            )),
+            false => Err(Refusal::new(StatusCode::FORBIDDEN, "this API key is not valid")),
         }
     }
 
@@ -135,12 +117,7 @@ impl Service {
 
 /// Compares without telling by its duration how far two keys agree.
 fn same(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len()
-        && one
-            .iter()
-            .zip(other)
-            .fold(0, |differ, (a, b)| differ | (a ^ b))
-            == 0
+    one.len() == other.len() && one.iter().zip(other).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
 }
 
 /// The address a client on this computer can use: "everywhere" is no place to connect to.

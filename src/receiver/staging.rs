@@ -59,10 +59,7 @@ impl Staging {
         for entry in incoming.read_dir()? {
             fs::remove_file(entry?.path())?;
         }
-        Ok(Self {
-            incoming,
-            urls: Mutex::default(),
-        })
+        Ok(Self { incoming, urls: Mutex::default() })
     }
 
     fn issue(&self, url: Presigned) -> Result<String, Refusal> {
@@ -84,17 +81,11 @@ impl Staging {
     fn look_up(&self, uri: &Uri) -> Result<Presigned, Refusal> {
         let Query(query) = Query::<HashMap<String, String>>::try_from_uri(uri).unwrap_or_default();
         let urls = self.urls.lock();
-        let url = query
-            .get("signature")
-            .and_then(|signature| urls.get(signature))
-            .filter(|url| url.path == uri.path());
+        let url = query.get("signature").and_then(|signature| urls.get(signature)).filter(|url| url.path == uri.path());
         match url {
             Some(url) if url.expires > Instant::now() => Ok(url.clone()),
             Some(_) => Err(Refusal::new(StatusCode::FORBIDDEN, "this URL has expired")),
-            None => Err(Refusal::new(
-                StatusCode::FORBIDDEN,
-                "this URL was not issued here, or has expired",
-            )),
+            None => Err(Refusal::new(StatusCode::FORBIDDEN, "this URL was not issued here, or has expired")),
         }
     }
 }
@@ -110,20 +101,10 @@ pub(super) async fn presign(service: Arc<Service>, call: Call) -> Result<Respons
 
     let ttl = call.url_ttl.unwrap_or(service.url_ttl);
     let path = format!("{}/staged/{data_id}/{}", service.prefix(), key(index));
-    let signature = service.staging.issue(Presigned {
-        path: path.clone(),
-        expires: Instant::now() + ttl,
-        data_id,
-        chunk,
-    })?;
+    let signature = service.staging.issue(Presigned { path: path.clone(), expires: Instant::now() + ttl, data_id, chunk })?;
     let expires = (unix_ms() / 1e3) as u64 + ttl.as_secs();
-    let url = format!(
-        "{}{path}?expires={expires}&signature={signature}",
-        service.origin(&call.headers)
-    );
-    Ok(answer::json(
-        json!([{ "upload_id": Uuid::new_v4(), "part": 0, "url": url }]),
-    ))
+    let url = format!("{}{path}?expires={expires}&signature={signature}", service.origin(&call.headers));
+    Ok(answer::json(json!([{ "upload_id": Uuid::new_v4(), "part": 0, "url": url }])))
 }
 
 /// Where a chunk lies at the service.
@@ -133,11 +114,7 @@ fn key(chunk: u64) -> String {
 
 /// The chunk such a key means, if it is one to the letter.
 fn chunk_of(text: &str) -> Option<u64> {
-    let index = text
-        .strip_prefix("frames.zarr/frames/c/")?
-        .strip_suffix("/0/0")?
-        .parse()
-        .ok()?;
+    let index = text.strip_prefix("frames.zarr/frames/c/")?.strip_suffix("/0/0")?.parse().ok()?;
     (index < HIGHEST_CHUNK && key(index) == text).then_some(index)
 }
 
@@ -158,17 +135,12 @@ fn asked_for(query: Vec<(String, String)>) -> Result<u64, Refusal> {
     let mut pairs: serde_json::Map<String, Value> = serde_json::Map::new();
     for (name, value) in query {
         if pairs.insert(name.clone(), value.into()).is_some() {
-            return Err(Refusal::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                format!("{name}: given twice"),
-            ));
+            return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{name}: given twice")));
         }
     }
     let mut fields = Fields::of(Value::Object(pairs))?;
     let wanted = "frames.zarr/frames/c/<chunk>/0/0";
-    let index = fields.take("original_filename", wanted, |value| {
-        chunk_of(value.as_str()?)
-    })?;
+    let index = fields.take("original_filename", wanted, |value| chunk_of(value.as_str()?))?;
     fields.one_of("num_parts", &["1"])?;
     fields.one_of("staging_type", &["stream"])?;
     fields.done()?;
@@ -182,26 +154,12 @@ fn declared(index: u64, rotates: bool, mut fields: Fields) -> Result<ChunkRecord
     fields.one_of("data_stream", &["rheed"])?;
     fields.one_of("is_stream", &["1"])?;
     fields.one_of("is_rotating", &[if rotates { "1" } else { "0" }])?;
-    let chunk_size = fields.take(
-        "chunk_size",
-        "a whole number above 0, as a string,",
-        |value| {
-            value
-                .as_str()?
-                .parse()
-                .ok()
-                .filter(|size| (1..=MOST_FRAMES_A_CHUNK).contains(size))
-        },
-    )?;
+    let chunk_size = fields.take("chunk_size", "a whole number above 0, as a string,", |value| {
+        value.as_str()?.parse().ok().filter(|size| (1..=MOST_FRAMES_A_CHUNK).contains(size))
+    })?;
     let [frames, height, width] =
-        fields.take("dims", "\"N,H,W\", with N from 1 to chunk_size,", |value| {
-            dims(value.as_str()?, chunk_size)
-        })?;
-    let start_unix_ms_utc = fields.take(
-        "start_unix_ms_utc",
-        "a number above 0, as a string,",
-        positive,
-    )?;
+        fields.take("dims", "\"N,H,W\", with N from 1 to chunk_size,", |value| dims(value.as_str()?, chunk_size))?;
+    let start_unix_ms_utc = fields.take("start_unix_ms_utc", "a number above 0, as a string,", positive)?;
     let chunk = ChunkRecord {
         index,
         frames,
@@ -209,31 +167,15 @@ fn declared(index: u64, rotates: bool, mut fields: Fields) -> Result<ChunkRecord
         width,
         chunk_size,
         start_unix_ms_utc,
-        end_unix_ms_utc: fields.take(
-            "end_unix_ms_utc",
-            "a number after the start, as a string,",
-            |value| number(value).filter(|end| *end > start_unix_ms_utc),
-        )?,
-        clock_offset_ms: fields.take_if_there(
-            "clock_offset_ms",
-            "a number, as a string,",
-            number,
-        )?,
-        clock_uncertainty_ms: fields.take_if_there(
-            "clock_uncertainty_ms",
-            "a number from 0 on, as a string,",
-            |value| number(value).filter(|uncertainty| *uncertainty >= 0.0),
-        )?,
-        avg_frame_rate: fields.take(
-            "avg_frame_rate",
-            "a number above 0, as a string,",
-            positive,
-        )?,
-        raw_frame_rate: fields.take(
-            "raw_frame_rate",
-            "a number above 0, as a string,",
-            positive,
-        )?,
+        end_unix_ms_utc: fields.take("end_unix_ms_utc", "a number after the start, as a string,", |value| {
+            number(value).filter(|end| *end > start_unix_ms_utc)
+        })?,
+        clock_offset_ms: fields.take_if_there("clock_offset_ms", "a number, as a string,", number)?,
+        clock_uncertainty_ms: fields.take_if_there("clock_uncertainty_ms", "a number from 0 on, as a string,", |value| {
+            number(value).filter(|uncertainty| *uncertainty >= 0.0)
+        })?,
+        avg_frame_rate: fields.take("avg_frame_rate", "a number above 0, as a string,", positive)?,
+        raw_frame_rate: fields.take("raw_frame_rate", "a number above 0, as a string,", positive)?,
         shard_bytes: 0,
         empty_frames: 0,
         received_unix_ms: 0.0,
@@ -245,15 +187,9 @@ fn declared(index: u64, rotates: bool, mut fields: Fields) -> Result<ChunkRecord
 }
 
 fn dims(text: &str, chunk_size: u64) -> Option<[u64; 3]> {
-    let sides: Vec<u64> = text
-        .split(',')
-        .map(str::parse)
-        .collect::<Result<_, _>>()
-        .ok()?;
+    let sides: Vec<u64> = text.split(',').map(str::parse).collect::<Result<_, _>>().ok()?;
     let [frames, height, width] = sides.try_into().ok()?;
-    let sides_fit = [height, width]
-        .iter()
-        .all(|side| (1..=LONGEST_SIDE).contains(side));
+    let sides_fit = [height, width].iter().all(|side| (1..=LONGEST_SIDE).contains(side));
     ((1..=chunk_size).contains(&frames) && sides_fit).then_some([frames, height, width])
 }
 
@@ -273,16 +209,11 @@ async fn receive(service: &Arc<Service>, call: &mut Call) -> Result<(), Refusal>
             "an API key has no place at a presigned URL: it goes to the service alone",
         ));
     }
-    let Presigned {
-        data_id, mut chunk, ..
-    } = service.staging.look_up(&call.uri)?;
+    let Presigned { data_id, mut chunk, .. } = service.staging.look_up(&call.uri)?;
     let stream = service.streams.find(data_id)?;
     stream.check_open()?;
     let Some(length) = content_length(&call.headers) else {
-        return Err(Refusal::new(
-            StatusCode::LENGTH_REQUIRED,
-            "a Content-Length is wanted",
-        ));
+        return Err(Refusal::new(StatusCode::LENGTH_REQUIRED, "a Content-Length is wanted"));
     };
     if length > service.max_body {
         return Err(super::intake::Intake::too_long(service.max_body));
@@ -295,12 +226,7 @@ async fn receive(service: &Arc<Service>, call: &mut Call) -> Result<(), Refusal>
     }
     let verify_frames = service.verify_frames;
     let chunk = tokio::task::spawn_blocking(move || {
-        let index = shard::verify(
-            &upload.file,
-            chunk.frames,
-            chunk.height * chunk.width,
-            verify_frames,
-        )?;
+        let index = shard::verify(&upload.file, chunk.frames, chunk.height * chunk.width, verify_frames)?;
         shard::pad(&upload.file, &index, chunk.chunk_size)?;
         chunk.shard_bytes = length;
         chunk.empty_frames = index.empty_frames();
@@ -308,22 +234,9 @@ async fn receive(service: &Arc<Service>, call: &mut Call) -> Result<(), Refusal>
         stream.keep(chunk.clone(), &upload.path).map(|()| chunk)
     })
     .await
-    .map_err(|_| {
-        Refusal::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the shard could not be looked at",
-        )
-    })??;
-    let ChunkRecord {
-        index,
-        frames,
-        height,
-        width,
-        ..
-    } = chunk;
-    service.tell(&format!(
-        "stream {data_id} chunk {index}: {frames} frames of {height} x {width}, {length} bytes"
-    ));
+    .map_err(|_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the shard could not be looked at"))??;
+    let ChunkRecord { index, frames, height, width, .. } = chunk;
+    service.tell(&format!("stream {data_id} chunk {index}: {frames} frames of {height} x {width}, {length} bytes"));
     Ok(())
 }
 
@@ -336,11 +249,7 @@ struct Upload {
 impl Upload {
     fn begin(incoming: &Path) -> io::Result<Self> {
         let path = incoming.join(Uuid::new_v4().to_string());
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(&path)?;
+        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
         Ok(Self { path, file })
     }
 }

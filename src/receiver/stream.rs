@@ -150,16 +150,8 @@ impl Stream {
         let folder = data.join(about.data_id.to_string());
         disk::private_folder(&folder)?;
         let journal = Journal::open(&folder)?;
-        let inner = Mutex::new(Inner {
-            about,
-            chunks: BTreeMap::new(),
-        });
-        let stream = Self {
-            folder,
-            incoming: incoming(data),
-            journal,
-            inner,
-        };
+        let inner = Mutex::new(Inner { about, chunks: BTreeMap::new() });
+        let stream = Self { folder, incoming: incoming(data), journal, inner };
         stream.note_about(&stream.inner.lock())?;
         Ok(stream)
     }
@@ -167,22 +159,12 @@ impl Stream {
     /// Takes up a stream's folder; `None` if it is none.
     pub(super) fn open(data: &Path, data_id: Uuid) -> io::Result<Option<Self>> {
         let folder = data.join(data_id.to_string());
-        let Some(about) = disk::read_json::<About>(&folder.join("stream.json"))?
-            .filter(|about| about.data_id == data_id)
-        else {
+        let Some(about) = disk::read_json::<About>(&folder.join("stream.json"))?.filter(|about| about.data_id == data_id) else {
             return Ok(None);
         };
         let journal = Journal::open(&folder)?;
-        let inner = Mutex::new(Inner {
-            about,
-            chunks: read_chunks(&folder.join("chunks.jsonl"))?,
-        });
-        let stream = Self {
-            folder,
-            incoming: incoming(data),
-            journal,
-            inner,
-        };
+        let inner = Mutex::new(Inner { about, chunks: read_chunks(&folder.join("chunks.jsonl"))? });
+        let stream = Self { folder, incoming: incoming(data), journal, inner };
         {
             let inner = stream.inner.lock();
             stream.settle(&inner)?;
@@ -210,17 +192,11 @@ impl Stream {
     pub(super) fn keep(&self, chunk: ChunkRecord, shard: &Path) -> Result<(), Refusal> {
         let mut inner = self.inner.lock();
         inner.check_open()?;
-        if let Some(other) = inner
-            .chunks
-            .values()
-            .find(|other| other.index != chunk.index && other.chunk_size != chunk.chunk_size)
+        if let Some(other) =
+            inner.chunks.values().find(|other| other.index != chunk.index && other.chunk_size != chunk.chunk_size)
         {
             let wanted = format!("\"{}\", as for chunk {},", other.chunk_size, other.index);
-            return Err(Refusal::field(
-                "chunk_size",
-                &wanted,
-                &chunk.chunk_size.to_string().into(),
-            ));
+            return Err(Refusal::field("chunk_size", &wanted, &chunk.chunk_size.to_string().into()));
         }
         let kept = self.put_in_place(&mut inner, chunk, shard);
         if kept.is_err() {
@@ -239,10 +215,7 @@ impl Stream {
 
         let mut lines = Vec::new();
         let mut touched = BTreeSet::new();
-        for (array, &of_array) in arrays
-            .iter()
-            .flat_map(|array| array.chunks.iter().map(move |chunk| (array, chunk)))
-        {
+        for (array, &of_array) in arrays.iter().flat_map(|array| array.chunks.iter().map(move |chunk| (array, chunk))) {
             let Some(record) = inner.chunks.get_mut(&of_array) else {
                 continue;
             };
@@ -253,10 +226,7 @@ impl Stream {
             } else if stays {
                 continue;
             } else {
-                fs::rename(
-                    self.folder.join(record.shard()),
-                    self.incoming_shard(of_array),
-                )?;
+                fs::rename(self.folder.join(record.shard()), self.incoming_shard(of_array))?;
             }
             touched.insert(mem::replace(&mut record.array, array.name.clone()));
             touched.insert(array.name.clone());
@@ -264,39 +234,24 @@ impl Stream {
             serde_json::to_writer(&mut lines, record)?;
             lines.push(b'\n');
         }
-        File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.join("chunks.jsonl"))?
-            .write_all(&lines)?;
+        File::options().create(true).append(true).open(self.folder.join("chunks.jsonl"))?.write_all(&lines)?;
 
         if let Some(old) = replaced {
-            if inner
-                .chunks
-                .get(&index)
-                .is_some_and(|new| new.shard() != old.shard())
-            {
+            if inner.chunks.get(&index).is_some_and(|new| new.shard() != old.shard()) {
                 remove_if_there(&self.folder.join(old.shard()))?;
             }
             touched.insert(old.array);
         }
         self.settle(inner)?;
         self.renew_metadata(inner, |array| touched.contains(array))?;
-        for gone in arrays_before
-            .iter()
-            .filter(|before| arrays.iter().all(|array| array.name != before.name))
-        {
+        for gone in arrays_before.iter().filter(|before| arrays.iter().all(|array| array.name != before.name)) {
             fs::remove_dir_all(self.folder.join(&gone.name))?;
         }
         Ok(())
     }
 
     fn incoming_shard(&self, chunk: u64) -> PathBuf {
-        let data_id = self
-            .folder
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy();
+        let data_id = self.folder.file_name().unwrap_or_default().to_string_lossy();
         self.incoming.join(format!("{data_id}.{chunk}"))
     }
 
@@ -311,11 +266,7 @@ impl Stream {
             if data_id.parse() != Ok(inner.about.data_id) {
                 continue;
             }
-            match chunk
-                .parse()
-                .ok()
-                .and_then(|chunk: u64| inner.chunks.get(&chunk))
-            {
+            match chunk.parse().ok().and_then(|chunk: u64| inner.chunks.get(&chunk)) {
                 Some(chunk) => {
                     let place = self.folder.join(chunk.shard());
                     if let Some(folder) = place.parent() {
@@ -336,17 +287,11 @@ impl Stream {
 
     /// Writes the group's `zarr.json`, and those of the arrays `touched`.
     fn renew_metadata(&self, inner: &Inner, touched: impl Fn(&str) -> bool) -> io::Result<()> {
-        let arrays: Vec<_> = layout::runs(&inner.chunks)
-            .iter()
-            .map(|run| group::array(run, &inner.chunks))
-            .collect();
+        let arrays: Vec<_> = layout::runs(&inner.chunks).iter().map(|run| group::array(run, &inner.chunks)).collect();
         for (name, metadata) in arrays.iter().filter(|(name, _)| touched(name)) {
             disk::replace_json(&self.folder.join(name).join("zarr.json"), metadata)?;
         }
-        disk::replace_json(
-            &self.folder.join("zarr.json"),
-            &group::group(&inner.about, &arrays),
-        )
+        disk::replace_json(&self.folder.join("zarr.json"), &group::group(&inner.about, &arrays))
     }
 
     pub(super) fn record(&self) -> StreamRecord {
@@ -401,20 +346,13 @@ fn read_chunks(path: &Path) -> io::Result<BTreeMap<u64, ChunkRecord>> {
     };
     let whole = text.rfind('\n').map_or(0, |end| end + 1);
     if whole < text.len() {
-        File::options()
-            .write(true)
-            .open(path)?
-            .set_len(whole as u64)?;
+        File::options().write(true).open(path)?.set_len(whole as u64)?;
         text.truncate(whole);
     }
     let mut chunks = BTreeMap::new();
     for line in text.lines() {
-        let chunk: ChunkRecord = serde_json::from_str(line).map_err(|error| {
-            io::Error::other(format!(
-                "{} is not what this receiver wrote: {error}",
-                path.display()
-            ))
-        })?;
+        let chunk: ChunkRecord = serde_json::from_str(line)
+            .map_err(|error| io::Error::other(format!("{} is not what this receiver wrote: {error}", path.display())))?;
         chunks.insert(chunk.index, chunk);
     }
     Ok(chunks)

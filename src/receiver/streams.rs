@@ -39,10 +39,7 @@ impl Streams {
                 all.insert(data_id, Arc::new(stream));
             }
         }
-        Ok(Self {
-            data: data.to_owned(),
-            all: Mutex::new(all),
-        })
+        Ok(Self { data: data.to_owned(), all: Mutex::new(all) })
     }
 
     pub(super) fn get(&self, data_id: Uuid) -> Option<Arc<Stream>> {
@@ -68,11 +65,7 @@ impl Streams {
 
     pub(super) fn records(&self) -> Vec<StreamRecord> {
         let mut streams: Vec<_> = self.all.lock().values().cloned().collect();
-        streams.sort_by(|one, other| {
-            one.about()
-                .created_unix_ms
-                .total_cmp(&other.about().created_unix_ms)
-        });
+        streams.sort_by(|one, other| one.about().created_unix_ms.total_cmp(&other.about().created_unix_ms));
         streams.iter().map(|stream| stream.record()).collect()
     }
 }
@@ -83,28 +76,19 @@ pub(super) async fn create(service: Arc<Service>, call: Call) -> Result<Response
     let name = fields.text("data_item_name")?;
     let positive = |value: &Value| value.as_f64().filter(|number| *number > 0.0);
     let fps = fields.take("fps_capture_rate", "a number above 0", positive)?;
-    let rpm = fields.take("rotations_per_min", "a number from 0 on", |value| {
-        value.as_f64().filter(|rpm| *rpm >= 0.0)
-    })?;
+    let rpm = fields.take("rotations_per_min", "a number from 0 on", |value| value.as_f64().filter(|rpm| *rpm >= 0.0))?;
     let rotational_period = match rpm > 0.0 {
-        false => fields.take("rotational_period", "null, as nothing rotates,", |value| {
-            value.is_null().then_some(None)
-        })?,
+        false => fields.take("rotational_period", "null, as nothing rotates,", |value| value.is_null().then_some(None))?,
         true => {
             let frames_per_turn = fps * 60.0 / rpm;
             let close = |number: &f64| (number - frames_per_turn).abs() <= 1e-6 * frames_per_turn;
             let wanted = format!("fps * 60 / rpm = {frames_per_turn}");
-            fields.take("rotational_period", &wanted, |value| {
-                value.as_f64().filter(close).map(Some)
-            })?
+            fields.take("rotational_period", &wanted, |value| value.as_f64().filter(close).map(Some))?
         }
     };
     let project_id = fields.take_if_there("project_id", "a UUID", fields::uuid)?;
-    let azimuth_label = fields.take_if_there(
-        "azimuth_label",
-        "a text, and a stationary stream,",
-        |value| fields::text(value).filter(|_| rpm == 0.0),
-    )?;
+    let azimuth_label = fields
+        .take_if_there("azimuth_label", "a text, and a stationary stream,", |value| fields::text(value).filter(|_| rpm == 0.0))?;
     fields.done()?;
 
     let about = About {
@@ -120,13 +104,7 @@ pub(super) async fn create(service: Arc<Service>, call: Call) -> Result<Response
         created_unix_ms: disk::unix_ms(),
         state: State::Active,
     };
-    let (data_id, told) = (
-        about.data_id,
-        format!(
-            "stream {} created: {:?}, {fps} fps",
-            about.data_id, about.name
-        ),
-    );
+    let (data_id, told) = (about.data_id, format!("stream {} created: {:?}, {fps} fps", about.data_id, about.name));
     service.streams.create(about)?;
     service.tell(&told);
     let mut response = answer::json(json!(data_id));
@@ -152,13 +130,9 @@ pub(super) async fn track_sample(service: Arc<Service>, call: Call) -> Result<Re
     let project_id = call.id("project_id", "project_id")?;
     let mut fields = Fields::of(call.json)?;
     let sample = sample_of(&service, &mut fields)?;
-    fields.take("set_active", "true", |value| {
-        value.as_bool().filter(|active| *active)
-    })?;
+    fields.take("set_active", "true", |value| value.as_bool().filter(|active| *active))?;
     fields.done()?;
-    Ok(answer::json(
-        json!({ "project_id": project_id, "physical_sample_id": sample }),
-    ))
+    Ok(answer::json(json!({ "project_id": project_id, "physical_sample_id": sample })))
 }
 
 fn sample_of(service: &Service, fields: &mut Fields) -> Result<Uuid, Refusal> {
@@ -195,21 +169,13 @@ pub(super) async fn end(service: Arc<Service>, call: Call) -> Result<Response, R
     for (name, value) in call.query() {
         if name != "force_success" || !["true", "false"].contains(&value.as_str()) {
             let wanted = "force_success=true, or nothing,";
-            return Err(Refusal::field(
-                "query",
-                wanted,
-                &format!("{name}={value}").into(),
-            ));
+            return Err(Refusal::field("query", wanted, &format!("{name}={value}").into()));
         }
     }
     let (stream, data_id) = stream_of(&service, call)?;
     stream.change(|about| about.state = State::Ended)?;
     let record = stream.record();
-    service.tell(&format!(
-        "stream {data_id} ended: {} chunks, {} frames",
-        record.chunks.len(),
-        record.frames()
-    ));
+    service.tell(&format!("stream {data_id} ended: {} chunks, {} frames", record.chunks.len(), record.frames()));
     Ok(answer::json(json!("stream_finalizing")))
 }
 
@@ -256,9 +222,7 @@ pub(super) async fn status(service: Arc<Service>, call: Call) -> Result<Response
             State::Paused => "stream_interrupted",
             State::Ended => "success",
         };
-        entries.push(
-            json!({ "data_id": data_id, "data_item_name": about.name, "pipeline_status": status }),
-        );
+        entries.push(json!({ "data_id": data_id, "data_item_name": about.name, "pipeline_status": status }));
     }
     Ok(answer::json(Value::Array(entries)))
 }

@@ -82,7 +82,10 @@ impl Service {
     ) -> Result<(), UploadTrouble> {
         let url = self.presign(facts).await.map_err(UploadTrouble::Presign)?;
         let file = tokio::fs::File::open(shard).await.map_err(UploadTrouble::File)?;
-        let body = reqwest::Body::wrap_stream(ReaderStream::with_capacity(InspectReader::new(file, move |piece| sent(piece.len())), PIECE));
+        let body = reqwest::Body::wrap_stream(ReaderStream::with_capacity(
+            InspectReader::new(file, move |piece| sent(piece.len())),
+            PIECE,
+        ));
         let request = self
             .storage
             .put(url)
@@ -103,8 +106,11 @@ impl Service {
         let answer = self.post(&path, Some(&facts.body())).await?;
         let offer = answer.as_array().and_then(|offers| offers.first()).unwrap_or(&answer);
         let url = offer.get("url").and_then(Value::as_str).filter(|url| self.may_use(url));
-        url.and_then(|url| reqwest::Url::parse(url).ok())
-            .ok_or_else(|| Trouble::Later { status: 200, words: "an answer without a URL that may be used".into(), after: None })
+        url.and_then(|url| reqwest::Url::parse(url).ok()).ok_or_else(|| Trouble::Later {
+            status: 200,
+            words: "an answer without a URL that may be used".into(),
+            after: None,
+        })
     }
 }
 

@@ -126,7 +126,8 @@ impl Service {
     /// As the options say. Nothing is sent yet.
     pub fn new(endpoint: &str, options: &Options, log: Log) -> Result<Service> {
         let key = options.api_key.as_deref().unwrap_or_default();
-        let mut key = HeaderValue::from_str(key).map_err(|_| Error::new(Code::EAuth, "the API key cannot be sent in a header"))?;
+        let mut key =
+            HeaderValue::from_str(key).map_err(|_| Error::new(Code::EAuth, "the API key cannot be sent in a header"))?;
         key.set_sensitive(true);
         // Within one origin only: the key must not follow a redirect to another host.
         let same_origin = Policy::custom(|attempt| {
@@ -171,8 +172,11 @@ impl Service {
     /// Sends, and reads the answer as JSON. A 2xx that cannot be read is to be tried again.
     async fn json(&self, path: &str, request: RequestBuilder) -> Answer<Value> {
         let (status, answer) = self.send(path, request).await?;
-        serde_json::from_slice(&answer)
-            .map_err(|_| Trouble::Later { status, words: "an answer that is no JSON".into(), after: None })
+        serde_json::from_slice(&answer).map_err(|_| Trouble::Later {
+            status,
+            words: "an answer that is no JSON".into(),
+            after: None,
+        })
     }
 
     /// Sends, and gives a 2xx answer's status and body.
@@ -180,7 +184,8 @@ impl Service {
         let began = Instant::now();
         let answered = self.answered(request).await;
         self.log.say(Level::Detail, || {
-            let outcome = answered.as_ref().map_or_else(Trouble::to_string, |(status, body)| format!("{status}, {} bytes", body.len()));
+            let outcome =
+                answered.as_ref().map_or_else(Trouble::to_string, |(status, body)| format!("{status}, {} bytes", body.len()));
             // A query may hold a signature.
             format!("request {}: {outcome} ({} ms)", shown.split('?').next().unwrap_or_default(), began.elapsed().as_millis())
         });
@@ -216,10 +221,12 @@ impl Service {
     fn words(&self, body: &[u8]) -> String {
         let text = String::from_utf8_lossy(body);
         let text = match serde_json::from_str::<Value>(&text) {
-            Ok(Value::Object(object)) => object.get("detail").or(object.get("message")).map_or(text.into_owned(), |detail| match detail {
-                Value::String(words) => words.clone(),
-                other => other.to_string(),
-            }),
+            Ok(Value::Object(object)) => {
+                object.get("detail").or(object.get("message")).map_or(text.into_owned(), |detail| match detail {
+                    Value::String(words) => words.clone(),
+                    other => other.to_string(),
+                })
+            }
             _ => text.into_owned(),
         };
         let key = self.key.to_str().unwrap_or_default();
@@ -253,7 +260,8 @@ fn client(options: &Options, redirects: Policy) -> Result<Client> {
         None => {}
     }
     if let Some(path) = &options.ca_file {
-        let pem = std::fs::read(path).map_err(|error| Error::new(Code::ENotFound, format!("ca_file {}: {error}", path.display())))?;
+        let pem =
+            std::fs::read(path).map_err(|error| Error::new(Code::ENotFound, format!("ca_file {}: {error}", path.display())))?;
         let certificates = reqwest::Certificate::from_pem_bundle(&pem).ok().filter(|certificates| !certificates.is_empty());
         let certificates =
             certificates.ok_or_else(|| unusable(format!("ca_file {}: no PEM certificate is in it", path.display())))?;

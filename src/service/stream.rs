@@ -29,7 +29,11 @@ impl Service {
                 .map(|(known, _)| known)
                 .find(|known| Uuid::parse_str(known).ok() == Some(id))
                 .map(String::from)
-                .ok_or_else(|| Trouble::Unknown(format!("physical_sample {id} does not exist at the service: give an existing UUID, or a name")));
+                .ok_or_else(|| {
+                    Trouble::Unknown(format!(
+                        "physical_sample {id} does not exist at the service: give an existing UUID, or a name"
+                    ))
+                });
         }
         if let Some(id) = find(&known, wanted) {
             return Ok(id);
@@ -139,10 +143,11 @@ fn find(list: &Value, wanted: &str) -> Option<String> {
 }
 
 fn id_of(answer: &Value, keys: &[&str]) -> Answer<String> {
-    keys.iter()
-        .find_map(|key| answer.get(key).and_then(Value::as_str))
-        .map(String::from)
-        .ok_or_else(|| Trouble::Later { status: 200, words: "an answer without an id".into(), after: None })
+    keys.iter().find_map(|key| answer.get(key).and_then(Value::as_str)).map(String::from).ok_or_else(|| Trouble::Later {
+        status: 200,
+        words: "an answer without an id".into(),
+        after: None,
+    })
 }
 
 /// A data id goes into paths: one that could lead elsewhere is none.

@@ -49,7 +49,9 @@ impl Service {
             answer.get(name).and_then(Value::as_f64).filter(|ms| (0.0..1e13).contains(ms)).map(|ms| (ms * 1e6) as i64)
         };
         match (time_ns("receivedAtUnixMs"), time_ns("transmittedAtUnixMs")) {
-            (Some(server_received_ns), Some(server_sent_ns)) => Ok(Exchange { sent_ns, server_received_ns, server_sent_ns, received_ns }),
+            (Some(server_received_ns), Some(server_sent_ns)) => {
+                Ok(Exchange { sent_ns, server_received_ns, server_sent_ns, received_ns })
+            }
             _ => Err(Trouble::Later { status: 200, words: "no times in it".into(), after: None }),
         }
     }

@@ -338,7 +338,8 @@ pub fn take_up_all(
     mut found: impl FnMut(TakenUp),
     mut skipped: impl FnMut(&str, String),
 ) {
-    let mut folders: Vec<PathBuf> = fs::read_dir(root.streams()).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut folders: Vec<PathBuf> =
+        fs::read_dir(root.streams()).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     folders.sort(); // Local ids begin with the time: oldest first.
     for path in folders {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -390,7 +391,8 @@ fn take_up(
     let mut manifest = Manifest::read(&manifest_path)?;
     let named = path.file_name().and_then(|name| name.to_str()) == Some(manifest.local_id.as_str());
     let stream = Uuid::parse_str(&manifest.local_id).ok().filter(|_| named);
-    let stream = *stream.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its manifest is of another folder"))?.as_bytes();
+    let stream =
+        *stream.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its manifest is of another folder"))?.as_bytes();
     if manifest.endpoint != endpoint.as_str() {
         manifest.endpoint = endpoint.as_str().into();
         manifest.write(&manifest_path)?;
@@ -419,7 +421,8 @@ impl TakenUp {
                         folder.root.wrote(sealed.added);
                         chunks.push((chunk, sealed.seal.frames, sealed.bytes));
                         if torn > 0 {
-                            self.remarks.push(format!("chunk {chunk}: the last {torn} bytes were no whole frame and are cut off"));
+                            self.remarks
+                                .push(format!("chunk {chunk}: the last {torn} bytes were no whole frame and are cut off"));
                         }
                     }
                     Ok(Recovered::Empty) => fs::remove_file(&path)?,

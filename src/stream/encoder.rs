@@ -99,7 +99,11 @@ impl Encoder {
         let frame_bytes = u64::from(width) * u64::from(height);
         drop(slot);
         match appended {
-            Ok(()) => works.ledger.notices.log.say(Level::Detail, || format!("frame {id}: {width} x {height} to {} bytes", self.buffer.len())),
+            Ok(()) => works
+                .ledger
+                .notices
+                .log
+                .say(Level::Detail, || format!("frame {id}: {width} x {height} to {} bytes", self.buffer.len())),
             Err(reason) => works.lose_frames(&reason, Loss { frames: 1, chunks: 0 }),
         }
         let full = self.open.as_ref().is_some_and(|open| {
@@ -158,7 +162,11 @@ impl Encoder {
         match sealed {
             Ok(sealed) => works.chunk_sealed(&open.file, &sealed),
             // The frames are in the part file, and the next process seals it.
-            Err(reason) => works.ledger.notices.log.say(Level::Error, || format!("chunk {} is left unsealed: {reason}", open.file.head().chunk)),
+            Err(reason) => works
+                .ledger
+                .notices
+                .log
+                .say(Level::Error, || format!("chunk {} is left unsealed: {reason}", open.file.head().chunk)),
         }
     }
 }
@@ -187,9 +195,10 @@ impl Works {
     pub fn chunk_sealed(&self, chunk: &ChunkFile, sealed: &SealedFile) {
         let ledger = &self.ledger;
         let index = chunk.head().chunk;
-        ledger.notices.log.say(Level::Chunk, || {
-            format!("chunk {index} sealed: {} frames, {} bytes", sealed.seal.frames, sealed.bytes)
-        });
+        ledger
+            .notices
+            .log
+            .say(Level::Chunk, || format!("chunk {index} sealed: {} frames, {} bytes", sealed.seal.frames, sealed.bytes));
         if let Some(stamps) = chunk.stamps() {
             self.judge_stamps(index, stamps);
         }

@@ -3,10 +3,10 @@
 //! This runs on the camera's thread. It takes no lock that the encoder, the disk or the network may hold, and allocates only
 //! when a frame is larger than any before.
 
+use super::Works;
 use super::frame_ids::FrameIds;
 use super::pixels::Geometry;
 use super::slots::{MOST_SLOTS, Pool, Slot};
-use super::Works;
 use crate::codes::{self, Code, Stat};
 use crate::error::{Error, Result};
 use crate::ledger::{Loss, Phase};
@@ -17,7 +17,7 @@ use crate::stamps;
 use crate::wait::Deadline;
 use crossbeam_queue::ArrayQueue;
 use parking_lot::{Mutex, RwLock};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 
@@ -133,10 +133,7 @@ impl Intake {
         let ledger = &self.works.ledger;
         self.check_open()?;
         let way = if self.running.load(Ordering::Relaxed) { Way::Run } else { Way::Frames };
-        let geometry = self
-            .claim(way)
-            .and_then(|()| self.check(frame))
-            .inspect_err(|_| ledger.add(Stat::FramesRejected, 1))?;
+        let geometry = self.claim(way).and_then(|()| self.check(frame)).inspect_err(|_| ledger.add(Stat::FramesRejected, 1))?;
         self.note_id(frame.frame_id);
 
         let frame_bytes = geometry.frame_bytes();
@@ -168,7 +165,11 @@ impl Intake {
     fn check(&self, frame: &Frame) -> Result<Geometry> {
         let options = &self.works.options;
         if frame.flags & !(codes::Frame::Incomplete as u32) != 0 {
-            return Err(Error::plain(Code::EArgument, "flags is {}: give 0 or RHEED_FRAME_INCOMPLETE", [frame.flags.into(), 0, 0, 0]));
+            return Err(Error::plain(
+                Code::EArgument,
+                "flags is {}: give 0 or RHEED_FRAME_INCOMPLETE",
+                [frame.flags.into(), 0, 0, 0],
+            ));
         }
         let geometry = Geometry::check(
             frame.pixels.len(),
@@ -180,7 +181,11 @@ impl Intake {
         )?;
         if geometry.frame_bytes() as u64 > options.queue_bytes {
             let numbers = [geometry.frame_bytes() as u64, options.queue_bytes, 0, 0];
-            return Err(Error::plain(Code::EArgument, "a frame of {} bytes does not fit queue_bytes = {}: give more to queue_bytes", numbers));
+            return Err(Error::plain(
+                Code::EArgument,
+                "a frame of {} bytes does not fit queue_bytes = {}: give more to queue_bytes",
+                numbers,
+            ));
         }
         Ok(geometry)
     }

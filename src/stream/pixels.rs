@@ -51,7 +51,11 @@ impl Geometry {
         let needed = stride as u64 * (u64::from(height) - 1) + row as u64;
         if (size_bytes as u64) < needed {
             let numbers = [size_bytes as u64, u64::from(width), u64::from(height), needed];
-            return Err(Error::plain(Code::EArgument, "size_bytes is {}, but {} x {} pixels of this format and stride take {}", numbers));
+            return Err(Error::plain(
+                Code::EArgument,
+                "size_bytes is {}, but {} x {} pixels of this format and stride take {}",
+                numbers,
+            ));
         }
         Ok(Geometry { storage, width: width as usize, height: height as usize, stride })
     }
@@ -177,7 +181,11 @@ mod tests {
     #[test]
     fn a_frame_that_does_not_fit_its_memory_is_refused_with_the_numbers() {
         let check = |size, width, height, stride, format| Geometry::check(size, width, height, stride, format, 16).unwrap_err();
-        assert!(check(99, 10, 10, 0, 0).to_string().contains("size_bytes is 99, but 10 x 10 pixels of this format and stride take 100"));
+        assert!(
+            check(99, 10, 10, 0, 0)
+                .to_string()
+                .contains("size_bytes is 99, but 10 x 10 pixels of this format and stride take 100")
+        );
         assert!(check(100, 10, 10, 0, Format::Mono12 as u32).to_string().contains("200"));
         assert!(check(100, 10, 10, 9, 0).to_string().contains("stride_bytes is 9"));
         assert_eq!(check(100, 0, 10, 0, 0).code, Code::EArgument);

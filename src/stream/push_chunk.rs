@@ -79,7 +79,11 @@ impl ChunkDesk {
         if !root.promise(promised, &works.bounds) {
             works.ledger.frames_dropped(chunk.count.into());
             works.tell_disk_low("the spool or its disk is full: chunks are refused until there is room");
-            return Err(Error::plain(Code::EDiskFull, "the spool or its disk is full (spool_max_bytes, spool_min_free_bytes)", [0; 4]));
+            return Err(Error::plain(
+                Code::EDiskFull,
+                "the spool or its disk is full (spool_max_bytes, spool_min_free_bytes)",
+                [0; 4],
+            ));
         }
         let written = self.write(works, intake, chunk, geometry);
         root.release(promised);

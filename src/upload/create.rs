@@ -86,7 +86,10 @@ impl Courier {
                 // Init fails: the stream must not be left open.
                 let _ = self.service.end_stream(&data_id).await;
                 let status = trouble.status();
-                return Err(Trouble::Refused { status, words: format!("stream {data_id} could not be linked and was ended: {trouble}") });
+                return Err(Trouble::Refused {
+                    status,
+                    words: format!("stream {data_id} could not be linked and was ended: {trouble}"),
+                });
             }
             self.keep_created(&data_id);
             return Ok(()); // It exists; the links are tried again.

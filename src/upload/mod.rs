@@ -92,7 +92,11 @@ impl Courier {
             let pause = match &trouble {
                 Trouble::Refused { .. } | Trouble::Unknown(_) => {
                     // It has every chunk that it would take; a stream that is gone or ended already needs no end.
-                    self.ledger.notices.tell(codes::Event::Refused, trouble.status().into(), format!("the stream's end: {trouble}"));
+                    self.ledger.notices.tell(
+                        codes::Event::Refused,
+                        trouble.status().into(),
+                        format!("the stream's end: {trouble}"),
+                    );
                     return;
                 }
                 Trouble::Auth { .. } => self.refused(&trouble),
