@@ -75,20 +75,11 @@ fn input_text<'a>(name: &str, text: *const c_char) -> Result<&'a str> {
     text.to_str().map_err(|error| Error::new(Code::EArgument, format!("{name} is not UTF-8 from byte {}", error.valid_up_to())))
 }
 
-/// Bytes to read, valid during the call.
-pub fn input_bytes<'a>(name: &'static str, bytes: *const c_void, size: u64) -> Result<&'a [u8]> {
-    const TOO_BIG: u64 = isize::MAX as u64;
-    if bytes.is_null() {
-        return Err(Error::argument(match name {
-            "pixels" => "pixels is NULL: give the address of the frame",
-            _ => "frames is NULL: give the address of the chunk's frames",
-        }));
-    }
-    if size > TOO_BIG {
-        return Err(Error::plain(Code::EArgument, "size_bytes is {}, more than memory can hold", [size, 0, 0, 0]));
-    }
+/// Bytes to read, valid during the call; none where the pointer or the size cannot be meant.
+pub fn input_bytes<'a>(bytes: *const c_void, size: u64) -> Option<&'a [u8]> {
+    let size = usize::try_from(size).ok().filter(|size| isize::try_from(*size).is_ok())?;
     // SAFETY: not NULL, at most isize::MAX, and the header asks for size_bytes readable bytes that stay during the call.
-    Ok(unsafe { std::slice::from_raw_parts(bytes.cast(), size as usize) })
+    (!bytes.is_null()).then(|| unsafe { std::slice::from_raw_parts(bytes.cast(), size) })
 }
 
 /// One number out, where the caller wants it.

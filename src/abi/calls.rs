@@ -92,7 +92,7 @@ export! {
         timestamp_ns: i64,
         flags: u32,
     ) -> i32 {
-        let pixels = boundary::input_bytes("pixels", pixels, size_bytes)?;
+        let pixels = boundary::input_bytes(pixels, size_bytes);
         stream.stream()?.push(&Frame { pixels, width, height, stride_bytes, pixel_format, frame_id, timestamp_ns, flags })?;
         Ok(Code::Ok)
     }
@@ -119,7 +119,7 @@ export! {
         pixel_format: u32,
         start_ns: i64,
     ) -> i32 {
-        let frames = boundary::input_bytes("frames", frames, size_bytes)?;
+        let frames = boundary::input_bytes(frames, size_bytes);
         stream.stream()?.push_chunk(&Chunk { index: chunk_index, frames, count, width, height, pixel_format, start_ns })?;
         Ok(Code::Ok)
     }

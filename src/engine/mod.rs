@@ -50,6 +50,7 @@ struct Engine {
     roots: Mutex<Vec<(Weak<Root>, Duration)>>,
     clocks: Mutex<Vec<(String, Weak<ReferenceClock>)>>,
     carried: Mutex<Vec<(Weak<Ledger>, Weak<Folder>)>>,
+    outcome: Arc<Outcome>,
     cancel: CancellationToken,
     closed: AtomicBool,
 }
@@ -91,6 +92,7 @@ impl Engine {
             roots: Mutex::default(),
             clocks: Mutex::default(),
             carried: Mutex::default(),
+            outcome: Arc::default(),
             cancel: CancellationToken::new(),
             closed: AtomicBool::new(false),
         };
@@ -134,6 +136,7 @@ impl Engine {
         let running = self.couriers.enter();
         let ledger = ledger.clone();
         let folder = folder.clone();
+        let outcome = self.outcome.clone();
         let courier = self.tasks.spawn(courier);
         self.tasks.spawn(async move {
             let ended = courier.await;
@@ -144,6 +147,7 @@ impl Engine {
                 }
                 folder.release();
             }
+            outcome.note(&ledger);
             drop(running);
         });
     }
@@ -179,17 +183,33 @@ impl Engine {
         self.syncer.stop();
         self.logger.stop();
         in_time &= self.writers.wait(deadline);
-        let is_left = |ledger: &Arc<Ledger>| {
-            let values = ledger.snapshot();
-            ledger.phase() != Phase::Finalized && values[Stat::FramesPending as usize] > 0
-        };
-        Ok(if !in_time || ledgers.iter().any(is_left) {
+        Ok(if !in_time || self.outcome.frames_left.load(Ordering::Relaxed) {
             Code::WPending
-        } else if ledgers.iter().any(|ledger| ledger.get(Stat::FramesLost) > 0) {
+        } else if self.outcome.frames_lost.load(Ordering::Relaxed) {
             Code::WLoss
         } else {
             Code::Ok
         })
+    }
+}
+
+/// What has become of the streams that this engine carried.
+#[derive(Default)]
+struct Outcome {
+    frames_left: AtomicBool,
+    frames_lost: AtomicBool,
+}
+
+impl Outcome {
+    /// A stream's courier has ended.
+    fn note(&self, ledger: &Ledger) {
+        let values = ledger.snapshot();
+        if ledger.phase() != Phase::Finalized && values[Stat::FramesPending as usize] > 0 {
+            self.frames_left.store(true, Ordering::Relaxed);
+        }
+        if values[Stat::FramesLost as usize] > 0 {
+            self.frames_lost.store(true, Ordering::Relaxed);
+        }
     }
 }
 

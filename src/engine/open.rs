@@ -135,10 +135,9 @@ impl Engine {
 
     /// In the background: what earlier processes left under this endpoint. `adopt`: also what was recorded without one.
     fn take_up(self: &Arc<Self>, session: &Arc<Session>, way: Option<Way>, endpoint: Endpoint, adopt: bool) {
-        let Some(way) = way else {
-            session.all_taken_up(); // Without a service there is nothing that could be done with it.
-            return;
-        };
+        if way.is_none() && !adopt {
+            return; // Without a service there is nothing to be done with it, unless that was asked for.
+        }
         let engine = self.clone();
         let session = session.clone();
         let cancel = session.cancel.clone();
@@ -146,12 +145,12 @@ impl Engine {
             let running = engine.couriers.enter();
             engine.aborted_are_released().await;
             let tasks = engine.tasks.clone();
-            let _ = tasks.spawn_blocking(move || engine.take_up_now(&session, &way, &endpoint, adopt, &cancel)).await;
+            let _ = tasks.spawn_blocking(move || engine.take_up_now(&session, way.as_ref(), &endpoint, adopt, &cancel)).await;
             drop(running);
         });
     }
 
-    fn take_up_now(&self, session: &Session, way: &Way, endpoint: &Endpoint, adopt: bool, cancel: &CancellationToken) {
+    fn take_up_now(&self, session: &Session, way: Option<&Way>, endpoint: &Endpoint, adopt: bool, cancel: &CancellationToken) {
         let notices = &session.notices;
         take_up_all(
             &session.root,
@@ -163,9 +162,13 @@ impl Engine {
                 let folder = &taken.folder;
                 let name = folder.facts().stream_name;
                 let ledger = Arc::new(Ledger::new(&folder.local_id(), &name, Connection::Connecting, notices.clone()));
-                account_for(&taken, &ledger);
                 session.add_ledger(ledger.clone());
-                self.carry(&ledger, folder, way.courier(folder, &ledger, cancel.clone()).run());
+                account_for(&taken, &ledger);
+                match way {
+                    Some(way) => self.carry(&ledger, folder, way.courier(folder, &ledger, cancel.clone()).run()),
+                    // Whole chunks of what was left, and no more: a resume with an endpoint sends them.
+                    None => self.carry(&ledger, folder, keep_in_spool(folder.clone(), ledger.clone(), cancel.clone())),
+                }
             },
             |folder, reason| {
                 notices.log.say(Level::Notice, || format!("{folder} is not taken up: {reason}"));

@@ -136,12 +136,11 @@ impl Session {
         }
     }
 
-    /// A wait that nobody will end otherwise.
-    fn broken(&self) -> Option<Result<Code>> {
+    /// What every wait gets on a stream that was stopped.
+    fn stopped(&self) -> Option<Error> {
         match self.phase() {
-            Phase::Aborted => Some(Err(Error::plain(Code::EAborted, "the stream was aborted", [0; 4]))),
-            Phase::Fault => Some(Err(Error::plain(Code::EInternal, "the stream was closed by an internal fault", [0; 4]))),
-            _ if self.freed.load(Ordering::Acquire) => Some(Ok(Code::WPending)),
+            Phase::Aborted => Some(Error::plain(Code::EAborted, "the stream was aborted", [0; 4])),
+            Phase::Fault => Some(Error::plain(Code::EInternal, "the stream was closed by an internal fault", [0; 4])),
             _ => None,
         }
     }
@@ -152,7 +151,11 @@ impl Session {
     }
 
     fn wait(&self, deadline: Deadline, mut is_done: impl FnMut() -> bool) -> Result<Code> {
-        let look = || if is_done() { Some(self.done()) } else { self.broken() };
+        let look = || match self.stopped() {
+            Some(error) => Some(Err(error)),
+            None if is_done() => Some(self.done()),
+            None => self.freed.load(Ordering::Acquire).then_some(Ok(Code::WPending)),
+        };
         self.notices.bell.wait_until(deadline, look).unwrap_or(Ok(Code::WPending))
     }
 
@@ -216,8 +219,8 @@ impl Session {
         }
         let look = || match events.take() {
             Some(event) => Some(Ok(event)),
-            None if self.phase() == Phase::Finalized => Some(Ok(Event::none())),
-            None => self.broken().map(|broken| broken.map(|_| Event::none())),
+            None if self.phase() == Phase::Finalized || self.freed.load(Ordering::Acquire) => Some(Ok(Event::none())),
+            None => self.stopped().map(Err),
         };
         self.notices.bell.wait_until(deadline, look).unwrap_or(Ok(Event::none()))
     }

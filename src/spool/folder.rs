@@ -21,6 +21,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -341,19 +342,32 @@ pub fn take_up_all(
     let mut folders: Vec<PathBuf> =
         fs::read_dir(root.streams()).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     folders.sort(); // Local ids begin with the time: oldest first.
-    for path in folders {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with(layout::UNBORN) {
-            remove_unborn(&path);
-            continue;
+    for round in 0..=BUSY_ROUNDS {
+        let mut busy = Vec::new();
+        for path in folders {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name.starts_with(layout::UNBORN) {
+                remove_unborn(&path);
+                continue;
+            }
+            match take_up(root, &path, endpoint, adopt, notices, sync) {
+                Ok(Some(taken)) => found(taken),
+                Ok(None) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && round < BUSY_ROUNDS => busy.push(path),
+                Err(error) => skipped(&name, error.to_string()),
+            }
         }
-        match take_up(root, &path, endpoint, adopt, notices, sync) {
-            Ok(Some(taken)) => found(taken),
-            Ok(None) => {}
-            Err(error) => skipped(&name, error.to_string()),
+        if busy.is_empty() {
+            return;
         }
+        folders = busy;
+        std::thread::sleep(BUSY_PAUSE);
     }
 }
+
+/// A fork of a process that died lets its locks go as soon as it runs: folders that are in use are looked at again.
+const BUSY_ROUNDS: u32 = 4;
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
 /// A folder whose maker died before it was complete. One that is being made is locked, or has no lock file yet.
 fn remove_unborn(path: &Path) {

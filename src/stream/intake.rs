@@ -23,8 +23,8 @@ use std::thread::Thread;
 
 /// One frame, as it is pushed.
 pub struct Frame<'a> {
-    /// The caller's memory.
-    pub pixels: &'a [u8],
+    /// The caller's memory; none if its pointer or size cannot be meant.
+    pub pixels: Option<&'a [u8]>,
     /// Pixels.
     pub width: u32,
     /// Pixels.
@@ -80,6 +80,9 @@ pub enum Way {
     Run = 3,
 }
 
+/// What a frame or chunk without usable memory is told.
+pub const NO_MEMORY: &str = "the frame's address is NULL, or size_bytes is more than memory can hold";
+
 /// The gate's bit that says: closed. The rest counts those who are just passing.
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
@@ -90,7 +93,8 @@ pub struct Intake {
     ready: ArrayQueue<Filled>,
     ids: Mutex<FrameIds>,
     way: AtomicU8,
-    running: AtomicBool,
+    /// The thread that is inside `rheed_run`; 0 = none.
+    runner: AtomicUsize,
     seal_requested: AtomicBool,
     gate: AtomicUsize,
     /// Frames that the encoder has dealt with.
@@ -116,7 +120,7 @@ impl Intake {
             ready: ArrayQueue::new(MOST_SLOTS),
             ids: Mutex::default(),
             way: AtomicU8::new(0),
-            running: AtomicBool::new(false),
+            runner: AtomicUsize::new(0),
             seal_requested: AtomicBool::new(false),
             gate: AtomicUsize::new(0),
             processed: AtomicU64::new(0),
@@ -132,8 +136,9 @@ impl Intake {
         let entered_ns = platform::unix_ns();
         let ledger = &self.works.ledger;
         self.check_open()?;
-        let way = if self.running.load(Ordering::Relaxed) { Way::Run } else { Way::Frames };
-        let geometry = self.claim(way).and_then(|()| self.check(frame)).inspect_err(|_| ledger.add(Stat::FramesRejected, 1))?;
+        let way = if self.is_run_here() { Way::Run } else { Way::Frames };
+        let (pixels, geometry) =
+            self.claim(way).and_then(|()| self.check(frame)).inspect_err(|_| ledger.add(Stat::FramesRejected, 1))?;
         self.note_id(frame.frame_id);
 
         let frame_bytes = geometry.frame_bytes();
@@ -147,7 +152,7 @@ impl Intake {
             error
         };
         let mut slot = self.free_slot(frame_bytes).map_err(release)?;
-        geometry.copy(frame.pixels, slot.bytes_mut());
+        geometry.copy(pixels, slot.bytes_mut());
         let (stamp_ns, stamped) = self.stamp(frame.timestamp_ns, entered_ns);
         let filled = Filled {
             slot,
@@ -162,7 +167,7 @@ impl Intake {
         self.hand_over(filled).map_err(release)
     }
 
-    fn check(&self, frame: &Frame) -> Result<Geometry> {
+    fn check<'a>(&self, frame: &Frame<'a>) -> Result<(&'a [u8], Geometry)> {
         let options = &self.works.options;
         if frame.flags & !(codes::Frame::Incomplete as u32) != 0 {
             return Err(Error::plain(
@@ -171,8 +176,9 @@ impl Intake {
                 [frame.flags.into(), 0, 0, 0],
             ));
         }
+        let pixels = frame.pixels.ok_or(Error::argument(NO_MEMORY))?;
         let geometry = Geometry::check(
-            frame.pixels.len(),
+            pixels.len(),
             frame.width,
             frame.height,
             frame.stride_bytes,
@@ -187,7 +193,7 @@ impl Intake {
                 numbers,
             ));
         }
-        Ok(geometry)
+        Ok((pixels, geometry))
     }
 
     /// The stream is given its frames this way and no other.
@@ -209,10 +215,15 @@ impl Intake {
     /// `rheed_run` begins; its source's pushes are its own until the answer is dropped.
     pub fn begin_run(&self) -> Result<Running<'_>> {
         self.claim(Way::Run)?;
-        if self.running.swap(true, Ordering::Relaxed) {
+        if self.runner.compare_exchange(0, this_thread(), Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return Err(Error::argument("rheed_run is already running on this stream"));
         }
         Ok(Running(self))
+    }
+
+    /// Whether this is the source of `rheed_run`, pushing.
+    fn is_run_here(&self) -> bool {
+        self.runner.load(Ordering::Relaxed) == this_thread()
     }
 
     /// Whether frames are taken, and if not, why.
@@ -269,7 +280,7 @@ impl Intake {
             return Ok(slot);
         }
         let ledger = &self.works.ledger;
-        if self.works.options.block_when_full || self.running.load(Ordering::Relaxed) {
+        if self.works.options.block_when_full || self.is_run_here() {
             let look = || match pool.take() {
                 Some(slot) => Some(Ok(slot)),
                 None => self.check_open().err().map(Err),
@@ -413,6 +424,12 @@ impl Intake {
     }
 }
 
+/// A number that no other living thread has.
+fn this_thread() -> usize {
+    thread_local!(static HERE: u8 = const { 0 });
+    HERE.with(|here| std::ptr::from_ref(here) as usize)
+}
+
 fn queue_full() -> Error {
     Error::plain(Code::EQueueFull, "no slot is free: the frame was not taken (queue_bytes)", [0; 4])
 }
@@ -428,6 +445,6 @@ pub struct Running<'a>(&'a Intake);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.running.store(false, Ordering::Relaxed);
+        self.0.runner.store(0, Ordering::Relaxed);
     }
 }

@@ -34,8 +34,8 @@ const LOW_SECONDS: i64 = 600;
 pub struct Chunk<'a> {
     /// The caller's index.
     pub index: u64,
-    /// The caller's memory, frame after frame.
-    pub frames: &'a [u8],
+    /// The caller's memory, frame after frame; none if its pointer or size cannot be meant.
+    pub frames: Option<&'a [u8]>,
     /// How many.
     pub count: u32,
     /// Pixels.

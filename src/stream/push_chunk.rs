@@ -1,6 +1,6 @@
 //! A whole chunk under the caller's own index: encoded on the caller's thread, straight from its memory.
 
-use super::intake::{Intake, Way};
+use super::intake::{Intake, NO_MEMORY, Way};
 use super::pixels::Geometry;
 use super::{Chunk, Works};
 use crate::codes::{Code, NO_FRAME_ID, Stat};
@@ -40,10 +40,10 @@ impl ChunkDesk {
             error
         };
         intake.claim(Way::Chunks).map_err(rejected)?;
-        let geometry = check(works, chunk).map_err(rejected)?;
+        let (frames, geometry) = check(works, chunk).map_err(rejected)?;
         self.begin(intake, chunk.index).map_err(rejected)?;
         let _at_work = AtWork { desk: self, works };
-        self.encode(works, intake, chunk, &geometry).inspect_err(|_| {
+        self.encode(works, intake, chunk, frames, &geometry).inspect_err(|_| {
             self.state.lock().taken.remove(&chunk.index); // It was not taken: it may come again.
         })
     }
@@ -71,7 +71,7 @@ impl ChunkDesk {
         desk.closed && desk.at_work == 0
     }
 
-    fn encode(&self, works: &Arc<Works>, intake: &Intake, chunk: &Chunk, geometry: &Geometry) -> Result<()> {
+    fn encode(&self, works: &Arc<Works>, intake: &Intake, chunk: &Chunk, frames: &[u8], geometry: &Geometry) -> Result<()> {
         let root = works.folder.root();
         let frame_bytes = geometry.frame_bytes();
         let a_frame = (FrameCompressor::bound(frame_bytes) + FrameRecord::SIZE) as i64;
@@ -85,12 +85,12 @@ impl ChunkDesk {
                 [0; 4],
             ));
         }
-        let written = self.write(works, intake, chunk, geometry);
+        let written = self.write(works, intake, chunk, frames, geometry);
         root.release(promised);
         written
     }
 
-    fn write(&self, works: &Arc<Works>, intake: &Intake, chunk: &Chunk, geometry: &Geometry) -> Result<()> {
+    fn write(&self, works: &Arc<Works>, intake: &Intake, chunk: &Chunk, frames: &[u8], geometry: &Geometry) -> Result<()> {
         let fps = works.options.fps;
         let duration_ns = stamps::frames_ns(chunk.count.into(), fps);
         let start_ns = if chunk.start_ns == 0 { platform::unix_ns() - duration_ns } else { chunk.start_ns };
@@ -99,9 +99,8 @@ impl ChunkDesk {
         let mut file = ChunkFile::create(works.folder.path(), head, chunk.count as usize).map_err(|error| failed(&error))?;
         let mut pixels = vec![0; geometry.frame_bytes()];
         let mut buffer = Vec::new();
-        let source_bytes = chunk.frames.len() / chunk.count as usize;
         let mut fill = || -> Result<()> {
-            for (index, source) in chunk.frames.chunks_exact(source_bytes).enumerate() {
+            for (index, source) in frames.chunks_exact(geometry.source_bytes()).enumerate() {
                 if works.ledger.phase() >= Phase::Aborted {
                     return Err(intake.why_closed());
                 }
@@ -134,7 +133,8 @@ impl ChunkDesk {
     }
 }
 
-fn check(works: &Works, chunk: &Chunk) -> Result<Geometry> {
+fn check<'a>(works: &Works, chunk: &Chunk<'a>) -> Result<(&'a [u8], Geometry)> {
+    let frames = chunk.frames.ok_or(Error::argument(NO_MEMORY))?;
     if chunk.index > LARGEST_INDEX {
         return Err(Error::plain(Code::EArgument, "chunk_index {} is too large: at most {}", [chunk.index, LARGEST_INDEX, 0, 0]));
     }
@@ -146,14 +146,14 @@ fn check(works: &Works, chunk: &Chunk) -> Result<Geometry> {
         return Err(Error::argument("start_ns is no Unix time in nanoseconds: give when the first frame was captured, or 0"));
     }
     let count = chunk.count as usize;
-    let source_bytes = chunk.frames.len() / count;
+    let source_bytes = frames.len() / count;
     let geometry =
         Geometry::check(source_bytes, chunk.width, chunk.height, 0, chunk.pixel_format, works.options.significant_bits)?;
-    if chunk.frames.len() != geometry.source_bytes() * count {
-        let numbers = [chunk.frames.len() as u64, chunk.count.into(), geometry.source_bytes() as u64, 0];
+    if frames.len() != geometry.source_bytes() * count {
+        let numbers = [frames.len() as u64, chunk.count.into(), geometry.source_bytes() as u64, 0];
         return Err(Error::plain(Code::EArgument, "size_bytes is {}, but {} frames of {} bytes were told", numbers));
     }
-    Ok(geometry)
+    Ok((frames, geometry))
 }
 
 fn failed(error: &io::Error) -> Error {

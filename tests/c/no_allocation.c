@@ -48,7 +48,7 @@ int main(int argc, char **argv) {
     CHECK(allocations == 1); /* It does count. */
     free(kept);
 
-    rheed_stream stream = open_stream(argc, argv, "chunk_size = 20\nqueue_bytes = 1000000\n");
+    rheed_stream stream = open_stream(argc, argv, "chunk_size = 20\nqueue_bytes = 1048576\n");
     for (int at = 0; at < 50; at++) CHECK_CODE(push_shade(stream, at, (uint64_t)at), RHEED_OK);
 
     unsigned char pixels[FRAME_BYTES * 2] = {1};
@@ -64,11 +64,7 @@ int main(int argc, char **argv) {
     }
     counting = 0;
     CHECK(stat_of(stream, RHEED_STAT_FRAMES_REJECTED) == 4950);
-<<<<<<< HEAD
     CHECK(taken > 0 && taken + full >= 4950);
-=======
-    CHECK(taken > 0 && taken + full > 4950);
->>>>>>> 2719399604f23c5c8ec15685696b7ad2fb0ccc4f
     if (allocations != 0) fprintf(stderr, "%d allocations over %d frames taken, %d refused\n", allocations, taken, full);
     CHECK(allocations == 0);
     CHECK_CODE(rheed_free(stream), RHEED_OK);

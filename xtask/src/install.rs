@@ -83,7 +83,8 @@ impl Facts {
 /// The system libraries that Rust's own part of a static library wants; the compiler says so of an empty one, too.
 fn native_static_libs() -> Result<Vec<String>, String> {
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_string());
-    let probe = std::env::temp_dir().join(format!("rheed-native-libs-{}.a", std::process::id()));
+    let probe =
+        std::env::temp_dir().join(format!("rheed-native-libs-{}-{:?}.a", std::process::id(), std::thread::current().id()));
     let mut command = Command::new(&rustc);
     command
         .args(["--crate-type", "staticlib", "--crate-name", "probe", "--print", "native-static-libs", "-o"])
