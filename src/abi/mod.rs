@@ -5,8 +5,8 @@
 //! The header is made from these files: doc comments here are written for C programmers.
 
 mod boundary;
-mod calls;
-mod look;
+pub mod calls;
+pub mod look;
 
 pub use calls::{rheed_log_callback, rheed_source};
 
