@@ -1,4 +1,5 @@
-/* A child that lives on after its parent's death does not keep the spool from whoever comes next. */
+/* A child that lives on after its parent's death does not keep the spool from whoever comes next. The first argument is the
+   endpoint of the one who comes next: what was recorded without one is taken up by any. */
 #define _POSIX_C_SOURCE 200809L
 #include "host.h"
 
@@ -26,6 +27,7 @@ int main(int argc, char **argv) {
     CHECK(parent >= 0);
     if (parent == 0) {
         close(ends[1]);
+        argv[1] = (char *)"endpoint=none";
         recorder(argc, argv, ends[0]);
     }
     CHECK(waitpid(parent, &status, 0) == parent);
