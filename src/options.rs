@@ -476,7 +476,7 @@ pub fn markdown() -> String {
          without the blanks around it; there are no quotes and no escapes, so `D:\\new` is itself. A byte-order mark and carriage\n\
          returns are dropped. Decimals have a point. Sizes are bytes, or have a unit: `KiB`, `MiB`, `GiB`. A key that is unknown or\n\
          given twice, or a value out of range, is `RHEED_E_OPTION`, and the message names the key and what would be right.\n\n\
-         This page is made from the table in `src/options.rs`: `UPDATE_DOCS=1 cargo test --lib options` writes it.\n\n\
+         This page is made from the table in `src/options.rs`: `cargo xtask options` writes it.\n\n\
          | key | values | default | meaning |\n| --- | --- | --- | --- |\n",
     );
     for key in KEYS {
@@ -665,7 +665,7 @@ mod tests {
             std::fs::write(&page, markdown()).unwrap();
         }
         let committed = std::fs::read_to_string(page).unwrap_or_default();
-        assert!(committed == markdown(), "docs/options.md is stale: run `UPDATE_DOCS=1 cargo test --lib options` and commit it");
+        assert!(committed == markdown(), "docs/options.md is stale: run `cargo xtask options` and commit it");
     }
 
     #[test]
