@@ -12,13 +12,20 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 /// More would not help, and the queue behind has as many places.
 pub const MOST_SLOTS: usize = 4096;
 
-const ALIGNMENT: usize = 4096;
+/// Slots begin on a cache line.
+const CACHE_LINE: usize = 64;
+/// What every allocator gives without further ado. More, and the system would not zero the memory lazily but write all of it.
+const ALIGNMENT: usize = 16;
 const NONE: u32 = u32::MAX;
 
 /// Slots of one size.
 pub struct Pool {
     memory: NonNull<u8>,
     layout: Layout,
+    /// The first slot, on a cache line.
+    first: NonNull<u8>,
+    /// From one slot to the next.
+    stride: usize,
     slot_bytes: usize,
     /// Top of the free slots in the low half; in the high half a count that tells one top from the same one later (ABA).
     top: AtomicU64,
@@ -34,13 +41,15 @@ unsafe impl Sync for Pool {}
 impl Pool {
     /// As many slots of `slot_bytes` as fit in `most_bytes`, at least one. The memory is not touched yet.
     pub fn new(slot_bytes: usize, most_bytes: u64) -> Pool {
-        let stride = slot_bytes.max(1);
+        let stride = slot_bytes.max(1).next_multiple_of(CACHE_LINE);
         let count = usize::try_from(most_bytes / stride as u64).unwrap_or(MOST_SLOTS).clamp(1, MOST_SLOTS);
-        let layout = Layout::from_size_align(stride * count, ALIGNMENT).expect("the options bound the size");
+        let layout = Layout::from_size_align(stride * count + CACHE_LINE, ALIGNMENT).expect("the options bound the size");
         // SAFETY: the layout's size is not zero. Zeroed, so that a slot's bytes are initialized; the system does it lazily.
         let Some(memory) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
+        // SAFETY: less than a cache line further, for which there is room.
+        let first = unsafe { memory.add(memory.align_offset(CACHE_LINE)) };
         let below = (0..count as u32).map(|index| AtomicU32::new(if index == 0 { NONE } else { index - 1 })).collect();
-        Pool { memory, layout, slot_bytes: stride, top: AtomicU64::new(count as u64 - 1), below }
+        Pool { memory, layout, first, stride, slot_bytes, top: AtomicU64::new(count as u64 - 1), below }
     }
 
     /// Bytes of a slot.
@@ -103,7 +112,7 @@ pub struct Slot {
 impl Slot {
     fn start(&self) -> NonNull<u8> {
         // SAFETY: the index is below the count, so this stays inside the allocation.
-        unsafe { self.pool.memory.add(self.index as usize * self.pool.slot_bytes) }
+        unsafe { self.pool.first.add(self.index as usize * self.pool.stride) }
     }
 
     /// Its bytes.
@@ -131,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_pool_gives_each_slot_once_and_the_last_one_given_back_first() {
-        let pool = Arc::new(Pool::new(100, 350));
+        let pool = Arc::new(Pool::new(100, 390));
         let mut slots: Vec<Slot> = std::iter::from_fn(|| pool.take()).collect();
         assert_eq!(slots.len(), 3);
         let last = slots.pop().unwrap().index;
@@ -140,7 +149,7 @@ mod tests {
 
     #[test]
     fn threads_never_share_a_slot() {
-        let pool = Arc::new(Pool::new(8, 64));
+        let pool = Arc::new(Pool::new(8, 8 * 64));
         std::thread::scope(|scope| {
             for id in 1..=4u64 {
                 let pool = &pool;
