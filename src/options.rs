@@ -94,35 +94,35 @@ const KEYS: &[Key] = &[
         default: "",
         values: "number, above 0 to 10000",
         meaning: "Frames per second that the camera is set to. Required by `rheed_init`.",
-        set: |o, v| Ok(o.fps = number(v, 1e-3, 1e4)?),
+        set: |o, v| number(v, 1e-3, 1e4).map(|it| o.fps = it),
     },
     Key {
         name: "chunk_size",
         default: "",
         values: "whole number of frames, 2 seconds' worth to 1000000",
         meaning: "Frames that are sent together. Default and least: `fps` times 2, rounded up.",
-        set: |o, v| Ok(o.chunk_size = whole(v, 1, 1_000_000)?),
+        set: |o, v| whole(v, 1, 1_000_000).map(|it| o.chunk_size = it),
     },
     Key {
         name: "rotations_per_min",
         default: "0",
         values: "number, 0 to 10000",
         meaning: "Speed of the sample's rotation; 0 = it does not rotate.",
-        set: |o, v| Ok(o.rotations_per_min = number(v, 0.0, 1e4)?),
+        set: |o, v| number(v, 0.0, 1e4).map(|it| o.rotations_per_min = it),
     },
     Key {
         name: "stream_name",
         default: "",
         values: "text, at most 255 bytes",
         meaning: "The stream's name at the service. Default: `RHEED Stream @ 8:34AM`, with the local time.",
-        set: |o, v| Ok(o.stream_name = text(v, 255)?),
+        set: |o, v| text(v, 255).map(|it| o.stream_name = it),
     },
     Key {
         name: "physical_sample",
         default: "",
         values: "name or UUID",
         meaning: "The sample that is grown. A name is created when the service does not know it; a UUID must exist.",
-        set: |o, v| Ok(o.physical_sample = Some(text(v, 255)?)),
+        set: |o, v| text(v, 255).map(|it| o.physical_sample = Some(it)),
     },
     Key {
         name: "project_id",
@@ -130,8 +130,9 @@ const KEYS: &[Key] = &[
         values: "UUID",
         meaning: "The project that the stream belongs to.",
         set: |o, v| {
-            Ok(o.project_id =
-                Some(Uuid::parse_str(v).map_err(|_| "a UUID such as 123e4567-e89b-12d3-a456-426614174000".to_string())?))
+            Uuid::parse_str(v)
+                .map_err(|_| "a UUID such as 123e4567-e89b-12d3-a456-426614174000".to_string())
+                .map(|it| o.project_id = Some(it))
         },
     },
     Key {
@@ -139,112 +140,112 @@ const KEYS: &[Key] = &[
         default: "",
         values: "names, with commas between",
         meaning: "Tags of the stream; created when missing. Upper and lower case are the same.",
-        set: |o, v| Ok(o.tags = tags(v)?),
+        set: |o, v| tags(v).map(|it| o.tags = it),
     },
     Key {
         name: "azimuth",
         default: "",
         values: "text, at most 255 bytes",
         meaning: "Azimuth label, of a stream that does not rotate.",
-        set: |o, v| Ok(o.azimuth = Some(text(v, 255)?)),
+        set: |o, v| text(v, 255).map(|it| o.azimuth = Some(it)),
     },
     Key {
         name: "api_key",
         default: "",
         values: "text",
         meaning: "The key for the service; goes nowhere else. Else `api_key_file`, else the environment's `AS_API_KEY`, else `ATOMSCALE_API_KEY`.",
-        set: |o, v| Ok(o.api_key = Some(api_key(v)?)),
+        set: |o, v| api_key(v).map(|it| o.api_key = Some(it)),
     },
     Key {
         name: "api_key_file",
         default: "",
         values: "path",
         meaning: "A file whose first line is the key.",
-        set: |o, v| Ok(o.api_key_file = Some(path(v)?)),
+        set: |o, v| path(v).map(|it| o.api_key_file = Some(it)),
     },
     Key {
         name: "endpoint",
         default: "",
         values: "URL, or `none`",
         meaning: "The service's address, with or without a path. `none`: no service and no key, everything stays in the spool until a `rheed_resume` with an endpoint. Default: the environment's `AS_API_ENDPOINT`, else `https://api.atomscale.ai`.",
-        set: |o, v| Ok(o.endpoint = endpoint(v)?),
+        set: |o, v| endpoint(v).map(|it| o.endpoint = it),
     },
     Key {
         name: "allow_http",
         default: "off",
         values: "`on` or `off`",
         meaning: "Whether plain http may be spoken beyond this computer: the key and the frames are then readable on the way.",
-        set: |o, v| Ok(o.allow_http = switch(v, "on", "off")?),
+        set: |o, v| switch(v, "on", "off").map(|it| o.allow_http = it),
     },
     Key {
         name: "proxy",
         default: "",
         values: "URL, or `none`",
         meaning: "Proxy for every connection; `none`: no proxy, whatever the environment says. Default: the environment's `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`.",
-        set: |o, v| Ok(o.proxy = Some(proxy(v)?)),
+        set: |o, v| proxy(v).map(|it| o.proxy = Some(it)),
     },
     Key {
         name: "ca_file",
         default: "",
         values: "path",
         meaning: "PEM certificates to trust beside the system's, for a proxy that inspects TLS.",
-        set: |o, v| Ok(o.ca_file = Some(path(v)?)),
+        set: |o, v| path(v).map(|it| o.ca_file = Some(it)),
     },
     Key {
         name: "connect_timeout_ms",
         default: "5000",
         values: "milliseconds, 0 to 600000",
         meaning: "How long `rheed_init` waits for the service's first answer, and any connection for its start (at least a second).",
-        set: |o, v| Ok(o.connect_timeout = milliseconds(v, 0, 600_000)?),
+        set: |o, v| milliseconds(v, 0, 600_000).map(|it| o.connect_timeout = it),
     },
     Key {
         name: "request_timeout_ms",
         default: "60000",
         values: "milliseconds, 100 to 3600000",
         meaning: "How long a request may take; an upload gets a second more for each 100 kB.",
-        set: |o, v| Ok(o.request_timeout = milliseconds(v, 100, 3_600_000)?),
+        set: |o, v| milliseconds(v, 100, 3_600_000).map(|it| o.request_timeout = it),
     },
     Key {
         name: "max_workers",
         default: "8",
         values: "whole number, 1 to 64",
         meaning: "Uploads at a time.",
-        set: |o, v| Ok(o.max_workers = whole(v, 1, 64)?),
+        set: |o, v| whole(v, 1, 64).map(|it| o.max_workers = it),
     },
     Key {
         name: "clock_sync",
         default: "on",
         values: "`on` or `off`",
         meaning: "Whether this computer's clock is compared with the service's. The environment's `ATOMSCALE_SKIP_CLOCK_SYNC` (set, not `0`) makes the default `off`.",
-        set: |o, v| Ok(o.clock_sync = switch(v, "on", "off")?),
+        set: |o, v| switch(v, "on", "off").map(|it| o.clock_sync = it),
     },
     Key {
         name: "queue_bytes",
         default: "64 MiB",
         values: "bytes, 1 MiB to 64 GiB",
         meaning: "Memory for frames between push and encoder. A frame (8 bits a pixel) must fit.",
-        set: |o, v| Ok(o.queue_bytes = bytes(v, 1 << 20, 64 << 30)?),
+        set: |o, v| bytes(v, 1 << 20, 64 << 30).map(|it| o.queue_bytes = it),
     },
     Key {
         name: "frame_bytes",
         default: "0",
         values: "bytes, at most `queue_bytes`",
         meaning: "Size of the frames to come (width x height, 8 bits a pixel): the memory is prepared by `rheed_init` rather than at the first push. 0 = not known.",
-        set: |o, v| Ok(o.frame_bytes = bytes(v, 0, 64 << 30)?),
+        set: |o, v| bytes(v, 0, 64 << 30).map(|it| o.frame_bytes = it),
     },
     Key {
         name: "when_full",
         default: "drop",
         values: "`drop` or `block`",
         meaning: "What a push does when no slot is free: answer `RHEED_E_QUEUE_FULL`, or wait. For a camera's callback: `drop`.",
-        set: |o, v| Ok(o.block_when_full = switch(v, "block", "drop")?),
+        set: |o, v| switch(v, "block", "drop").map(|it| o.block_when_full = it),
     },
     Key {
         name: "spool_dir",
         default: "",
         values: "path",
         meaning: "Where frames lie until they are confirmed; several programs may share it. Default: `rheed-stream` in the user's state folder (`$XDG_STATE_HOME`, else `~/.local/state`).",
-        set: |o, v| Ok(o.spool_dir = path(v)?),
+        set: |o, v| path(v).map(|it| o.spool_dir = it),
     },
     Key {
         name: "spool_max_bytes",
@@ -261,56 +262,56 @@ const KEYS: &[Key] = &[
         default: "1 GiB",
         values: "bytes",
         meaning: "Room on the disk that is left to others: below it frames are refused with `RHEED_E_DISK_FULL`.",
-        set: |o, v| Ok(o.spool_min_free_bytes = bytes(v, 0, i64::MAX as u64)?),
+        set: |o, v| bytes(v, 0, i64::MAX as u64).map(|it| o.spool_min_free_bytes = it),
     },
     Key {
         name: "spool_retention_s",
         default: "2592000",
         values: "seconds",
         meaning: "How long chunks that were set aside, and final reports, are kept (30 days).",
-        set: |o, v| Ok(o.spool_retention = Duration::from_secs(whole(v, 0, 100 * 365 * 86_400)?)),
+        set: |o, v| whole(v, 0, 100 * 365 * 86_400).map(|it| o.spool_retention = Duration::from_secs(it)),
     },
     Key {
         name: "compression_level",
         default: "1",
         values: "whole number, -100 to 19",
         meaning: "zstd level: higher is smaller and slower.",
-        set: |o, v| Ok(o.compression_level = whole(v, -100, 19)?),
+        set: |o, v| whole(v, -100, 19).map(|it| o.compression_level = it),
     },
     Key {
         name: "significant_bits",
         default: "16",
         values: "whole number, 8 to 16",
         meaning: "How many of Mono16's low bits bear the picture: the 8 highest of them are kept.",
-        set: |o, v| Ok(o.significant_bits = whole(v, 8, 16)?),
+        set: |o, v| whole(v, 8, 16).map(|it| o.significant_bits = it),
     },
     Key {
         name: "pace",
         default: "realtime",
         values: "`realtime` or `off`",
         meaning: "Whether `rheed_run` asks its source `fps` times a second, or as fast as it can.",
-        set: |o, v| Ok(o.paced = switch(v, "realtime", "off")?),
+        set: |o, v| switch(v, "realtime", "off").map(|it| o.paced = it),
     },
     Key {
         name: "verbosity",
         default: "0",
         values: "0 to 4",
         meaning: "What is told on the console or to the log callback: 0 nothing, 1 errors, 2 warnings and milestones, 3 each chunk, 4 each frame and request.",
-        set: |o, v| Ok(o.verbosity = whole(v, 0, 4)?),
+        set: |o, v| whole(v, 0, 4).map(|it| o.verbosity = it),
     },
     Key {
         name: "log_file",
         default: "",
         values: "path, or `none`",
         meaning: "The log file; takes warnings and milestones, and more as `verbosity` says. Default: `rheed.log` in the spool.",
-        set: |o, v| Ok(o.log_file = if v == "none" { LogFile::None } else { LogFile::At(path(v)?) }),
+        set: |o, v| log_file(v).map(|it| o.log_file = it),
     },
     Key {
         name: "log_max_bytes",
         default: "10 MiB",
         values: "bytes, 64 KiB to 1 GiB",
         meaning: "Size at which the log file is put aside as `.1` and begun anew.",
-        set: |o, v| Ok(o.log_max_bytes = bytes(v, 64 << 10, 1 << 30)?),
+        set: |o, v| bytes(v, 64 << 10, 1 << 30).map(|it| o.log_max_bytes = it),
     },
 ];
 
@@ -605,6 +606,10 @@ fn path(value: &str) -> std::result::Result<PathBuf, String> {
     let path = Path::new(value);
     // Made absolute now: a host may change its current folder.
     if value.contains('\0') { Err("a path".into()) } else { std::path::absolute(path).map_err(|_| "a path".into()) }
+}
+
+fn log_file(value: &str) -> std::result::Result<LogFile, String> {
+    if value == "none" { Ok(LogFile::None) } else { path(value).map(LogFile::At) }
 }
 
 fn tags(value: &str) -> std::result::Result<Vec<String>, String> {
