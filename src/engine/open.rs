@@ -53,7 +53,7 @@ pub fn resume(text: &str) -> Result<(u64, String)> {
     let way = engine.way(&options, &notices)?;
     let cancel = engine.cancel.child_token();
     let session = Arc::new(Session::resumed(notices, root, Bounds::new(&options), cancel));
-    engine.take_up(&session, way, options.endpoint, true);
+    engine.take_up(&session, way, options.endpoint, true, session.cancel.clone());
     Ok((engine.register(session)?, String::new()))
 }
 
@@ -116,7 +116,8 @@ impl Engine {
         };
         notices.log.say(Level::Notice, || format!("opened: {} ({})", ledger.name, ledger.local_id));
         let handle = self.register(session.clone())?;
-        self.take_up(&session, way.cloned(), endpoint, false);
+        // Not stopped by an abort of this stream: what was left is the engine's to finish.
+        self.take_up(&session, way.cloned(), endpoint, false, self.cancel.child_token());
         Ok((handle, remark))
     }
 
@@ -134,13 +135,19 @@ impl Engine {
     }
 
     /// In the background: what earlier processes left under this endpoint. `adopt`: also what was recorded without one.
-    fn take_up(self: &Arc<Self>, session: &Arc<Session>, way: Option<Way>, endpoint: Endpoint, adopt: bool) {
+    fn take_up(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        way: Option<Way>,
+        endpoint: Endpoint,
+        adopt: bool,
+        cancel: CancellationToken,
+    ) {
         if way.is_none() && !adopt {
             return; // Without a service there is nothing to be done with it, unless that was asked for.
         }
         let engine = self.clone();
         let session = session.clone();
-        let cancel = session.cancel.clone();
         self.tasks.spawn(async move {
             let running = engine.couriers.enter();
             engine.aborted_are_released().await;
