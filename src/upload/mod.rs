@@ -121,10 +121,10 @@ impl Courier {
 
     /// The key, or the stream, is not accepted: data are kept, tries go on slowly.
     fn refused(&self, trouble: &Trouble) -> Duration {
+        self.ledger.notices.note_failure(&trouble.to_error());
         if self.ledger.refuse() {
             self.ledger.notices.tell(codes::Event::Refused, trouble.status().into(), trouble.to_string());
         }
-        self.ledger.notices.note_failure(&trouble.to_error());
         Backoff::slow()
     }
 
