@@ -11,9 +11,9 @@ use crate::options::{Endpoint, Options};
 use crate::service::{Service, keep_measuring};
 use crate::spool::{Bounds, Folder, Root, take_up_all};
 use crate::stream::{Stream, Works};
-use crate::upload::{Courier, FirstAnswer, account_for, keep_in_spool, note_offline};
+use crate::upload::{Courier, FirstAnswer, Waited, account_for, first_answer, keep_in_spool, note_no_answer};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -101,24 +101,24 @@ impl Engine {
         self.encoders
             .spawn("rheed-encode", encode)
             .map_err(|error| Error::new(Code::EInternal, format!("the encoder's thread cannot be started: {error}")))?;
-        let remark = match way {
+        let said = match way {
             None => {
                 self.carry(&ledger, &folder, keep_in_spool(folder.clone(), ledger.clone(), cancel));
                 String::new()
             }
             Some(way) => {
-                let (sender, answer) = sync_channel(1);
+                let (answering, awaiting) = first_answer();
                 let mut courier = way.courier(&folder, &ledger, cancel);
-                courier.first_answer = Some(sender);
+                courier.first_answer = Some(answering);
                 self.carry(&ledger, &folder, courier.run());
-                first_answer(&answer, patience, &ledger, &folder).inspect_err(|_| session.abort())?
+                remark(awaiting.wait(patience), patience, &ledger, &folder).inspect_err(|_| session.abort())?
             }
         };
         notices.log.say(Level::Notice, || format!("opened: {} ({})", ledger.name, ledger.local_id));
         let handle = self.register(session.clone())?;
         // Not stopped by an abort of this stream: what was left is the engine's to finish.
         self.take_up(&session, way.cloned(), endpoint, false, self.cancel.child_token());
-        Ok((handle, remark))
+        Ok((handle, said))
     }
 
     /// Gives the session its handle, unless a shutdown came first.
@@ -200,23 +200,18 @@ impl Way {
     }
 }
 
-/// Waits for the service's first answer. No answer is no obstacle; a refusal is.
-fn first_answer(
-    answer: &Receiver<FirstAnswer>,
-    patience: std::time::Duration,
-    ledger: &Ledger,
-    folder: &Folder,
-) -> Result<String> {
+/// What init says of the service's first answer. No answer is no obstacle; a refusal is.
+fn remark(waited: Waited, patience: Duration, ledger: &Ledger, folder: &Folder) -> Result<String> {
     let offline = |why: String| format!("{why}; frames go to the spool, and the stream is created when the service answers");
-    match answer.recv_timeout(patience) {
-        Ok(FirstAnswer::Connected) => Ok(String::new()),
-        Ok(FirstAnswer::Offline(why)) => Ok(offline(why)),
-        Ok(FirstAnswer::Refused(error)) => Err(error),
-        Err(RecvTimeoutError::Timeout) => {
+    match waited {
+        Waited::Answered(FirstAnswer::Connected) => Ok(String::new()),
+        Waited::Answered(FirstAnswer::Offline(why)) => Ok(offline(why)),
+        Waited::Answered(FirstAnswer::Refused(error)) => Err(error),
+        Waited::OutOfTime => {
             let why = format!("the service has not answered within {} ms", patience.as_millis());
-            note_offline(ledger, folder, why.clone());
+            note_no_answer(ledger, folder, why.clone());
             Ok(offline(why))
         }
-        Err(RecvTimeoutError::Disconnected) => Err(Error::new(Code::EAborted, "rheed_shutdown came before the stream was open")),
+        Waited::Stopped => Err(Error::new(Code::EAborted, "rheed_shutdown came before the stream was open")),
     }
 }

@@ -236,6 +236,14 @@ impl Ledger {
         new
     }
 
+    /// There was no first answer in time; tells whether there is still none.
+    pub fn give_up_first_answer(&self) -> bool {
+        let (before, now) = (Connection::Connecting as i32, Connection::Offline as i32);
+        let gave_up = self.connection.compare_exchange(before, now, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        self.notices.bell.ring();
+        gave_up
+    }
+
     /// The service refuses the key or the stream; tells whether that is new.
     pub fn refuse(&self) -> bool {
         !self.refused.swap(true, Ordering::Relaxed)

@@ -1,6 +1,6 @@
 //! Making a stream exist at the service: what it is linked to is found first, so that a bad link leaves nothing behind.
 
-use super::{Courier, FirstAnswer, Refused, note_offline};
+use super::{Answering, Courier, FirstAnswer, Refused, note_offline};
 use crate::codes;
 use crate::error::Error;
 use crate::log::Level;
@@ -36,7 +36,7 @@ impl Courier {
                 }
                 Err(trouble) => trouble,
             };
-            if self.first_answer.is_some() && !trouble.may_pass() {
+            if !trouble.may_pass() && self.is_awaited() {
                 self.answer(FirstAnswer::Refused(trouble.to_error()));
                 return Err(Refused);
             }
@@ -55,9 +55,14 @@ impl Courier {
     }
 
     fn answer(&mut self, answer: FirstAnswer) {
-        if let Some(waiting) = self.first_answer.take() {
-            let _ = waiting.try_send(answer); // Nobody there any more: init has waited long enough.
+        if let Some(answering) = self.first_answer.take() {
+            answering.give(answer);
         }
+    }
+
+    /// Whether init waits for the first answer; if so, until it has it.
+    fn is_awaited(&self) -> bool {
+        self.first_answer.as_ref().is_some_and(Answering::hold)
     }
 
     /// Whether the stream is closed without a chunk before the pause is over.
@@ -82,7 +87,7 @@ impl Courier {
         };
         let data_id = self.service.create_stream(&stream).await?;
         if let Err(trouble) = self.link(&data_id, &links, &facts).await {
-            if self.first_answer.is_some() && !trouble.may_pass() {
+            if !trouble.may_pass() && self.is_awaited() {
                 // Init fails: the stream must not be left open.
                 let _ = self.service.end_stream(&data_id).await;
                 let status = trouble.status();
@@ -131,7 +136,7 @@ impl Courier {
 
     fn leave_out(&self, what: &str, trouble: Trouble) -> Result<(), Trouble> {
         let for_good = matches!(trouble, Trouble::Refused { .. } | Trouble::Unknown(_));
-        if self.first_answer.is_some() || !for_good {
+        if !for_good || self.is_awaited() {
             return Err(trouble);
         }
         let text = format!("the stream goes on without its {what}: {trouble}");

@@ -5,29 +5,20 @@
 
 mod create;
 mod deliver;
+mod first_answer;
+
+pub use first_answer::{Answering, FirstAnswer, Waited, first_answer};
 
 use crate::clock::ReferenceClock;
 use crate::codes::{self, Stat};
-use crate::error::Error;
 use crate::ledger::{Connection, Ledger, Phase, report};
 use crate::log::Level;
 use crate::service::{Backoff, Service, Trouble};
 use crate::spool::{Folder, TakenUp};
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-
-/// The service's first answer, for which `rheed_init` waits.
-pub enum FirstAnswer {
-    /// The stream exists.
-    Connected,
-    /// Not yet: why.
-    Offline(String),
-    /// The service will not have it. The courier has ended.
-    Refused(Error),
-}
 
 /// Carries one stream's chunks to the service.
 pub struct Courier {
@@ -43,8 +34,8 @@ pub struct Courier {
     pub workers: Arc<Semaphore>,
     /// Stops it.
     pub cancel: CancellationToken,
-    /// Somebody waits for the first answer.
-    pub first_answer: Option<SyncSender<FirstAnswer>>,
+    /// Until the first answer is given: somebody may wait for it.
+    pub first_answer: Option<Answering>,
 }
 
 /// Why a courier stops before the stream has ended.
@@ -121,10 +112,10 @@ impl Courier {
 
     /// The key, or the stream, is not accepted: data are kept, tries go on slowly.
     fn refused(&self, trouble: &Trouble) -> Duration {
+        self.ledger.notices.note_failure(&trouble.to_error());
         if self.ledger.refuse() {
             self.ledger.notices.tell(codes::Event::Refused, trouble.status().into(), trouble.to_string());
         }
-        self.ledger.notices.note_failure(&trouble.to_error());
         Backoff::slow()
     }
 
@@ -151,6 +142,13 @@ impl Courier {
 /// The service cannot be reached; told once an outage.
 pub fn note_offline(ledger: &Ledger, folder: &Folder, why: String) {
     if ledger.connect(Connection::Offline) {
+        ledger.notices.tell(codes::Event::Offline, folder.waiting() as i64, why);
+    }
+}
+
+/// The service has not answered in time, unless it did so just now.
+pub fn note_no_answer(ledger: &Ledger, folder: &Folder, why: String) {
+    if ledger.give_up_first_answer() {
         ledger.notices.tell(codes::Event::Offline, folder.waiting() as i64, why);
     }
 }

@@ -6,6 +6,7 @@
 pub mod host;
 #[cfg(feature = "receiver")]
 pub mod service;
+pub mod stub;
 
 use std::ffi::OsStr;
 use std::io::Write;

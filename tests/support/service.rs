@@ -1,11 +1,60 @@
 //! An ingest service for one test, and what it got: started in the test's process, read from where it keeps it.
 
-use super::Workshop;
-use rheed_stream::receiver::{ChunkRecord, Receiver, Settings, StreamRecord};
+use super::{HANGS_AFTER, Workshop};
+use rheed_stream::receiver::{ChunkRecord, Receiver, RequestRecord, Settings, StreamRecord};
 
 /// A service that keeps what it gets in the test's folder.
 pub fn start(workshop: &Workshop) -> Receiver {
-    Receiver::start(Settings::new(workshop.path().join("service"))).expect("a receiver starts on loopback")
+    start_with(workshop, |_| {})
+}
+
+/// The same, set up otherwise.
+pub fn start_with(workshop: &Workshop, set: impl FnOnce(&mut Settings)) -> Receiver {
+    let mut settings = Settings::new(workshop.path().join("service"));
+    set(&mut settings);
+    Receiver::start(settings).expect("a receiver starts on loopback")
+}
+
+/// A service that was stopped, on its port, with its key and all it had kept.
+pub fn start_again(stopped: &Receiver, workshop: &Workshop, faults: &str) -> Receiver {
+    let authority = stopped.url().trim_start_matches("http://").split('/').next().expect("an authority");
+    start_with(workshop, |settings| {
+        settings.listen = authority.parse().expect("an address and a port");
+        settings.key = Some(stopped.key().into());
+        settings.faults = faults.into();
+    })
+}
+
+/// Waits until the service has seen what is expected of it.
+#[track_caller]
+pub fn wait_until(service: &Receiver, what: &str, is_so: impl FnMut(&Receiver) -> bool) {
+    assert!(service.wait_until(HANGS_AFTER, is_so), "{what} does not come true; {:#?}", service.requests());
+}
+
+/// Method and path of every request, in the order of their answers.
+pub fn asked(service: &Receiver) -> Vec<String> {
+    service.requests().iter().map(|request| format!("{} {}", request.method, request.path)).collect()
+}
+
+/// The requests whose method and path these are.
+pub fn requests_to(service: &Receiver, method: &str, path: &str) -> Vec<RequestRecord> {
+    service.requests().into_iter().filter(|request| request.method == method && request.path == path).collect()
+}
+
+/// Those that asked for upload URLs.
+pub fn presigns(service: &Receiver) -> Vec<RequestRecord> {
+    service.requests().into_iter().filter(RequestRecord::is_presign).collect()
+}
+
+/// Those that carried shards.
+pub fn puts(service: &Receiver) -> Vec<RequestRecord> {
+    service.requests().into_iter().filter(RequestRecord::is_put).collect()
+}
+
+/// Options and more options.
+pub fn with(mut options: Vec<String>, more: &[&str]) -> Vec<String> {
+    options.extend(more.iter().map(|line| line.to_string()));
+    options
 }
 
 /// What a program is told so that it streams there: lines of options.
@@ -26,6 +75,11 @@ pub fn only_stream(service: &Receiver) -> StreamRecord {
     let [stream] = &streams[..] else { panic!("one stream is expected: {streams:?}") };
     assert!(stream.ended, "{stream:?}");
     stream.clone()
+}
+
+/// The pixels of so many frames as `Stream::push_counted` pushes them.
+pub fn counted(frames: u64) -> Vec<u8> {
+    (0..frames).flat_map(|shade| [shade as u8; super::host::FRAME_BYTES]).collect()
 }
 
 /// The pixels of a stream, frame after frame, decoded without anything of the library's.
