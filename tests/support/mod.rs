@@ -9,6 +9,7 @@ pub mod host;
 pub mod service;
 pub mod spool;
 pub mod stalled_disk;
+pub mod victim;
 pub mod waiter;
 
 use std::ffi::OsStr;
