@@ -75,8 +75,11 @@ impl Encoder {
             None => Deadline::never(),
         };
         if self.intake.seal_requested() {
-            self.seal();
-            self.intake.seal_done();
+            // What was pushed before the request is in the queue by now, though it may not have been at the last look.
+            if self.intake.is_empty() {
+                self.seal();
+                self.intake.seal_done();
+            }
         } else if self.open.is_some() && deadline.passed() {
             self.seal();
         } else {

@@ -375,6 +375,11 @@ impl Intake {
         next
     }
 
+    /// Whether no frame is there.
+    pub fn is_empty(&self) -> bool {
+        self.ready.is_empty()
+    }
+
     /// Whether no frame is there and none will come.
     pub fn is_drained(&self) -> bool {
         self.gate.load(Ordering::Acquire) == CLOSED && self.ready.is_empty()

@@ -6,6 +6,26 @@ use crate::error::{Error, Result};
 use crate::wait::Deadline;
 use std::time::{Duration, Instant};
 
+/// When the source is called.
+struct Pace {
+    period: Duration,
+    /// The next call's time.
+    due: Instant,
+}
+
+impl Pace {
+    fn begin(fps: f64, now: Instant) -> Pace {
+        Pace { period: Duration::from_secs_f64(1.0 / fps), due: now }
+    }
+
+    /// The call that was due is made now. One that is a little late changes nothing for the next; after one that is later
+    /// than half a frame time the schedule shifts, so that no two calls are closer than that.
+    fn called(&mut self, now: Instant) {
+        let latest = self.due + self.period / 2;
+        self.due = if now <= latest { self.due + self.period } else { now + self.period / 2 };
+    }
+}
+
 /// What a source answers.
 const GO_ON: i32 = 1;
 const END: i32 = 0;
@@ -15,13 +35,11 @@ impl Stream {
     pub fn run(&self, mut source: impl FnMut(u64) -> i32) -> Result<()> {
         self.intake.check_open()?;
         let running = self.intake.begin_run()?;
-        let period = self.works.options.paced.then(|| Duration::from_secs_f64(1.0 / self.works.options.fps));
-        let mut due = Instant::now();
+        let mut pace = self.works.options.paced.then(|| Pace::begin(self.works.options.fps, Instant::now()));
         for index in 0.. {
-            if let Some(period) = period {
-                self.wait(Deadline::at(due))?;
-                // Late: the schedule shifts from here, so that nothing is bunched up.
-                due = due.max(Instant::now() - period / 2) + period;
+            if let Some(pace) = &mut pace {
+                self.wait(Deadline::at(pace.due))?;
+                pace.called(Instant::now());
             }
             self.intake.check_open()?;
             match source(index) {
@@ -54,5 +72,48 @@ impl Stream {
             true => self.intake.check_open().err().map(Err),
         };
         self.works.ledger.notices.bell.wait_until(Deadline::never(), sealed).unwrap_or(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PERIOD: Duration = Duration::from_millis(100);
+
+    /// When calls are due, in milliseconds, where each is made so late.
+    fn due_when_late(lateness_ms: &[u64]) -> Vec<u128> {
+        let begin = Instant::now();
+        let mut pace = Pace::begin(10.0, begin);
+        let mut made = |late: &u64| {
+            let due = pace.due;
+            pace.called(due + Duration::from_millis(*late));
+            due.duration_since(begin).as_millis()
+        };
+        lateness_ms.iter().map(&mut made).collect()
+    }
+
+    #[test]
+    fn calls_that_are_a_little_late_do_not_slow_the_pace() {
+        assert_eq!(due_when_late(&[3, 50, 0, 49, 1]), [0, 100, 200, 300, 400]);
+    }
+
+    #[test]
+    fn after_a_late_call_the_schedule_shifts_and_nothing_is_bunched_up() {
+        // The second call is 730 ms late: at 830. The next follows half a frame time later, then one a frame time.
+        assert_eq!(due_when_late(&[0, 730, 0, 0, 0]), [0, 100, 880, 980, 1080]);
+    }
+
+    #[test]
+    fn no_two_calls_are_closer_than_half_a_frame_time() {
+        let begin = Instant::now();
+        let mut pace = Pace::begin(10.0, begin);
+        let mut before = None;
+        for _ in 0..10_000 {
+            let now = pace.due + Duration::from_millis(fastrand::u64(0..300) * fastrand::u64(0..2));
+            assert!(before.is_none_or(|before| now - before >= PERIOD / 2));
+            pace.called(now);
+            before = Some(now);
+        }
     }
 }

@@ -3,10 +3,15 @@
 
 #![allow(dead_code)] // Each test file uses a part of it.
 
+pub mod frames;
 pub mod host;
 #[cfg(feature = "receiver")]
 pub mod service;
+pub mod spool;
+pub mod stalled_disk;
 pub mod stub;
+pub mod victim;
+pub mod waiter;
 
 use std::ffi::OsStr;
 use std::io::Write;

@@ -1,0 +1,278 @@
+//! Frames that are pushed: every pixel of every format arrives, from any number of threads, and what cannot be taken is counted.
+#![cfg(feature = "receiver")]
+
+mod support;
+
+use rheed_stream::abi::calls::rheed_push;
+use rheed_stream::codes::{Code, Event, Format, Frame, NO_FRAME_ID, Stat, Text};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use support::frames::{numbered, numbers};
+use support::host::{FRAME_BYTES, HEIGHT, OK, Stream, WIDTH};
+use support::spool::{only_stream, options as spool_options, with};
+use support::stalled_disk::StalledDisk;
+use support::waiter::Waiter;
+use support::{Workshop, service};
+
+const QUEUE_FULL: i32 = Code::EQueueFull as i32;
+
+#[test]
+fn deep_pixels_arrive_as_their_eight_highest_bits_whatever_the_stride() {
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let (width, height, padding) = (33, 7, 10);
+    for (format, bits, more) in [
+        (Format::Mono10, 10, "fps=10"),
+        (Format::Mono12, 12, "fps=10"),
+        (Format::Mono14, 14, "fps=10"),
+        (Format::Mono16, 16, "fps=10"),
+        (Format::Mono16, 12, "significant_bits=12"),
+        (Format::Mono8, 8, "fps=10"),
+    ] {
+        let fps = if more == "fps=10" { "pace=realtime" } else { "fps=10" };
+        let stream = Stream::open(&with(service::options(&service, &workshop), &[more, fps]));
+        let mut expected = Vec::new();
+        for _ in 0..3 {
+            let words: Vec<u16> = (0..width * height).map(|_| fastrand::u16(..) >> (16 - bits)).collect();
+            expected.extend(words.iter().map(|word| (word >> (bits - 8)) as u8));
+            let bytes_of = |row: &[u16]| match format {
+                Format::Mono8 => row.iter().map(|word| *word as u8).collect(),
+                _ => row.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>(),
+            };
+            let rows: Vec<Vec<u8>> = words.chunks(width).map(bytes_of).collect();
+            // What lies between the rows is no picture; the last row comes without its padding.
+            let memory = rows.join(&[0xEE; 10][..]);
+            let stride = (rows[0].len() + padding) as u32;
+            let (size, pixels) = (memory.len() as u64, memory.as_ptr().cast());
+            let (width, height) = (width as u32, height as u32);
+            assert_eq!(
+                rheed_push(stream.0, pixels, size, width, height, stride, format as u32, NO_FRAME_ID, 0, 0),
+                OK,
+                "{format:?}"
+            );
+        }
+        assert_eq!(stream.finalize(-1), OK);
+        let data_id = stream.text(Text::DataId);
+        let kept = service.streams().into_iter().find(|kept| kept.data_id == data_id).expect("the stream is kept");
+        assert!(service::pixels(&kept) == expected, "{format:?} with {bits} bits");
+    }
+}
+
+#[test]
+fn a_new_frame_size_closes_the_chunk_and_opens_the_next_array() {
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=10"]));
+    let mut expected = Vec::new();
+    for (frames, width, height) in [(5, 32, 16), (3, 48, 8), (1, 8, 48), (22, 32, 16)] {
+        for _ in 0..frames {
+            let frame = numbered(expected.len() as u64, (width * height) as usize);
+            assert_eq!(stream.push(&frame, width, height, NO_FRAME_ID, 0), OK);
+            expected.extend(frame);
+        }
+    }
+    assert_eq!(stream.finalize(-1), OK);
+    let kept = service::only_stream(&service);
+    let chunks: Vec<_> =
+        kept.chunks.iter().map(|chunk| (chunk.index, chunk.array.as_str(), chunk.frames, chunk.width, chunk.height)).collect();
+    assert_eq!(
+        chunks,
+        [
+            (0, "frames", 5, 32, 16),
+            (1, "frames_1", 3, 48, 8),
+            (2, "frames_2", 1, 8, 48),
+            (3, "frames_3", 20, 32, 16),
+            (4, "frames_3", 2, 32, 16)
+        ]
+    );
+    assert!(service::pixels(&kept) == expected);
+}
+
+#[test]
+fn dark_frames_are_frames() {
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=10"]));
+    for _ in 0..25 {
+        assert_eq!(stream.push_shade(0, NO_FRAME_ID, 0), OK);
+    }
+    assert_eq!(stream.finalize(-1), OK);
+    let kept = service::only_stream(&service);
+    assert_eq!(kept.frames(), 25);
+    assert!(kept.chunks.iter().all(|chunk| chunk.empty_frames == 0), "{:?}", kept.chunks);
+    assert!(service::pixels(&kept) == vec![0; 25 * FRAME_BYTES]);
+}
+
+#[test]
+fn frames_of_many_threads_arrive_whole_once_and_each_threads_in_its_order() {
+    const THREADS: u64 = 6;
+    const EACH: u64 = 250;
+    const SIDE: u32 = 128;
+    let frame_bytes = (SIDE * SIDE) as usize;
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=10", "queue_bytes=1048576"]));
+    let (offered, taken, over) = (AtomicI64::new(0), AtomicI64::new(0), AtomicBool::new(false));
+    let refused: i64 = std::thread::scope(|scope| {
+        let pushers: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let (stream, offered, taken) = (&stream, &offered, &taken);
+                scope.spawn(move || {
+                    let mut refused = 0;
+                    for number in 0..EACH {
+                        let frame = numbered(thread << 32 | number, frame_bytes);
+                        offered.fetch_add(1, Ordering::SeqCst);
+                        loop {
+                            match stream.push(&frame, SIDE, SIDE, NO_FRAME_ID, 0) {
+                                OK => break,
+                                QUEUE_FULL => refused += 1,
+                                code => panic!("rheed_push answers {code}"),
+                            }
+                        }
+                        taken.fetch_add(1, Ordering::SeqCst);
+                    }
+                    refused
+                })
+            })
+            .collect();
+        scope.spawn(|| {
+            while !over.load(Ordering::SeqCst) {
+                let least = taken.load(Ordering::SeqCst);
+                let values = stream.stats();
+                let most = offered.load(Ordering::SeqCst);
+                let of = |stat: Stat| values[stat as usize];
+                let accepted = of(Stat::FramesAccepted);
+                assert!((least..=most).contains(&accepted), "{accepted} accepted, {least} to {most} were given");
+                assert!(of(Stat::FramesPending) >= 0 && of(Stat::QueueFrames) <= 64, "{values:?}");
+            }
+        });
+        let refused = pushers.into_iter().map(|pusher| pusher.join().expect("a pusher ends")).sum();
+        assert_eq!(stream.finalize(-1), OK);
+        over.store(true, Ordering::SeqCst);
+        refused
+    });
+    let values = stream.stats();
+    assert_eq!(values[Stat::FramesConfirmed as usize], (THREADS * EACH) as i64);
+    assert_eq!(values[Stat::FramesPending as usize], 0);
+    assert_eq!(values[Stat::FramesDropped as usize], refused);
+
+    let mut by_thread: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    for number in numbers(&service::pixels(&service::only_stream(&service)), frame_bytes) {
+        by_thread.entry(number >> 32).or_default().push(number & 0xFFFF_FFFF);
+    }
+    assert_eq!(by_thread.len() as u64, THREADS);
+    assert!(by_thread.values().all(|numbers| numbers.iter().copied().eq(0..EACH)), "{by_thread:?}");
+}
+
+/// A frame of which two fit the smallest queue, and of which no pipe swallows one.
+const LARGE_SIDE: u32 = 700;
+const LARGE: usize = (LARGE_SIDE * LARGE_SIDE) as usize;
+
+fn push_large(stream: &Stream, id: u64) -> i32 {
+    stream.push(&numbered(id, LARGE), LARGE_SIDE, LARGE_SIDE, id, 0)
+}
+
+/// The disk stalls, so that two frames are taken and the next three refused; then it goes on, and all is written.
+fn burst(stream: &Stream, workshop: &Workshop, chunk: u64, first_id: u64) {
+    let stalled = StalledDisk::under_chunk(&only_stream(&workshop.spool()), chunk);
+    for (id, expected) in (first_id..).zip([OK, OK, QUEUE_FULL, QUEUE_FULL, QUEUE_FULL]) {
+        assert_eq!(push_large(stream, id), expected, "frame {id}");
+    }
+    let flowing = stalled.flow();
+    assert_eq!(stream.flush(-1), OK);
+    assert_eq!(stream.push(&[1], 1, 1, first_id + 5, 0), OK, "another size closes the chunk");
+    assert_eq!(stream.flush(-1), OK);
+    drop(flowing);
+}
+
+#[test]
+fn a_full_queue_refuses_and_counts_tells_once_a_burst_and_notes_the_refused_frames_ids() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=10", "queue_bytes=1048576"]));
+    let told = || stream.events().into_iter().filter(|told| told.kind == Event::QueueFull as i32).collect::<Vec<_>>();
+    burst(&stream, &workshop, 0, 0);
+    let first = told();
+    assert_eq!(first.iter().map(|told| told.value).collect::<Vec<_>>(), [1]);
+    // The next burst is told when the encoder found its queue empty in between: it looks right after its last frame.
+    let again = (1..1000).find_map(|turn| {
+        burst(&stream, &workshop, 2 * turn, 6 * turn);
+        let told = told();
+        assert!(told.len() <= 1, "{told:?}");
+        told.first().map(|told| (turn, told.value))
+    });
+    let (turn, so_far) = again.expect("the next burst is told too");
+    assert_eq!(so_far, 3 * turn as i64 + 1);
+    assert_eq!(stream.stat(Stat::FramesDropped), 3 * (turn as i64 + 1));
+    assert_eq!(stream.stat(Stat::FramesAccepted), 3 * (turn as i64 + 1));
+    assert_eq!(stream.stat(Stat::FramesMissed), 0, "the camera has lost none of those that were refused");
+    assert_eq!(stream.finalize(-1), OK);
+}
+
+#[test]
+fn with_when_full_block_a_push_waits_for_a_slot_and_nothing_is_refused() {
+    let workshop = Workshop::new();
+    let options = with(spool_options(&workshop), &["fps=10", "queue_bytes=1048576", "when_full=block"]);
+    let stream = Arc::new(Stream::open(&options));
+    let stalled = StalledDisk::under_chunk(&only_stream(&workshop.spool()), 0);
+    assert_eq!([push_large(&stream, 0), push_large(&stream, 1)], [OK, OK]);
+    let waiters: Vec<_> = (2..5)
+        .map(|id| {
+            let stream = stream.clone();
+            Waiter::start("a push without a slot", move || push_large(&stream, id))
+        })
+        .collect();
+    assert!(waiters.iter().all(Waiter::is_waiting));
+    assert_eq!(stream.stat(Stat::FramesAccepted), 2);
+    let flowing = stalled.flow();
+    for waiter in waiters {
+        assert_eq!(waiter.answer(), OK);
+    }
+    assert_eq!(stream.finalize(-1), OK);
+    drop(flowing);
+    assert_eq!(stream.stat(Stat::FramesAccepted), 5);
+    assert_eq!(stream.stat(Stat::FramesDropped), 0);
+    assert_eq!(stream.stat(Stat::FramesLost), 0);
+}
+
+#[test]
+fn a_frame_that_no_queue_could_hold_is_rejected_and_the_next_is_taken() {
+    let workshop = Workshop::new();
+    let options = with(spool_options(&workshop), &["fps=10", "queue_bytes=1048576", "frame_bytes=1048576"]);
+    let stream = Stream::open(&options);
+    assert_eq!(stream.push(&vec![7; 1024 * 1025], 1025, 1024, 0, 0), Code::EArgument as i32);
+    assert!(stream.text(Text::LastError).contains("queue_bytes"), "{}", stream.text(Text::LastError));
+    assert_eq!(stream.push(&vec![7; 1024 * 1024], 1024, 1024, 0, 0), OK);
+    assert_eq!(stream.stat(Stat::FramesRejected), 1);
+    assert_eq!(stream.finalize(-1), OK);
+    assert_eq!(stream.stat(Stat::FramesAccepted), 1);
+}
+
+#[test]
+fn a_counter_that_wraps_or_begins_anew_misses_nothing_and_gaps_are_counted() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=10"]));
+    for (id, missed) in [(65_534, 0), (65_535, 0), (1, 0), (2, 0), (6, 3), (0, 3), (1, 3), (NO_FRAME_ID, 3), (3, 4)] {
+        assert_eq!(stream.push_shade(1, id, 0), OK);
+        assert_eq!(stream.stat(Stat::FramesMissed), missed, "after id {id}");
+    }
+    let told: Vec<i64> = stream.events().into_iter().map(|told| told.value).collect();
+    assert_eq!(told, [3, 1]);
+}
+
+#[test]
+fn an_incomplete_frame_is_taken_as_it_is_and_counted() {
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=10"]));
+    let frame = numbered(0, FRAME_BYTES);
+    let flagged = |flags: u32| {
+        let (size, pixels) = (frame.len() as u64, frame.as_ptr().cast());
+        rheed_push(stream.0, pixels, size, WIDTH, HEIGHT, 0, 0, NO_FRAME_ID, 0, flags)
+    };
+    assert_eq!(flagged(Frame::Incomplete as u32), OK);
+    assert_eq!(flagged(2), Code::EArgument as i32, "a flag that is none");
+    assert_eq!(stream.stat(Stat::FramesIncomplete), 1);
+    assert_eq!(stream.finalize(-1), OK);
+    assert_eq!(numbers(&service::pixels(&service::only_stream(&service)), FRAME_BYTES), [0]);
+}
