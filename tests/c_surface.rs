@@ -34,6 +34,16 @@ fn is_kept(host: &str, options: &[&str]) {
 }
 
 #[test]
+fn every_host_is_played() {
+    for host in std::fs::read_dir(root().join("tests/c")).expect("tests/c is there") {
+        let host = host.expect("a folder can be read").path();
+        let name = host.file_stem().expect("a file has a name").to_string_lossy();
+        let is_header = host.extension().is_some_and(|extension| extension == "h");
+        assert!(is_header || include_str!("c_surface.rs").contains(&*name), "no test plays {}", host.display());
+    }
+}
+
+#[test]
 fn wrong_arguments_are_codes_and_take_nothing() {
     is_kept("arguments", &["fps=10"]);
 }
