@@ -145,7 +145,7 @@ fn a_push_allocates_nothing_once_the_frame_size_is_known() {
 
 #[test]
 fn the_static_library_lives_the_same_life() {
-    for host in ["stats.c", "run.c", "fork.c", "shutdown.c", "exit_without_free.c"] {
+    for host in ["stats.c", "fork.c", "shutdown.c"] {
         let workshop = Workshop::new();
         let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c").join(host), Linked::Static);
         run(&program, without_service(&workshop).iter().map(String::as_str).chain(["fps=10"])).well();
