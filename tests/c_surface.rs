@@ -98,6 +98,11 @@ fn after_a_shutdown_the_library_starts_anew() {
 }
 
 #[test]
+fn a_handle_may_be_freed_under_calls_of_other_threads() {
+    is_kept("freed_under_calls", &["fps=10"]);
+}
+
+#[test]
 fn a_forked_child_is_told_and_the_parent_goes_on() {
     is_kept("fork", &["fps=10"]);
 }
