@@ -20,7 +20,10 @@ int main(int argc, char **argv) {
     try {
         std::string remark;
         auto stream = rheed::Stream::open(options, &remark);
-        std::cout << "rheed-stream " << rheed::version() << ", stream " << stream.data_id() << "\n" << remark;
+        std::cout << "rheed-stream " << rheed::version() << ", stream " << stream.data_id() << "\n";
+        if (!remark.empty()) {
+            std::cout << remark << "\n";
+        }
 
         constexpr std::uint32_t width = 320, height = 240;
         std::vector<std::uint8_t> pixels(width * height);

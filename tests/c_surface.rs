@@ -34,6 +34,16 @@ fn is_kept(host: &str, options: &[&str]) {
 }
 
 #[test]
+fn every_host_is_played() {
+    for host in std::fs::read_dir(root().join("tests/c")).expect("tests/c is there") {
+        let host = host.expect("a folder can be read").path();
+        let name = host.file_stem().expect("a file has a name").to_string_lossy();
+        let is_header = host.extension().is_some_and(|extension| extension == "h");
+        assert!(is_header || include_str!("c_surface.rs").contains(&*name), "no test plays {}", host.display());
+    }
+}
+
+#[test]
 fn wrong_arguments_are_codes_and_take_nothing() {
     is_kept("arguments", &["fps=10"]);
 }
@@ -88,6 +98,11 @@ fn after_a_shutdown_the_library_starts_anew() {
 }
 
 #[test]
+fn a_handle_may_be_freed_under_calls_of_other_threads() {
+    is_kept("freed_under_calls", &["fps=10"]);
+}
+
+#[test]
 fn a_forked_child_is_told_and_the_parent_goes_on() {
     is_kept("fork", &["fps=10"]);
 }
@@ -135,7 +150,7 @@ fn a_push_allocates_nothing_once_the_frame_size_is_known() {
 
 #[test]
 fn the_static_library_lives_the_same_life() {
-    for host in ["stats.c", "run.c", "fork.c", "shutdown.c", "exit_without_free.c"] {
+    for host in ["stats.c", "fork.c", "shutdown.c"] {
         let workshop = Workshop::new();
         let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c").join(host), Linked::Static);
         run(&program, without_service(&workshop).iter().map(String::as_str).chain(["fps=10"])).well();
