@@ -32,6 +32,32 @@ pub struct Loss {
     pub chunks: u64,
 }
 
+/// Losses by reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Losses(BTreeMap<String, Loss>);
+
+impl Losses {
+    /// Services put request numbers into their words: beyond so many reasons the rest is counted together.
+    const MOST_REASONS: usize = 50;
+    const LONGEST_REASON: usize = 400;
+    const OTHERS: &str = "other reasons";
+
+    /// Another loss.
+    pub fn add(&mut self, reason: &str, loss: Loss) {
+        let reason = &reason[..reason.floor_char_boundary(Self::LONGEST_REASON)];
+        let known = self.0.len() < Self::MOST_REASONS || self.0.contains_key(reason);
+        let grouped = self.0.entry(if known { reason } else { Self::OTHERS }.into()).or_default();
+        grouped.frames += loss.frames;
+        grouped.chunks += loss.chunks;
+    }
+
+    /// Reason by reason.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Loss)> {
+        self.0.iter().map(|(reason, loss)| (reason.as_str(), *loss))
+    }
+}
+
 /// How the owner of a handle is told: events, log, last error, and the bell for those who wait.
 pub struct Notices {
     /// To be pulled.
@@ -114,7 +140,7 @@ pub struct Ledger {
     phase: AtomicI32,
     connection: AtomicI32,
     data_id: Mutex<Option<String>>,
-    losses: Mutex<BTreeMap<String, Loss>>,
+    losses: Mutex<Losses>,
     began: Instant,
     last_frame: Moment,
     last_confirmed: Moment,
@@ -187,11 +213,7 @@ impl Ledger {
 
     /// Frames that had been taken are lost or set aside, for a reason that groups them in the report.
     pub fn frames_lost(&self, reason: &str, loss: Loss) {
-        let mut losses = self.losses.lock();
-        let grouped = losses.entry(reason.into()).or_default();
-        grouped.frames += loss.frames;
-        grouped.chunks += loss.chunks;
-        drop(losses);
+        self.losses.lock().add(reason, loss);
         self.add(Stat::FramesLost, loss.frames as i64);
         self.add(Stat::ChunksLost, loss.chunks as i64);
         self.last_trouble.set(self.began);
@@ -199,7 +221,7 @@ impl Ledger {
     }
 
     /// Losses by reason.
-    pub fn losses(&self) -> BTreeMap<String, Loss> {
+    pub fn losses(&self) -> Losses {
         self.losses.lock().clone()
     }
 

@@ -1,9 +1,8 @@
 //! The report (JSON) and the status line of a stream.
 
-use super::{Ledger, Loss};
+use super::{Ledger, Loss, Losses};
 use crate::codes::{Stat, State};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 
 /// Reasons that are told one by one; the rest is told together, so that the report stays short.
 const REASONS_TOLD: usize = 20;
@@ -36,13 +35,13 @@ pub fn report(ledger: &Ledger) -> Value {
             ("lost", Stat::ChunksLost),
         ]),
         "bytes": counts(&[("raw", Stat::BytesRaw), ("shards", Stat::BytesShards), ("sent", Stat::BytesSent)]),
-        "losses": losses(ledger.losses()),
+        "losses": losses(&ledger.losses()),
         "events_dropped": ledger.notices.events.dropped(),
     })
 }
 
-fn losses(by_reason: BTreeMap<String, Loss>) -> Vec<Value> {
-    let mut losses: Vec<(String, Loss)> = by_reason.into_iter().collect();
+fn losses(by_reason: &Losses) -> Vec<Value> {
+    let mut losses: Vec<(String, Loss)> = by_reason.iter().map(|(reason, loss)| (reason.into(), loss)).collect();
     losses.sort_by_key(|(_, loss)| std::cmp::Reverse(loss.frames));
     if losses.len() > REASONS_TOLD {
         let rest = losses.split_off(REASONS_TOLD);

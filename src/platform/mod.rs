@@ -22,6 +22,6 @@ pub fn replace_file(path: &Path, contents: &[u8]) -> io::Result<()> {
     file.write_all(contents)?;
     file.sync_all()?;
     drop(file);
-    std::fs::rename(&next, path)?;
+    rename(&next, path)?;
     path.parent().map_or(Ok(()), sync_folder)
 }

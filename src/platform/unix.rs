@@ -61,17 +61,33 @@ fn pin_module() {
 /// Runs `start` with every signal blocked, so that the threads it starts never run a handler of the host's and never die
 /// of SIGPIPE.
 pub fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
-    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
-    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: sigfillset initializes `all`; pthread_sigmask initializes `before`; both only touch this thread's mask.
-    unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+    let _blocked = BlockedSignals::new();
+    start()
+}
+
+/// This thread's signals are blocked until it is dropped, also by a panic.
+struct BlockedSignals {
+    before: libc::sigset_t,
+}
+
+impl BlockedSignals {
+    fn new() -> BlockedSignals {
+        let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+        let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: sigfillset initializes `all`; pthread_sigmask initializes `before`; both only touch this thread's mask.
+        unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+            BlockedSignals { before: before.assume_init() }
+        }
     }
-    let started = start();
-    // SAFETY: `before` was filled above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
-    started
+}
+
+impl Drop for BlockedSignals {
+    fn drop(&mut self) {
+        // SAFETY: `before` is the mask that this thread had.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, std::ptr::null_mut()) };
+    }
 }
 
 /// How a file is opened that only its owner may read. `write` also creates it.
@@ -89,6 +105,11 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
 /// Makes the names in a folder survive a power cut.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+/// Writes all of it at a place in a file.
+pub fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
 }
 
 /// Renames; here it is done at once.
@@ -152,8 +173,14 @@ impl FileLock {
     /// Takes the lock, or says `None` when somebody else, here or elsewhere, has it.
     pub fn take(path: &Path) -> io::Result<Option<FileLock>> {
         let file = private_file(true).open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(FileLock { entry: LockEntry::enter(file.as_raw_fd()), file })),
+        // Entered before it is locked, so that no child is forked with a lock that it does not know.
+        let entry = LockEntry::enter(file.as_raw_fd());
+        let locked = file.try_lock();
+        if locked.is_err() {
+            entry.descriptor.store(-1, Ordering::Relaxed);
+        }
+        match locked {
+            Ok(()) => Ok(Some(FileLock { file, entry })),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error)) => Err(error),
         }
@@ -167,6 +194,8 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
+        // Not by closing alone: a child that was forked just now may have a copy of the descriptor.
+        let _ = self.file.unlock();
         self.entry.descriptor.store(-1, Ordering::Relaxed);
     }
 }

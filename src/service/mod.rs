@@ -146,6 +146,11 @@ impl Service {
         })
     }
 
+    /// Its address.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.api
             .request(method, format!("{}{path}", self.endpoint))

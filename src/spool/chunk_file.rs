@@ -7,7 +7,7 @@ use crate::platform;
 use crate::shard::{self, FramePlace};
 use crate::stamps::ChunkStamps;
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// The open chunk of a stream.
@@ -54,16 +54,13 @@ impl ChunkFile {
         })
     }
 
-    /// Appends a frame in one write. `buffer` holds room for the frame's record, then the compressed frame.
-    /// On failure the file is as it was before.
+    /// Appends a frame in one write. `buffer` holds room for the frame's record, then the compressed frame. After a failure it
+    /// is tried again at the same place.
     pub fn append(&mut self, mut record: FrameRecord, buffer: &mut [u8]) -> io::Result<()> {
         let (place, frame) = buffer.split_at_mut(FrameRecord::SIZE);
         record.bytes = u32::try_from(frame.len()).map_err(io::Error::other)?;
         place.copy_from_slice(&record.to_bytes(frame));
-        if let Err(error) = self.file.write_all(buffer) {
-            self.cut_back();
-            return Err(error);
-        }
+        platform::write_all_at(&self.file, buffer, self.bytes)?;
         let bytes = u64::from(record.bytes);
         self.frames.push(FramePlace { offset: self.bytes + FrameRecord::SIZE as u64, bytes });
         self.bytes += FrameRecord::SIZE as u64 + bytes;
@@ -72,12 +69,6 @@ impl ChunkFile {
             None => self.stamps = Some(ChunkStamps::begin(self.head.stamped, record.stamp_ns, self.head.fps)),
         }
         Ok(())
-    }
-
-    /// After a write that failed half-way. Should this fail too, the torn end is still found by the frames' crcs.
-    fn cut_back(&mut self) {
-        let _ = self.file.set_len(self.bytes);
-        let _ = self.file.seek(SeekFrom::Start(self.bytes));
     }
 
     /// What all its frames have in common.
@@ -117,13 +108,12 @@ impl ChunkFile {
         };
         let mut tail = seal.to_bytes().to_vec();
         tail.extend_from_slice(&shard::index(&self.frames));
-        if let Err(error) = self.file.write_all(&tail) {
-            self.cut_back();
-            return Err(error);
-        }
+        platform::write_all_at(&self.file, &tail, self.bytes)?;
+        // Nothing may follow the index, such as the end of a longer write that failed.
+        self.file.set_len(self.bytes + tail.len() as u64)?;
         let path = layout::shard(&self.folder, self.head.chunk, seal.frames);
-        let file = self.file.try_clone().and_then(|file| platform::rename(&self.path, &path).map(|()| file));
-        let file = file.inspect_err(|_| self.cut_back())?;
+        let file = self.file.try_clone()?;
+        platform::rename(&self.path, &path)?;
         Ok(SealedFile { file, bytes: self.bytes + tail.len() as u64, added: tail.len() as u64, seal })
     }
 

@@ -10,7 +10,7 @@ use super::sync::{Job, SyncQueue};
 use crate::clock::ClockOffset;
 use crate::codes::Code;
 use crate::error::{Error, Result};
-use crate::ledger::{Loss, Notices};
+use crate::ledger::{Loss, Losses, Notices};
 use crate::log::Level;
 use crate::options::{Endpoint, Options};
 use crate::platform::{self, FileLock};
@@ -143,9 +143,13 @@ impl Folder {
         manifest.write(&self.path.join(layout::MANIFEST))
     }
 
-    /// The stream exists at the service.
-    pub fn set_created(&self, data_id: &str) -> io::Result<()> {
-        self.update(|manifest| manifest.data_id = Some(data_id.into()))
+    /// The stream exists at the service. A recording without an endpoint is bound to it from now on, and not before: the
+    /// address might be wrong.
+    pub fn set_created(&self, endpoint: &str, data_id: &str) -> io::Result<()> {
+        self.update(|manifest| {
+            manifest.endpoint = endpoint.into();
+            manifest.data_id = Some(data_id.into());
+        })
     }
 
     /// Its links are made or given up.
@@ -259,11 +263,18 @@ impl Folder {
     }
 
     /// The chunk cannot be delivered: it is kept beside the spool, with the reason.
+    /// Fails when it cannot be moved there: then it waits on where it is. Once moved, `lost` closes the matter.
     pub fn set_aside(&self, chunk: &SealedChunk, reason: &str) -> io::Result<()> {
-        let moved = move_aside(&self.root, &self.local_id(), &self.file_of(chunk), reason);
+        match move_aside(&self.root, &self.local_id(), &self.file_of(chunk), reason) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()), // Somebody else removed it.
+            moved => moved,
+        }
+    }
+
+    /// The chunk is lost or set aside, and counted: nobody needs to wait for it any more.
+    pub fn lost(&self, chunk: &SealedChunk, reason: &str) {
         let _ = self.note_loss(reason, Loss { frames: chunk.frames.into(), chunks: 1 });
         self.settled(chunk);
-        moved
     }
 
     fn settled(&self, chunk: &SealedChunk) {
@@ -275,17 +286,21 @@ impl Folder {
 
     /// Keeps a loss for the final report of whatever process makes it.
     pub fn note_loss(&self, reason: &str, loss: Loss) -> io::Result<()> {
-        self.update(|manifest| {
-            let grouped = manifest.losses.entry(reason.into()).or_default();
-            grouped.frames += loss.frames;
-            grouped.chunks += loss.chunks;
-        })
+        self.update(|manifest| manifest.losses.add(reason, loss))
     }
 
     /// Everything is done: only the final report stays.
     pub fn finish(&self, report: &serde_json::Value) -> io::Result<()> {
+        if self.holds_frames()? {
+            return Err(io::Error::other("frames are still in it, which the next process takes up"));
+        }
         platform::replace_file(&self.root.report(&self.local_id()), &serde_json::to_vec_pretty(report)?)?;
         self.discard()
+    }
+
+    /// Whether a file of a chunk is there.
+    fn holds_frames(&self) -> io::Result<bool> {
+        Ok(fs::read_dir(&self.path)?.flatten().any(|entry| FileName::parse(&entry.file_name().to_string_lossy()).is_some()))
     }
 
     /// Removes the folder.
@@ -323,7 +338,7 @@ pub struct TakenUp {
     /// Frames found.
     pub frames: u64,
     /// Losses that earlier processes noted.
-    pub losses: BTreeMap<String, Loss>,
+    pub losses: Losses,
     /// What is to be told of files that could not be used.
     pub remarks: Vec<String>,
 }
@@ -392,7 +407,7 @@ fn take_up(
     let manifest = Manifest::read(&manifest_path)?;
     let ours = manifest.endpoint == endpoint.as_str() || (adopt && manifest.endpoint == "none");
     if !ours {
-        return Ok(None);
+        return Err(io::Error::other(format!("it belongs to {}", manifest.endpoint)));
     }
     let lock_path = path.join(layout::LOCK);
     let Some(lock) = FileLock::take(&lock_path)? else {
@@ -402,15 +417,11 @@ fn take_up(
         return Ok(None); // Finished by its owner between the look and the lock.
     }
     // Read again under the lock: its owner may have written it meanwhile.
-    let mut manifest = Manifest::read(&manifest_path)?;
+    let manifest = Manifest::read(&manifest_path)?;
     let named = path.file_name().and_then(|name| name.to_str()) == Some(manifest.local_id.as_str());
     let stream = Uuid::parse_str(&manifest.local_id).ok().filter(|_| named);
     let stream =
         *stream.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its manifest is of another folder"))?.as_bytes();
-    if manifest.endpoint != endpoint.as_str() {
-        manifest.endpoint = endpoint.as_str().into();
-        manifest.write(&manifest_path)?;
-    }
     let losses = manifest.losses.clone();
     let folder = Folder::new(root, path.into(), stream, manifest, lock, notices.clone(), sync.clone());
     let mut taken = TakenUp { folder: Arc::new(folder), frames: 0, losses, remarks: Vec::new() };
@@ -440,10 +451,12 @@ impl TakenUp {
                         }
                     }
                     Ok(Recovered::Empty) => fs::remove_file(&path)?,
-                    Err(error) => self.put_aside(&path, &error.to_string()),
+                    Err(error) if is_damage(&error) => self.put_aside(&path, &error.to_string())?,
+                    // The disk, not the file: the folder stays as it is for another time.
+                    Err(error) => return Err(error),
                 },
                 None if name == layout::LOCK || name == layout::MANIFEST || name.ends_with(".next") => {}
-                None => self.put_aside(&path, "not a file of this library"),
+                None => self.put_aside(&path, "not a file of this library")?,
             }
         }
         platform::sync_folder(folder.path())?;
@@ -456,13 +469,11 @@ impl TakenUp {
     }
 
     /// A file that is not what it should be: kept beside the spool, and told. How many frames it held nobody knows.
-    fn put_aside(&mut self, path: &Path, reason: &str) {
+    fn put_aside(&mut self, path: &Path, reason: &str) -> io::Result<()> {
+        move_aside(&self.folder.root, &self.folder.local_id(), path, reason)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let remark = match move_aside(&self.folder.root, &self.folder.local_id(), path, reason) {
-            Ok(()) => format!("{name} set aside: {reason}"),
-            Err(error) => format!("{name} cannot be used ({reason}) and cannot be set aside: {error}"),
-        };
-        self.remarks.push(remark);
+        self.remarks.push(format!("{name} set aside: {reason}"));
+        Ok(())
     }
 }
 
@@ -471,8 +482,14 @@ fn move_aside(root: &Root, local_id: &str, file: &Path, reason: &str) -> io::Res
     let folder = root.set_aside(local_id);
     platform::create_private_folder(&folder)?;
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    platform::replace_file(&folder.join(format!("{name}.reason.txt")), reason.as_bytes())?;
     platform::rename(file, &folder.join(&name))?;
-    // Kept from now on for the retention time.
-    fs::File::open(folder.join(&name)).and_then(|file| file.set_modified(std::time::SystemTime::now()))
+    // The file is safe now; that the words fit on the disk too, and that its time says since when it lies here, is a help only.
+    let _ = platform::replace_file(&folder.join(format!("{name}.reason.txt")), reason.as_bytes());
+    let _ = fs::File::open(folder.join(&name)).and_then(|file| file.set_modified(std::time::SystemTime::now()));
+    Ok(())
+}
+
+/// Whether an error tells of what is in a file, and not of the disk.
+fn is_damage(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }

@@ -1,10 +1,9 @@
 //! What a stream is, as its folder tells the next process. No secrets: the key is never written down.
 
-use crate::ledger::Loss;
+use crate::ledger::Losses;
 use crate::options::Options;
 use crate::platform;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -30,7 +29,7 @@ pub struct Manifest {
     pub linked: bool,
     /// What was lost or set aside so far, by reason.
     #[serde(default)]
-    pub losses: BTreeMap<String, Loss>,
+    pub losses: Losses,
 }
 
 /// What the service is told of a stream.
@@ -73,7 +72,7 @@ impl Manifest {
             stream: StreamFacts::new(options),
             data_id: None,
             linked: false,
-            losses: BTreeMap::new(),
+            losses: Losses::default(),
         }
     }
 

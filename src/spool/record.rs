@@ -79,6 +79,11 @@ impl Head {
         writer.sealed()
     }
 
+    /// Bytes of a frame, 8 bits a pixel.
+    pub fn frame_bytes(&self) -> usize {
+        self.width as usize * self.height as usize
+    }
+
     /// The record, if these are its bytes.
     pub fn from_bytes(bytes: &[u8; Self::SIZE]) -> io::Result<Head> {
         let mut reader = Reader::checked(bytes, HEAD_MAGIC)?;

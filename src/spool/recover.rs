@@ -4,7 +4,7 @@
 use super::chunk_file::{ChunkFile, SealedFile};
 use super::record::{FrameRecord, Head, Seal};
 use crate::platform;
-use crate::shard::{self, FramePlace};
+use crate::shard::{self, FrameCompressor, FramePlace};
 use crate::stamps::ChunkStamps;
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
@@ -20,7 +20,7 @@ pub enum Recovered {
 
 /// Seals a part-filled chunk of a dead process. Killed itself, it can be run again.
 pub fn part(folder: &Path, path: &Path, stream: &[u8; 16]) -> io::Result<Recovered> {
-    let mut file = platform::private_file(true).open(path)?;
+    let file = platform::private_file(true).open(path)?;
     let length = file.metadata()?.len();
     if length < Head::SIZE as u64 {
         return Ok(Recovered::Empty); // Killed between creating the file and its head.
@@ -29,12 +29,16 @@ pub fn part(folder: &Path, path: &Path, stream: &[u8; 16]) -> io::Result<Recover
     if walk.head.stream != *stream {
         return Err(foreign());
     }
+    let torn = length - walk.end;
+    // A kill tears one frame at most. More than that is damage, behind which whole frames may lie: nothing is cut off then.
+    if torn > FrameRecord::SIZE as u64 + FrameCompressor::bound(walk.head.frame_bytes()) as u64 {
+        return Err(damaged(&format!("behind {} whole frames lie {torn} bytes that are none", walk.frames.len())));
+    }
     let Some(stamps) = walk.stamps else { return Ok(Recovered::Empty) };
     file.set_len(walk.end)?;
-    file.seek(SeekFrom::Start(walk.end))?;
     let mut chunk = ChunkFile::recovered(file, folder, path.into(), walk.head, stamps, walk.frames, walk.end);
     // Without a clock: an offset measured now says nothing about then.
-    Ok(Recovered::Sealed(chunk.seal(None)?, length.saturating_sub(walk.end)))
+    Ok(Recovered::Sealed(chunk.seal(None)?, torn))
 }
 
 /// What a sealed chunk is, from its head and its seal.

@@ -105,7 +105,7 @@ impl Courier {
     }
 
     fn keep_created(&self, data_id: &str) {
-        if let Err(error) = self.folder.set_created(data_id) {
+        if let Err(error) = self.folder.set_created(self.service.endpoint(), data_id) {
             self.say(Level::Error, || format!("the data id {data_id} could not be written to the spool: {error}"));
         }
         self.ledger.set_data_id(data_id);

@@ -216,13 +216,17 @@ impl Deliveries<'_> {
     /// Not delivered, and not to be: kept beside the spool, counted and told.
     fn set_aside(&mut self, chunk: &SealedChunk, reason: &str) {
         let courier = self.courier;
+        if let Err(error) = courier.folder.set_aside(chunk, reason) {
+            courier.say(Level::Error, || format!("chunk {} cannot be set aside: {error}", chunk.chunk));
+            let tries = self.tries.entry(chunk.order).or_default();
+            tries.not_before = Some(Instant::now() + tries.backoff.next(None));
+            return;
+        }
         self.tries.remove(&chunk.order);
         courier.ledger.frames_lost(reason, Loss { frames: chunk.frames.into(), chunks: 1 });
-        let mut text = format!("chunk {} set aside, {} frames: {reason}", chunk.chunk, chunk.frames);
-        if let Err(error) = courier.folder.set_aside(chunk, reason) {
-            text.push_str(&format!(" (its file could not be moved: {error})"));
-        }
+        let text = format!("chunk {} set aside, {} frames: {reason}", chunk.chunk, chunk.frames);
         courier.ledger.notices.tell(codes::Event::ChunkSetAside, chunk.chunk as i64, text);
+        courier.folder.lost(chunk, reason); // Last: it lets those go who wait for the chunk.
     }
 }
 

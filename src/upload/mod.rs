@@ -187,10 +187,10 @@ pub fn account_for(taken: &TakenUp, ledger: &Ledger) {
     ledger.enter(Phase::Finalizing);
     ledger.frames_accepted(taken.frames as i64, 0);
     ledger.add(Stat::ChunksSealed, taken.folder.waiting() as i64);
-    for (reason, loss) in &taken.losses {
+    for (reason, loss) in taken.losses.iter() {
         ledger.frames_accepted(loss.frames as i64, 0);
         ledger.add(Stat::ChunksSealed, loss.chunks as i64);
-        ledger.frames_lost(reason, *loss);
+        ledger.frames_lost(reason, loss);
     }
     for remark in &taken.remarks {
         notices.log.say(Level::Error, || format!("{}: {remark}", ledger.local_id));
