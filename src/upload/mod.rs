@@ -83,6 +83,7 @@ impl Courier {
             let pause = match &trouble {
                 Trouble::Refused { .. } | Trouble::Unknown(_) => {
                     // It has every chunk that it would take; a stream that is gone or ended already needs no end.
+                    self.ledger.notices.note_failure(&trouble.to_error());
                     self.ledger.notices.tell(
                         codes::Event::Refused,
                         trouble.status().into(),
