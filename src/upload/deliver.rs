@@ -192,7 +192,6 @@ impl Deliveries<'_> {
 
     fn failed(&mut self, chunk: &SealedChunk, began: Instant, trouble: &UploadTrouble) {
         let courier = self.courier;
-        courier.say(Level::Notice, || format!("chunk {} is tried again: {trouble}", chunk.chunk));
         let asked = match trouble {
             UploadTrouble::Presign(refused @ (Trouble::Refused { .. } | Trouble::Unknown(_))) => {
                 self.gate.succeeded(); // The service answers.
@@ -209,6 +208,7 @@ impl Deliveries<'_> {
             }
             UploadTrouble::File(_) => None,
         };
+        courier.say(Level::Notice, || format!("chunk {} is tried again: {trouble}", chunk.chunk));
         let tries = self.tries.entry(chunk.order).or_default();
         tries.not_before = Some(Instant::now() + tries.backoff.next(asked));
         self.gate.failed(began, |backoff| backoff.next(asked));
