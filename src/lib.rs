@@ -11,6 +11,7 @@ mod error;
 mod ledger;
 mod log;
 pub mod options;
+mod panics;
 mod platform;
 mod service;
 mod shard;

@@ -10,7 +10,7 @@ use std::ffi::{CString, c_char, c_void};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
 use std::thread::ThreadId;
@@ -129,6 +129,7 @@ fn tidy(message: &str) -> String {
 /// The writing thread's other end, held by the engine.
 pub struct Logger {
     writer: SyncSender<Job>,
+    stopping: Arc<AtomicBool>,
     files: Mutex<Vec<Weak<RotatingFile>>>,
 }
 
@@ -136,7 +137,9 @@ impl Logger {
     /// The logger, and what its thread has to run.
     pub fn new() -> (Logger, impl FnOnce() + Send + 'static) {
         let (writer, jobs) = sync_channel(WAITING);
-        (Logger { writer, files: Mutex::default() }, move || write_all(&jobs))
+        let stopping = Arc::new(AtomicBool::new(false));
+        let told = stopping.clone();
+        (Logger { writer, stopping, files: Mutex::default() }, move || write_all(&jobs, &told))
     }
 
     /// A stream's way to the log. A log file that cannot be opened is left out; the reason is returned beside.
@@ -173,14 +176,17 @@ impl Logger {
         Ok(file)
     }
 
-    /// Lets the thread write what waits, and end.
+    /// Lets the thread write what waits, and end. Does not wait for it: it may be inside the host's function.
     pub fn stop(&self) {
-        let _ = self.writer.send(Job::Stop);
+        self.stopping.store(true, Ordering::Release);
+        let _ = self.writer.try_send(Job::Stop); // If there is no place for it, the thread sees `stopping` after the next job.
     }
 }
 
-fn write_all(jobs: &Receiver<Job>) {
-    while let Ok(Job::Write(log, level, message)) = jobs.recv() {
+fn write_all(jobs: &Receiver<Job>, stopping: &AtomicBool) {
+    let next = || if stopping.load(Ordering::Acquire) { jobs.try_recv().ok() } else { jobs.recv().ok() };
+    while let Some(job) = next() {
+        let Job::Write(log, level, message) = job else { continue };
         let left_out = log.left_out.swap(0, Ordering::Relaxed);
         if left_out > 0 {
             write_one(&log, Level::Notice, &format!("{left_out} messages left out: they came faster than they could be written"));

@@ -54,7 +54,8 @@ impl Bell {
         }
     }
 
-    /// Looks until `look` finds something or the time is over. `look` must not ring this bell.
+    /// Looks until `look` finds something or the time is over. `look` must not ring this bell, and nobody may ring it who holds a
+    /// lock that a `look` takes.
     pub fn wait_until<T>(&self, deadline: Deadline, mut look: impl FnMut() -> Option<T>) -> Option<T> {
         if let Some(found) = look() {
             return Some(found);

@@ -398,7 +398,7 @@ fn keeps_its_frames(service: &Receiver, workshop: &Workshop, stream: &Stream, st
 #[test]
 fn a_data_id_that_would_lead_elsewhere_is_not_used() {
     let workshop = Workshop::new();
-    let stub = Stub::start(|_| json!("../x").to_string());
+    let stub = Stub::start(|_| (200, json!("../x").to_string()));
     let stream = Stream::open(&stub_options(&stub, &workshop));
     stream.push_counted(0, 20);
     stream.wait_until("it is asked again", |_| stub.asked().len() > 1);
@@ -413,8 +413,8 @@ fn a_presigned_url_in_plain_http_beyond_this_computer_is_not_used() {
     let workshop = Workshop::new();
     // An address that is reserved for documentation: nobody is there.
     let stub = Stub::start(|request| match request {
-        "POST /rheed/stream/" => json!("an-id").to_string(),
-        _ => json!([{ "url": "http://203.0.113.7/shard?signature=1" }]).to_string(),
+        "POST /rheed/stream/" => (200, json!("an-id").to_string()),
+        _ => (200, json!([{ "url": "http://203.0.113.7/shard?signature=1" }]).to_string()),
     });
     let stream = Stream::open(&stub_options(&stub, &workshop));
     stream.push_counted(0, 20);

@@ -6,9 +6,9 @@
 use crate::codes::Code;
 use crate::engine::{self, Session};
 use crate::error::{Error, Result};
+use crate::panics;
 use crate::wait::Deadline;
 use std::ffi::{CStr, c_char, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub fn enter(body: impl FnOnce() -> Result<Code>) -> i32 {
     if crate::platform::is_forked_child() {
         return Code::EForked as i32;
     }
-    match catch_unwind(AssertUnwindSafe(body)) {
+    match panics::contained(body) {
         Ok(Ok(code)) => code as i32,
         Ok(Err(error)) => error.code as i32,
         Err(_) => Code::EInternal as i32,
@@ -28,7 +28,8 @@ pub fn enter(body: impl FnOnce() -> Result<Code>) -> i32 {
 pub fn on_stream(handle: u64, body: impl FnOnce(&Arc<Session>) -> Result<Code>) -> i32 {
     enter(|| {
         let session = engine::find(handle).ok_or(Error::plain(Code::EHandle, "the handle is not open", [0; 4]))?;
-        body(&session).inspect_err(|error| session.note_failure(error))
+        let internal = |what| Err(Error::new(Code::EInternal, format!("an error inside the library: {what}")));
+        panics::contained(|| body(&session)).unwrap_or_else(internal).inspect_err(|error| session.note_failure(error))
     })
 }
 

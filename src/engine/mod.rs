@@ -13,12 +13,15 @@ use crate::codes::{Code, Stat};
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, Phase};
 use crate::log::{self, Callback, Logger};
+use crate::panics;
 use crate::platform;
 use crate::spool::{Folder, Root, Syncer};
+use crate::upload;
 use crate::wait::Deadline;
 use parking_lot::Mutex;
 use registry::REGISTRY;
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -28,8 +31,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The running engine, from the first init until shutdown.
 static ENGINE: Mutex<Option<Arc<Engine>>> = Mutex::new(None);
-/// Held by the one that shuts down.
-static SHUTTING_DOWN: Mutex<()> = Mutex::new(());
+/// Held by the one that shuts down: engines that had not ended when the time for it was over.
+static LEAVING: Mutex<Vec<Arc<Engine>>> = Mutex::new(Vec::new());
 
 const DISK_LOOK: Duration = Duration::from_secs(1);
 /// In disk looks: other processes share the spool.
@@ -63,6 +66,7 @@ impl Engine {
             return Ok(running.clone());
         }
         platform::prepare_process();
+        panics::silence();
         install_crypto();
         let started = Engine::start()
             .map_err(|error| Error::new(Code::EInternal, format!("the library cannot start its threads: {error}")))?;
@@ -76,6 +80,7 @@ impl Engine {
                 .worker_threads(2)
                 .max_blocking_threads(16)
                 .thread_name("rheed-net")
+                .on_thread_start(panics::contain_thread)
                 .enable_all()
                 .build()
         })?;
@@ -105,13 +110,23 @@ impl Engine {
 
     /// The spool folder, shared by all who use it.
     fn root(&self, path: &Path, create: bool, retention: Duration) -> Result<Arc<Root>> {
+        Root::prepare(path, create)?;
+        let known = |roots: &Vec<(Weak<Root>, Duration)>| {
+            roots.iter().filter_map(|(root, _)| root.upgrade()).find(|known| known.path() == path)
+        };
+        if let Some(known) = known(&self.roots.lock()) {
+            return Ok(known);
+        }
+        // Not under the lock: a slow disk must not hold up those who look after the others.
+        let root = Root::open(path)?;
         let mut roots = self.roots.lock();
         roots.retain(|(root, _)| root.strong_count() > 0);
-        let root = Root::open(path, create)?;
-        if let Some(known) = roots.iter().filter_map(|(root, _)| root.upgrade()).find(|known| known.path() == root.path()) {
+        if let Some(known) = known(&roots) {
             return Ok(known);
         }
         roots.push((Arc::downgrade(&root), retention));
+        drop(roots);
+        self.tasks.spawn(remove_old(root.clone(), retention));
         Ok(root)
     }
 
@@ -128,7 +143,14 @@ impl Engine {
     }
 
     /// Runs a courier, or what stands for one, and keeps track of its stream.
-    fn carry(&self, ledger: &Arc<Ledger>, folder: &Arc<Folder>, courier: impl Future<Output = ()> + Send + 'static) {
+    /// Should it fail inside, `fault` closes the stream.
+    fn carry(
+        &self,
+        ledger: &Arc<Ledger>,
+        folder: &Arc<Folder>,
+        courier: impl Future<Output = ()> + Send + 'static,
+        fault: impl FnOnce(&str) + Send + 'static,
+    ) {
         let mut carried = self.carried.lock();
         carried.retain(|(ledger, _)| ledger.strong_count() > 0);
         carried.push((Arc::downgrade(ledger), Arc::downgrade(folder)));
@@ -139,17 +161,22 @@ impl Engine {
         let outcome = self.outcome.clone();
         let courier = self.tasks.spawn(courier);
         self.tasks.spawn(async move {
-            let ended = courier.await;
-            if ended.is_err_and(|error| error.is_panic()) {
-                if ledger.enter(Phase::Fault) {
-                    let text = "an internal error in the uploads: the stream is closed, its spool is kept";
-                    ledger.notices.tell(crate::codes::Event::Fault, 0, text);
-                }
-                folder.release();
+            if let Err(error) = courier.await
+                && error.is_panic()
+            {
+                fault(&format!("an error inside the uploads: {}", panics::message(&*error.into_panic())));
+                // Not before the encoder is done: whoever takes the folder up then would seal the chunk under its hands.
+                upload::let_go(&folder).await;
             }
             outcome.note(&ledger);
             drop(running);
         });
+    }
+
+    /// The stream folders that this process holds.
+    fn held_folders(&self) -> HashSet<PathBuf> {
+        let folders: Vec<Arc<Folder>> = self.carried.lock().iter().filter_map(|(_, folder)| folder.upgrade()).collect();
+        folders.iter().filter(|folder| !folder.is_released()).map(|folder| folder.path().into()).collect()
     }
 
     /// Folders of streams that were aborted are let go as soon as their encoders are done: then they can be taken up.
@@ -167,8 +194,6 @@ impl Engine {
     }
 
     fn shut_down(&self, deadline: Deadline) -> Result<Code> {
-        self.closed.store(true, Ordering::Release);
-        self.cancel.cancel();
         let ledgers: Vec<Arc<Ledger>> = self.carried.lock().iter().filter_map(|(ledger, _)| ledger.upgrade()).collect();
         for ledger in ledgers.iter().filter(|ledger| !ledger.is_over()) {
             ledger.enter(Phase::Aborted);
@@ -190,6 +215,13 @@ impl Engine {
         } else {
             Code::Ok
         })
+    }
+}
+
+impl Engine {
+    /// Whether nothing of it runs any more, at the latest then.
+    fn has_ended(&self, deadline: Deadline) -> bool {
+        self.encoders.wait(deadline) && self.couriers.wait(deadline) && self.writers.wait(deadline)
     }
 }
 
@@ -225,7 +257,7 @@ async fn keep_house(engine: Weak<Engine>) {
                 if look % SPOOL_LOOK == SPOOL_LOOK - 1 {
                     root.measure_spool();
                 }
-                if look % RETENTION_LOOK == 0 {
+                if look % RETENTION_LOOK == RETENTION_LOOK - 1 {
                     root.remove_old(retention);
                 }
             })
@@ -233,6 +265,11 @@ async fn keep_house(engine: Weak<Engine>) {
         }
         tokio::time::sleep(DISK_LOOK).await;
     }
+}
+
+/// At the beginning too: many programs do not run for an hour.
+async fn remove_old(root: Arc<Root>, retention: Duration) {
+    let _ = tokio::task::spawn_blocking(move || root.remove_old(retention)).await;
 }
 
 /// The library's TLS: chosen here, since more than one could be linked into a program.
@@ -263,15 +300,24 @@ pub fn shutdown(deadline: Deadline) -> Result<Code> {
         return Err(Error::argument("rheed_shutdown inside a log callback would wait for itself: call it from another thread"));
     }
     let one_at_a_time = match deadline.left() {
-        None => Some(SHUTTING_DOWN.lock()),
-        Some(left) => SHUTTING_DOWN.try_lock_for(left),
+        None => Some(LEAVING.lock()),
+        Some(left) => LEAVING.try_lock_for(left),
     };
-    if one_at_a_time.is_none() {
-        return Ok(Code::WPending);
+    let Some(mut leaving) = one_at_a_time else { return Ok(Code::WPending) };
+    let Some(engine) = ENGINE.lock().take() else {
+        leaving.retain(|engine| !engine.has_ended(deadline));
+        return Ok(if leaving.is_empty() { Code::Ok } else { Code::WPending });
+    };
+    // Before the look at the registry: what is registered after it finds the engine closed.
+    engine.closed.store(true, Ordering::Release);
+    engine.cancel.cancel();
+    for session in REGISTRY.all().iter().filter(|session| session.cancel.is_cancelled()) {
+        session.abort(); // This engine's, or aborted anyway; another engine may be running already.
     }
-    let Some(engine) = ENGINE.lock().take() else { return Ok(Code::Ok) };
-    for session in REGISTRY.all() {
-        session.abort();
+    let ended = engine.shut_down(deadline);
+    leaving.retain(|engine| !engine.has_ended(deadline));
+    if !engine.has_ended(deadline) {
+        leaving.push(engine);
     }
-    engine.shut_down(deadline)
+    if leaving.is_empty() { ended } else { Ok(Code::WPending) }
 }

@@ -3,15 +3,15 @@
 use super::registry::REGISTRY;
 use super::{Engine, Session};
 use crate::clock::ReferenceClock;
-use crate::codes::Code;
+use crate::codes::{self, Code};
 use crate::error::{Error, Result};
-use crate::ledger::{Connection, Ledger, Notices};
+use crate::ledger::{Connection, Ledger, Notices, Phase};
 use crate::log::Level;
 use crate::options::{Endpoint, Options};
 use crate::service::{Service, keep_measuring};
-use crate::spool::{Bounds, Folder, Root, take_up_all};
+use crate::spool::{Bounds, Folder, Root, Skipped, take_up_all};
 use crate::stream::{Stream, Works};
-use crate::upload::{Courier, FirstAnswer, Waited, account_for, first_answer, keep_in_spool, note_no_answer};
+use crate::upload::{Courier, FirstAnswer, Waited, account_for, first_answer, keep_in_spool, note_no_answer, tell_taken_up};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -95,6 +95,8 @@ impl Engine {
         let clock = way.map(|way| way.clock.clone()).unwrap_or_default();
         let works = Arc::new(Works::new(options, ledger.clone(), folder.clone(), clock));
         let (stream, encode) = Stream::open(works)?;
+        let faulty = stream.clone();
+        let fault = move |what: &str| faulty.fault(what);
         let cancel = self.cancel.child_token();
         let session = Arc::new(Session::live(stream, root.clone(), bounds, cancel.clone()));
 
@@ -103,14 +105,14 @@ impl Engine {
             .map_err(|error| Error::new(Code::EInternal, format!("the encoder's thread cannot be started: {error}")))?;
         let said = match way {
             None => {
-                self.carry(&ledger, &folder, keep_in_spool(folder.clone(), ledger.clone(), cancel));
+                self.carry(&ledger, &folder, keep_in_spool(folder.clone(), ledger.clone(), cancel), fault);
                 String::new()
             }
             Some(way) => {
                 let (answering, awaiting) = first_answer();
                 let mut courier = way.courier(&folder, &ledger, cancel);
                 courier.first_answer = Some(answering);
-                self.carry(&ledger, &folder, courier.run());
+                self.carry(&ledger, &folder, courier.run(), fault);
                 remark(awaiting.wait(patience), patience, &ledger, &folder).inspect_err(|_| session.abort())?
             }
         };
@@ -158,28 +160,44 @@ impl Engine {
     }
 
     fn take_up_now(&self, session: &Session, way: Option<&Way>, endpoint: &Endpoint, adopt: bool, cancel: &CancellationToken) {
-        let notices = &session.notices;
+        // A live stream's owner is told that something was taken up, and no more: its events and errors are the stream's own.
+        let owner = &session.notices;
+        let notices = if adopt { owner.clone() } else { Arc::new(Notices::new(owner.log.clone())) };
         take_up_all(
             &session.root,
             endpoint,
             adopt,
-            notices,
+            &self.held_folders(),
+            &notices,
             &self.syncer.queue(),
             |taken| {
                 let folder = &taken.folder;
                 let name = folder.facts().stream_name;
                 let ledger = Arc::new(Ledger::new(&folder.local_id(), &name, Connection::Connecting, notices.clone()));
-                session.add_ledger(ledger.clone());
                 account_for(&taken, &ledger);
+                session.add_ledger(ledger.clone());
+                tell_taken_up(&taken, &ledger, owner);
+                let fault = {
+                    let ledger = ledger.clone();
+                    move |what: &str| {
+                        ledger.enter(Phase::Fault);
+                        ledger.notices.tell(codes::Event::Fault, 0, format!("{what}: its spool is kept"));
+                    }
+                };
                 match way {
-                    Some(way) => self.carry(&ledger, folder, way.courier(folder, &ledger, cancel.clone()).run()),
+                    Some(way) => self.carry(&ledger, folder, way.courier(folder, &ledger, cancel.clone()).run(), fault),
                     // Whole chunks of what was left, and no more: a resume with an endpoint sends them.
-                    None => self.carry(&ledger, folder, keep_in_spool(folder.clone(), ledger.clone(), cancel.clone())),
+                    None => {
+                        let kept = keep_in_spool(folder.clone(), ledger.clone(), cancel.clone());
+                        self.carry(&ledger, folder, kept, fault);
+                    }
                 }
             },
-            |folder, reason| {
-                notices.log.say(Level::Notice, || format!("{folder} is not taken up: {reason}"));
-                session.add_skipped(folder, reason);
+            |folder, skipped| {
+                if matches!(skipped, Skipped::Unusable(_)) {
+                    owner.log.say(Level::Error, || format!("{folder} is not taken up: {skipped}"));
+                }
+                session.add_skipped(folder, skipped);
             },
         );
         session.all_taken_up();

@@ -4,7 +4,7 @@ use crate::codes::{Code, Health, Stat, State, Text};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Event, Ledger, Notices, Phase};
 use crate::options::Endpoint;
-use crate::spool::{Bounds, Root};
+use crate::spool::{Bounds, Root, Skipped};
 use crate::stream::Stream;
 use crate::wait::Deadline;
 use parking_lot::Mutex;
@@ -41,8 +41,10 @@ enum Kind {
 #[derive(Default)]
 struct Resumption {
     ledgers: Mutex<Vec<Arc<Ledger>>>,
-    /// Folders that could not be taken up, with the reason.
+    /// Folders that were not taken up, with the reason.
     skipped: Mutex<Vec<(String, String)>>,
+    /// One of them should have been, but could not: its frames are still there.
+    incomplete: AtomicBool,
     /// The whole spool was looked through.
     complete: AtomicBool,
     aborted: AtomicBool,
@@ -91,17 +93,20 @@ impl Session {
     /// What was taken up joins the account.
     pub fn add_ledger(&self, ledger: Arc<Ledger>) {
         if let Kind::Resumed(resumption) = &self.kind {
+            resumption.ledgers.lock().push(ledger.clone());
             if resumption.aborted.load(Ordering::Acquire) {
                 ledger.enter(Phase::Aborted);
             }
-            resumption.ledgers.lock().push(ledger);
         }
     }
 
-    /// A folder that could not be taken up.
-    pub fn add_skipped(&self, folder: &str, reason: String) {
+    /// A folder that was not taken up.
+    pub fn add_skipped(&self, folder: &str, skipped: &Skipped) {
         if let Kind::Resumed(resumption) = &self.kind {
-            resumption.skipped.lock().push((folder.into(), reason));
+            resumption.skipped.lock().push((folder.into(), skipped.to_string()));
+            if matches!(skipped, Skipped::Unusable(_)) {
+                resumption.incomplete.store(true, Ordering::Release);
+            }
         }
     }
 
@@ -163,7 +168,11 @@ impl Session {
     pub fn flush(&self, deadline: Deadline) -> Result<Code> {
         let stream = match &self.kind {
             Kind::Live(stream) => stream,
-            Kind::Resumed(_) => return self.wait(deadline, || self.phase() == Phase::Finalized),
+            Kind::Resumed(resumption) => {
+                let done = self.wait(deadline, || self.phase() == Phase::Finalized)?;
+                let incomplete = resumption.incomplete.load(Ordering::Acquire);
+                return Ok(if incomplete { Code::WPending } else { done });
+            }
         };
         let folder = &stream.works().folder;
         let stays = stream.works().options.endpoint == Endpoint::None;
@@ -190,7 +199,8 @@ impl Session {
             Kind::Live(stream) => stream.abort(),
             Kind::Resumed(resumption) if self.phase() < Phase::Finalized => {
                 resumption.aborted.store(true, Ordering::Release);
-                for ledger in resumption.ledgers.lock().iter().filter(|ledger| !ledger.is_over()) {
+                // Not under the lock: whoever is woken by this looks at the ledgers, too.
+                for ledger in self.ledgers().iter().filter(|ledger| !ledger.is_over()) {
                     ledger.enter(Phase::Aborted);
                 }
             }

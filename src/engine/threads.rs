@@ -1,5 +1,6 @@
 //! Threads and tasks that are counted, so that one can wait until they have ended.
 
+use crate::panics;
 use crate::platform;
 use crate::wait::{Bell, Deadline};
 use std::io;
@@ -38,6 +39,7 @@ impl Gauge {
         let running = self.enter();
         let thread = platform::with_signals_blocked(|| {
             std::thread::Builder::new().name(name.into()).spawn(move || {
+                panics::contain_thread();
                 body();
                 drop(running);
             })

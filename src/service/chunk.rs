@@ -95,7 +95,7 @@ impl Service {
             .timeout(self.request_timeout + Duration::from_millis(bytes / 100))
             .body(body);
         let shown = format!("PUT chunk {}", facts.chunk);
-        self.send(&shown, request).await.map(|_| ()).map_err(UploadTrouble::Put)
+        self.send(&shown, request).await.map(|_| ()).map_err(|trouble| UploadTrouble::Put(of_storage(trouble)))
     }
 
     async fn presign(&self, facts: &ChunkFacts) -> Answer<reqwest::Url> {
@@ -111,6 +111,14 @@ impl Service {
             words: "an answer without a URL that may be used".into(),
             after: None,
         })
+    }
+}
+
+/// A presigned URL bears no key and is good for one upload: what it refuses, it refuses for now (403: it has expired).
+fn of_storage(trouble: Trouble) -> Trouble {
+    match trouble {
+        Trouble::Auth { status, words } | Trouble::Refused { status, words } => Trouble::Later { status, words, after: None },
+        other => other,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::log::Level;
 use crate::options::{Endpoint, Options};
 use crate::platform::{self, FileLock};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -344,15 +344,16 @@ pub struct TakenUp {
 }
 
 /// Takes up every folder of the spool that belongs to the endpoint and to nobody alive. `adopt` takes up what was recorded
-/// with `endpoint = none` as well. What cannot be taken up is named in `skipped`.
+/// with `endpoint = none` as well. What is not taken up is named in `skipped`; `held` are this process's own.
 pub fn take_up_all(
     root: &Arc<Root>,
     endpoint: &Endpoint,
     adopt: bool,
+    held: &HashSet<PathBuf>,
     notices: &Arc<Notices>,
     sync: &SyncQueue,
     mut found: impl FnMut(TakenUp),
-    mut skipped: impl FnMut(&str, String),
+    mut skipped: impl FnMut(&str, &Skipped),
 ) {
     let mut folders: Vec<PathBuf> =
         fs::read_dir(root.streams()).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
@@ -365,11 +366,15 @@ pub fn take_up_all(
                 remove_unborn(&path);
                 continue;
             }
+            if held.contains(&path) {
+                skipped(&name, &Skipped::InUse); // Not looked at again: aborted meanwhile, it is to stay where it is.
+                continue;
+            }
             match take_up(root, &path, endpoint, adopt, notices, sync) {
                 Ok(Some(taken)) => found(taken),
                 Ok(None) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && round < BUSY_ROUNDS => busy.push(path),
-                Err(error) => skipped(&name, error.to_string()),
+                Err(Skipped::InUse) if round < BUSY_ROUNDS => busy.push(path),
+                Err(reason) => skipped(&name, &reason),
             }
         }
         if busy.is_empty() {
@@ -383,6 +388,43 @@ pub fn take_up_all(
 /// A fork of a process that died lets its locks go as soon as it runs: folders that are in use are looked at again.
 const BUSY_ROUNDS: u32 = 4;
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why a folder was not taken up.
+#[derive(Debug)]
+pub enum Skipped {
+    /// It is recorded under this endpoint.
+    Elsewhere(String),
+    /// It belongs to somebody alive.
+    InUse,
+    /// It could not be read or finished.
+    Unusable(io::Error),
+}
+
+impl From<io::Error> for Skipped {
+    fn from(error: io::Error) -> Skipped {
+        Skipped::Unusable(error)
+    }
+}
+
+impl std::fmt::Display for Skipped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Skipped::Elsewhere(endpoint) => write!(f, "it belongs to endpoint {endpoint}"),
+            Skipped::InUse => f.write_str("it is in use"),
+            Skipped::Unusable(error) => error.fmt(f),
+        }
+    }
+}
+
+/// A folder whose owner died while removing it: only its lock is left.
+fn remove_remains(path: &Path) {
+    let lock = path.join(layout::LOCK);
+    let only_lock = fs::read_dir(path).is_ok_and(|entries| entries.flatten().all(|entry| entry.file_name() == layout::LOCK));
+    if only_lock && lock.exists() && matches!(FileLock::take(&lock), Ok(Some(_))) {
+        let _ = fs::remove_file(&lock);
+        let _ = fs::remove_dir(path);
+    }
+}
 
 /// A folder whose maker died before it was complete. One that is being made is locked, or has no lock file yet.
 fn remove_unborn(path: &Path) {
@@ -399,19 +441,20 @@ fn take_up(
     adopt: bool,
     notices: &Arc<Notices>,
     sync: &SyncQueue,
-) -> io::Result<Option<TakenUp>> {
+) -> std::result::Result<Option<TakenUp>, Skipped> {
     let manifest_path = path.join(layout::MANIFEST);
-    if !manifest_path.exists() && !path.join(layout::LOCK).exists() {
-        return Ok(None); // Being removed, or not of this library.
+    if !manifest_path.exists() {
+        remove_remains(path);
+        return Ok(None);
     }
     let manifest = Manifest::read(&manifest_path)?;
     let ours = manifest.endpoint == endpoint.as_str() || (adopt && manifest.endpoint == "none");
     if !ours {
-        return Err(io::Error::other(format!("it belongs to {}", manifest.endpoint)));
+        return Err(Skipped::Elsewhere(manifest.endpoint));
     }
     let lock_path = path.join(layout::LOCK);
     let Some(lock) = FileLock::take(&lock_path)? else {
-        return Err(io::Error::new(io::ErrorKind::WouldBlock, "in use"));
+        return Err(Skipped::InUse);
     };
     if !platform::is_still_at(lock.file(), &lock_path) || !manifest_path.exists() {
         return Ok(None); // Finished by its owner between the look and the lock.

@@ -39,7 +39,8 @@ mod tests {
     #[test]
     fn retention_removes_what_is_old_and_set_aside_and_nothing_else() {
         let path = std::env::temp_dir().join(format!("rheed-retention-{}", uuid::Uuid::now_v7()));
-        let root = Root::open(&path, true).unwrap();
+        Root::prepare(&path, true).unwrap();
+        let root = Root::open(&path).unwrap();
         let old = SystemTime::now() - Duration::from_secs(100);
         let put = |name: &str, time: SystemTime| {
             let file = path.join(name);

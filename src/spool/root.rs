@@ -49,20 +49,21 @@ pub struct Root {
 }
 
 impl Root {
-    /// Opens a spool folder, making it when `create`.
-    pub fn open(path: &Path, create: bool) -> Result<Arc<Root>> {
-        let failed = |error: io::Error| {
-            let code = if platform::is_disk_full(&error) { Code::EDiskFull } else { Code::ESpool };
-            Error::new(code, format!("spool_dir {}: {error}", path.display()))
-        };
+    /// Makes a spool's folders when `create`; else they have to be there.
+    pub fn prepare(path: &Path, create: bool) -> Result<()> {
         if create {
             for folder in [layout::STREAMS, layout::SET_ASIDE, layout::REPORTS] {
-                platform::create_private_folder(&path.join(folder)).map_err(failed)?;
+                platform::create_private_folder(&path.join(folder)).map_err(|error| failed(path, &error))?;
             }
         } else if !path.join(layout::STREAMS).is_dir() {
             let message = format!("spool_dir {}: no spool is there", path.display());
             return Err(Error::new(Code::ENotFound, message));
         }
+        Ok(())
+    }
+
+    /// Opens a spool whose folders are there, and counts what is in it.
+    pub fn open(path: &Path) -> Result<Arc<Root>> {
         let root = Root {
             path: path.into(),
             used: AtomicI64::new(0),
@@ -70,7 +71,7 @@ impl Root {
             free: AtomicI64::new(i64::MAX),
             failing: AtomicBool::new(false),
         };
-        root.measure_disk().map_err(failed)?;
+        root.measure_disk().map_err(|error| failed(path, &error))?;
         root.measure_spool();
         Ok(Arc::new(root))
     }
@@ -109,7 +110,10 @@ impl Root {
 
     /// Bytes that may still be promised.
     pub fn room(&self, bounds: &Bounds) -> i64 {
-        let promised = self.promised.load(Ordering::Relaxed);
+        self.room_beside(bounds, self.promised.load(Ordering::Relaxed))
+    }
+
+    fn room_beside(&self, bounds: &Bounds, promised: i64) -> i64 {
         let in_spool = bounds.max_bytes.saturating_sub(self.used.load(Ordering::Relaxed)).saturating_sub(promised);
         let on_disk = self.free.load(Ordering::Relaxed).saturating_sub(bounds.min_free_bytes).saturating_sub(promised);
         in_spool.min(on_disk)
@@ -117,13 +121,8 @@ impl Root {
 
     /// Promises room, if there is so much.
     pub fn promise(&self, bytes: i64, bounds: &Bounds) -> bool {
-        self.promised.fetch_add(bytes, Ordering::Relaxed);
-        // The room now is without these bytes: when it is below zero they were too many.
-        if self.failing.load(Ordering::Relaxed) || self.room(bounds) < 0 {
-            self.release(bytes);
-            return false;
-        }
-        true
+        let room = |promised: &i64| self.room_beside(bounds, *promised) >= bytes && !self.is_failing();
+        self.promised.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| room(&now).then_some(now + bytes)).is_ok()
     }
 
     /// Promises room that was part of a promise given back just before.
@@ -154,6 +153,16 @@ impl Root {
         !self.failing.swap(true, Ordering::Relaxed)
     }
 
+    /// Whether the last write failed.
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    /// Whoever tried to write gives it up: others have to find out for themselves.
+    pub fn write_given_up(&self) {
+        self.failing.store(false, Ordering::Relaxed);
+    }
+
     /// Bytes of all that waits in the spool.
     pub fn used(&self) -> i64 {
         self.used.load(Ordering::Relaxed).max(0)
@@ -180,6 +189,11 @@ impl Root {
     }
 }
 
+fn failed(path: &Path, error: &io::Error) -> Error {
+    let code = if platform::is_disk_full(error) { Code::EDiskFull } else { Code::ESpool };
+    Error::new(code, format!("spool_dir {}: {error}", path.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,7 +201,8 @@ mod tests {
     #[test]
     fn room_is_promised_up_to_the_bound_and_no_further() {
         let path = std::env::temp_dir().join(format!("rheed-root-{}", uuid::Uuid::now_v7()));
-        let root = Root::open(&path, true).unwrap();
+        Root::prepare(&path, true).unwrap();
+        let root = Root::open(&path).unwrap();
         let bounds = Bounds { max_bytes: 1000, min_free_bytes: 0 };
         assert!(root.promise(600, &bounds));
         assert!(!root.promise(500, &bounds));
@@ -201,6 +216,6 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_no_spool_is_not_resumed() {
-        assert_eq!(Root::open(&std::env::temp_dir().join("rheed-none"), false).err().unwrap().code, Code::ENotFound);
+        assert_eq!(Root::prepare(&std::env::temp_dir().join("rheed-none"), false).err().unwrap().code, Code::ENotFound);
     }
 }

@@ -41,7 +41,13 @@ impl Syncer {
 }
 
 fn sync_all(jobs: &Receiver<Job>) {
-    while let Ok(Job::Sync(file, folder)) = jobs.recv() {
+    let mut stopped = false;
+    // What was sent before the end is still done.
+    while let Some(job) = if stopped { jobs.try_recv().ok() } else { jobs.recv().ok() } {
+        let Job::Sync(file, folder) = job else {
+            stopped = true;
+            continue;
+        };
         // A chunk that was confirmed meanwhile is gone: then there is nothing to keep.
         let synced = file.sync_all().and_then(|()| platform::sync_folder(folder.path()));
         folder.synced(synced.err());

@@ -5,16 +5,14 @@
 use super::Works;
 use super::intake::{Filled, Intake};
 use super::push_chunk::ChunkDesk;
-use crate::codes::{self, Stat};
 use crate::ledger::{Loss, Phase};
 use crate::log::Level;
 use crate::shard::FrameCompressor;
-use crate::spool::{ChunkFile, FrameRecord, SealedFile};
-use crate::stamps::ChunkStamps;
+use crate::spool::{ChunkFile, FrameRecord};
 use crate::wait::Deadline;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The service gives up on streams that are silent for long: a chunk is closed after this time however few frames it has.
@@ -34,6 +32,10 @@ pub struct Encoder {
     buffer: Vec<u8>,
     open: Option<OpenChunk>,
     next_chunk: u64,
+    /// What is promised to the frame that is being encoded; 0 = none is. Looked at when the encoder has failed.
+    in_hand: Arc<AtomicI64>,
+    /// Frames lost for a reason, told together.
+    lost: Option<(String, u64)>,
 }
 
 struct OpenChunk {
@@ -45,9 +47,9 @@ struct OpenChunk {
 
 impl Encoder {
     /// For a stream's thread.
-    pub fn new(works: Arc<Works>, intake: Arc<Intake>, desk: Arc<ChunkDesk>) -> io::Result<Encoder> {
+    pub fn new(works: Arc<Works>, intake: Arc<Intake>, desk: Arc<ChunkDesk>, in_hand: Arc<AtomicI64>) -> io::Result<Encoder> {
         let compressor = FrameCompressor::new(works.options.compression_level)?;
-        Ok(Encoder { works, intake, desk, compressor, buffer: Vec::new(), open: None, next_chunk: 0 })
+        Ok(Encoder { works, intake, desk, compressor, buffer: Vec::new(), open: None, next_chunk: 0, in_hand, lost: None })
     }
 
     /// Until nothing more is taken and every frame is in a sealed chunk.
@@ -65,6 +67,7 @@ impl Encoder {
         self.seal();
         // Whole chunks are encoded on their callers' threads: those that were begun are finished.
         self.works.ledger.notices.bell.wait_until(Deadline::never(), || self.desk.is_drained().then_some(()));
+        self.tell_lost();
         self.intake.drop_slots();
         self.works.folder.close();
     }
@@ -89,7 +92,7 @@ impl Encoder {
 
     fn encode(&mut self, frame: Filled) {
         let works = self.works.clone();
-        works.ledger.add(Stat::QueueFrames, -1);
+        self.in_hand.store(frame.promised, Ordering::Relaxed);
         if self.open.as_ref().is_some_and(|open| {
             let head = open.file.head();
             (head.width, head.height) != (frame.width, frame.height) || open.opened.elapsed() >= LONGEST_CHUNK
@@ -97,6 +100,7 @@ impl Encoder {
             self.seal();
         }
         let appended = self.append(&frame);
+        self.in_hand.store(0, Ordering::Relaxed);
         works.folder.root().release(frame.promised);
         let Filled { slot, id, width, height, .. } = frame;
         let frame_bytes = u64::from(width) * u64::from(height);
@@ -107,7 +111,7 @@ impl Encoder {
                 .notices
                 .log
                 .say(Level::Detail, || format!("frame {id}: {width} x {height} to {} bytes", self.buffer.len())),
-            Err(reason) => works.lose_frames(&reason, Loss { frames: 1, chunks: 0 }),
+            Err(reason) => self.lose(reason),
         }
         let full = self.open.as_ref().is_some_and(|open| {
             let frames = open.file.frames();
@@ -145,6 +149,23 @@ impl Encoder {
         open.promised = for_seal;
         works.note_spool_rate(open.file.bytes(), open.file.frames());
         Ok(())
+    }
+
+    /// A frame is lost. An aborted stream on a bad disk loses many, which are one loss.
+    fn lose(&mut self, reason: String) {
+        match &mut self.lost {
+            Some((known, frames)) if *known == reason => *frames += 1,
+            _ => {
+                self.tell_lost();
+                self.lost = Some((reason, 1));
+            }
+        }
+    }
+
+    fn tell_lost(&mut self) {
+        if let Some((reason, frames)) = self.lost.take() {
+            self.works.lose_frames(&reason, Loss { frames, chunks: 0 });
+        }
     }
 
     /// Closes the open chunk, if there is one.
@@ -186,44 +207,10 @@ fn patiently<T>(works: &Works, mut attempt: impl FnMut() -> io::Result<T>) -> Re
             works.tell_disk_low(format!("the spool cannot be written: {error}"));
         }
         if works.ledger.phase() >= Phase::Aborted {
+            works.folder.root().write_given_up();
             return Err(format!("the spool could not be written: {error}"));
         }
         let aborted = || (works.ledger.phase() >= Phase::Aborted).then_some(());
         works.ledger.notices.bell.wait_until(Deadline::after(DISK_PAUSE), aborted);
-    }
-}
-
-impl Works {
-    /// A chunk is a shard now: it is counted, judged, and waits to be uploaded.
-    pub fn chunk_sealed(&self, chunk: &ChunkFile, sealed: &SealedFile) {
-        let ledger = &self.ledger;
-        let index = chunk.head().chunk;
-        ledger
-            .notices
-            .log
-            .say(Level::Chunk, || format!("chunk {index} sealed: {} frames, {} bytes", sealed.seal.frames, sealed.bytes));
-        if let Some(stamps) = chunk.stamps() {
-            self.judge_stamps(index, stamps);
-        }
-        ledger.add(Stat::BytesShards, sealed.bytes as i64);
-        ledger.add(Stat::ChunksSealed, 1);
-        self.folder.enqueue(index, sealed);
-    }
-
-    fn judge_stamps(&self, index: u64, stamps: &ChunkStamps) {
-        let ledger = &self.ledger;
-        let declared = self.options.fps;
-        if let Some(measured) = stamps.measured_fps() {
-            let milli = (measured * 1000.0).round() as i64;
-            ledger.set(Stat::FpsMilli, milli);
-            if stamps.stamped && (measured / declared - 1.0).abs() > 0.05 {
-                let text = format!("chunk {index}: {measured:.3} frames per second by their time stamps, but fps = {declared}");
-                ledger.notices.tell(codes::Event::RateOff, milli, text);
-            }
-        }
-        if stamps.stamped && stamps.odd > 0 {
-            let text = format!("chunk {index}: {} time stamps do not increase; fps = {declared} counts", stamps.odd);
-            ledger.notices.tell(codes::Event::StampsOdd, stamps.odd as i64, text);
-        }
     }
 }

@@ -9,7 +9,8 @@ use super::pixels::Geometry;
 use super::slots::{MOST_SLOTS, Pool, Slot};
 use crate::codes::{self, Code, Stat};
 use crate::error::{Error, Result};
-use crate::ledger::{Loss, Phase};
+use crate::ledger::Phase;
+use crate::options::Options;
 use crate::platform;
 use crate::shard::FrameCompressor;
 use crate::spool::{ChunkFile, FrameRecord, Head};
@@ -91,6 +92,8 @@ pub struct Intake {
     works: Arc<Works>,
     pool: RwLock<Option<Arc<Pool>>>,
     ready: ArrayQueue<Filled>,
+    /// Places of the queue that are taken or about to be: slots of several sizes together could be more than there are.
+    places: AtomicUsize,
     ids: Mutex<FrameIds>,
     way: AtomicU8,
     /// The thread that is inside `rheed_run`; 0 = none.
@@ -108,16 +111,19 @@ pub struct Intake {
 
 impl Intake {
     /// Open, without slots until a frame's size is known.
-    pub fn new(works: Arc<Works>) -> Intake {
+    pub fn new(works: Arc<Works>) -> Result<Intake> {
+        // Whether the memory can be had is better known now than at the first frame.
+        let probe = works.options.frame_bytes.max(1) as usize;
+        let pool = new_pool(probe, &works.options)?;
         let pool = (works.options.frame_bytes > 0).then(|| {
-            let pool = Arc::new(Pool::new(works.options.frame_bytes as usize, works.options.queue_bytes));
             pool.touch();
             pool
         });
-        Intake {
+        Ok(Intake {
             works,
             pool: RwLock::new(pool),
             ready: ArrayQueue::new(MOST_SLOTS),
+            places: AtomicUsize::new(0),
             ids: Mutex::default(),
             way: AtomicU8::new(0),
             runner: AtomicUsize::new(0),
@@ -128,7 +134,7 @@ impl Intake {
             encoder_sleeps: AtomicBool::new(false),
             burst_told: AtomicBool::new(false),
             stamps_told: AtomicBool::new(false),
-        }
+        })
     }
 
     /// Takes a frame, or says why not.
@@ -137,14 +143,14 @@ impl Intake {
         let ledger = &self.works.ledger;
         self.check_open()?;
         let way = if self.is_run_here() { Way::Run } else { Way::Frames };
+        // Noted for refused frames too: the camera did not lose them.
+        self.note_id(frame.frame_id);
         let (pixels, geometry) =
             self.claim(way).and_then(|()| self.check(frame)).inspect_err(|_| ledger.add(Stat::FramesRejected, 1))?;
-        self.note_id(frame.frame_id);
 
         let frame_bytes = geometry.frame_bytes();
         let promised = promised_for_frame(frame_bytes);
         if !self.works.folder.root().promise(promised, &self.works.bounds) {
-            ledger.frames_dropped(1);
             return Err(self.no_room());
         }
         let release = |error: Error| {
@@ -240,6 +246,7 @@ impl Intake {
         }
     }
 
+    /// Told by the encoder, once a chunk: a camera that loses every other frame must not flood its owner.
     fn note_id(&self, id: u64) {
         if id == codes::NO_FRAME_ID {
             return;
@@ -247,9 +254,6 @@ impl Intake {
         let missed = self.ids.lock().note(id);
         if missed != 0 {
             self.works.ledger.add(Stat::FramesMissed, missed);
-        }
-        if missed > 0 {
-            self.works.ledger.notices.tell(codes::Event::FramesMissed, missed, "the camera lost frames: a gap in its frame ids");
         }
     }
 
@@ -269,44 +273,54 @@ impl Intake {
     }
 
     fn no_room(&self) -> Error {
+        self.works.ledger.frames_dropped(1);
         self.works.tell_disk_low("the spool or its disk is full: frames are refused until there is room");
         Error::plain(Code::EDiskFull, "the spool or its disk is full (spool_max_bytes, spool_min_free_bytes)", [0; 4])
     }
 
     /// A slot for a frame of that size; waits for one where that was asked for.
     fn free_slot(&self, frame_bytes: usize) -> Result<Slot> {
-        let pool = self.pool(frame_bytes);
+        let pool = self.pool(frame_bytes)?;
         if let Some(slot) = pool.take() {
             return Ok(slot);
         }
         let ledger = &self.works.ledger;
         if self.works.options.block_when_full || self.is_run_here() {
+            let root = self.works.folder.root();
             let look = || match pool.take() {
                 Some(slot) => Some(Ok(slot)),
-                None => self.check_open().err().map(Err),
+                None if self.check_open().is_err() => Some(Err(self.why_closed())),
+                // Slots are waited for, a disk is not. Told below: nobody may ring while he looks.
+                None => root.is_failing().then_some(Err(Error::plain(Code::EDiskFull, "", [0; 4]))),
             };
-            return ledger.notices.bell.wait_until(Deadline::never(), look).unwrap_or_else(|| Err(self.why_closed()));
+            let slot = ledger.notices.bell.wait_until(Deadline::never(), look).unwrap_or_else(|| Err(self.why_closed()));
+            return slot.map_err(|error| if error.code == Code::EDiskFull { self.no_room() } else { error });
         }
+        Err(self.queue_full())
+    }
+
+    fn queue_full(&self) -> Error {
+        let ledger = &self.works.ledger;
         ledger.frames_dropped(1);
         if !self.burst_told.swap(true, Ordering::Relaxed) {
             let text = "no slot is free: frames come faster than they can be compressed and written";
             ledger.notices.tell(codes::Event::QueueFull, ledger.get(Stat::FramesDropped), text);
         }
-        Err(queue_full())
+        Error::plain(Code::EQueueFull, "no slot is free: the frame was not taken (queue_bytes)", [0; 4])
     }
 
     /// The slots for frames up to that size. New ones are made when a frame is larger than any before; those in use go when
     /// the encoder is done with them.
-    fn pool(&self, frame_bytes: usize) -> Arc<Pool> {
+    fn pool(&self, frame_bytes: usize) -> Result<Arc<Pool>> {
         let fits = |pool: &Arc<Pool>| pool.slot_bytes() >= frame_bytes;
         if let Some(pool) = self.pool.read().as_ref().filter(|pool| fits(pool)) {
-            return pool.clone();
+            return Ok(pool.clone());
         }
         let mut current = self.pool.write();
-        match current.as_ref().filter(|pool| fits(pool)) {
-            Some(pool) => pool.clone(),
-            None => current.insert(Arc::new(Pool::new(frame_bytes, self.works.options.queue_bytes))).clone(),
+        if let Some(pool) = current.as_ref().filter(|pool| fits(pool)) {
+            return Ok(pool.clone());
         }
+        Ok(current.insert(new_pool(frame_bytes, &self.works.options)?).clone())
     }
 
     /// Puts a filled slot into the queue, unless the gate was closed meanwhile.
@@ -314,8 +328,13 @@ impl Intake {
         let ledger = &self.works.ledger;
         let raw_bytes = filled.pixels().len() as i64;
         let incomplete = filled.flags & codes::Frame::Incomplete as u32 != 0;
+        if self.places.fetch_add(1, Ordering::AcqRel) >= MOST_SLOTS {
+            self.places.fetch_sub(1, Ordering::AcqRel);
+            return Err(self.queue_full());
+        }
         if self.gate.fetch_add(1, Ordering::AcqRel) & CLOSED != 0 {
             self.gate.fetch_sub(1, Ordering::AcqRel);
+            self.places.fetch_sub(1, Ordering::AcqRel);
             return Err(self.why_closed());
         }
         // Counted before the encoder can see it, so that nothing is confirmed that was not accepted.
@@ -326,12 +345,7 @@ impl Intake {
         }
         let queued = self.ready.push(filled);
         self.gate.fetch_sub(1, Ordering::AcqRel);
-        // The queue has as many places as there can be slots; only slots of several sizes together could be more.
-        if queued.is_err() {
-            ledger.add(Stat::QueueFrames, -1);
-            self.note_processed();
-            self.works.lose_frames("no place in the queue after the frame size changed", Loss { frames: 1, chunks: 0 });
-        }
+        assert!(queued.is_ok(), "a place in the queue was reserved");
         self.wake_encoder();
         Ok(())
     }
@@ -368,11 +382,15 @@ impl Intake {
 
     /// The next frame for the encoder.
     pub fn next(&self) -> Option<Filled> {
-        let next = self.ready.pop();
-        if next.is_none() && self.burst_told.load(Ordering::Relaxed) {
-            self.burst_told.store(false, Ordering::Relaxed);
-        }
-        next
+        let Some(next) = self.ready.pop() else {
+            if self.burst_told.load(Ordering::Relaxed) {
+                self.burst_told.store(false, Ordering::Relaxed);
+            }
+            return None;
+        };
+        self.places.fetch_sub(1, Ordering::AcqRel);
+        self.works.ledger.add(Stat::QueueFrames, -1);
+        Some(next)
     }
 
     /// Whether no frame is there.
@@ -435,8 +453,14 @@ fn this_thread() -> usize {
     HERE.with(|here| std::ptr::from_ref(here) as usize)
 }
 
-fn queue_full() -> Error {
-    Error::plain(Code::EQueueFull, "no slot is free: the frame was not taken (queue_bytes)", [0; 4])
+/// The slots that the options give to frames of a size.
+fn new_pool(frame_bytes: usize, options: &Options) -> Result<Arc<Pool>> {
+    let pool = Pool::new(frame_bytes, options.queue_bytes);
+    pool.map(Arc::new).ok_or(Error::plain(
+        Code::EOption,
+        "queue_bytes = {} is more memory than can be had: give less",
+        [options.queue_bytes, 0, 0, 0],
+    ))
 }
 
 /// What a frame may need in the spool at most: itself, its record and index entry, and a chunk of its own around it.

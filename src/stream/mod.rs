@@ -15,17 +15,20 @@ mod slots;
 pub use intake::Frame;
 
 use crate::clock::ReferenceClock;
-use crate::codes::{self, Code};
+use crate::codes::{self, Code, Stat};
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, Loss, Phase};
+use crate::log::Level;
 use crate::options::Options;
-use crate::spool::{Bounds, Folder};
+use crate::panics;
+use crate::spool::{Bounds, ChunkFile, Folder, SealedFile};
+use crate::stamps::ChunkStamps;
 use encoder::Encoder;
 use intake::Intake;
 use push_chunk::ChunkDesk;
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// The spool is low when it would be full after so long at the present rate.
 const LOW_SECONDS: i64 = 600;
@@ -61,13 +64,23 @@ pub struct Works {
     bounds: Bounds,
     odd_stamps: AtomicU64,
     disk_low_told: AtomicBool,
+    missed_told: AtomicI64,
 }
 
 impl Works {
     /// Of a new stream.
     pub fn new(options: Options, ledger: Arc<Ledger>, folder: Arc<Folder>, clock: Arc<ReferenceClock>) -> Works {
         let bounds = Bounds::new(&options);
-        Works { options, ledger, folder, clock, bounds, odd_stamps: AtomicU64::new(0), disk_low_told: AtomicBool::new(false) }
+        Works {
+            options,
+            ledger,
+            folder,
+            clock,
+            bounds,
+            odd_stamps: AtomicU64::new(0),
+            disk_low_told: AtomicBool::new(false),
+            missed_told: AtomicI64::new(0),
+        }
     }
 
     /// Bytes that may still go to the spool.
@@ -106,6 +119,53 @@ impl Works {
         }
     }
 
+    /// A chunk is a shard now: it is counted, judged, and waits to be uploaded.
+    fn chunk_sealed(&self, chunk: &ChunkFile, sealed: &SealedFile) {
+        let ledger = &self.ledger;
+        let index = chunk.head().chunk;
+        ledger
+            .notices
+            .log
+            .say(Level::Chunk, || format!("chunk {index} sealed: {} frames, {} bytes", sealed.seal.frames, sealed.bytes));
+        if let Some(stamps) = chunk.stamps() {
+            self.judge_stamps(index, stamps);
+        }
+        self.tell_missed();
+        ledger.add(Stat::BytesShards, sealed.bytes as i64);
+        ledger.add(Stat::ChunksSealed, 1);
+        self.folder.enqueue(index, sealed);
+    }
+
+    fn judge_stamps(&self, index: u64, stamps: &ChunkStamps) {
+        let ledger = &self.ledger;
+        let declared = self.options.fps;
+        if let Some(measured) = stamps.measured_fps() {
+            let milli = (measured * 1000.0).round() as i64;
+            ledger.set(Stat::FpsMilli, milli);
+            if stamps.stamped && (measured / declared - 1.0).abs() > 0.05 {
+                let text = format!("chunk {index}: {measured:.3} frames per second by their time stamps, but fps = {declared}");
+                ledger.notices.tell(codes::Event::RateOff, milli, text);
+            }
+        }
+        if stamps.stamped && stamps.odd > 0 {
+            let text = format!("chunk {index}: {} time stamps do not increase; fps = {declared} counts", stamps.odd);
+            ledger.notices.tell(codes::Event::StampsOdd, stamps.odd as i64, text);
+        }
+    }
+
+    /// Frames that the camera lost, told once a chunk.
+    fn tell_missed(&self) {
+        let missed = self.ledger.get(Stat::FramesMissed);
+        let new = missed - self.missed_told.swap(missed, Ordering::Relaxed);
+        if new > 0 {
+            self.ledger.notices.tell(
+                codes::Event::FramesMissed,
+                new,
+                format!("the camera lost {new} frames: gaps in its frame ids"),
+            );
+        }
+    }
+
     /// Frames that had been taken are lost: counted with the reason, told, and kept for the final report.
     fn lose_frames(&self, reason: &str, loss: Loss) {
         self.ledger.frames_lost(reason, loss);
@@ -115,29 +175,49 @@ impl Works {
 }
 
 /// A live stream, as its handle has it.
+#[derive(Clone)]
 pub struct Stream {
     works: Arc<Works>,
     intake: Arc<Intake>,
     desk: Arc<ChunkDesk>,
+    in_hand: Arc<AtomicI64>,
 }
 
 impl Stream {
     /// Opens the entrance. The second half of the answer is for a thread of its own.
     pub fn open(works: Arc<Works>) -> Result<(Stream, impl FnOnce() + Send + 'static)> {
-        let intake = Arc::new(Intake::new(works.clone()));
+        let intake = Arc::new(Intake::new(works.clone())?);
         let desk = Arc::new(ChunkDesk::default());
-        let encoder = Encoder::new(works.clone(), intake.clone(), desk.clone())
+        let in_hand = Arc::new(AtomicI64::new(0));
+        let encoder = Encoder::new(works.clone(), intake.clone(), desk.clone(), in_hand.clone())
             .map_err(|error| Error::new(Code::EInternal, format!("zstd cannot be set up: {error}")))?;
-        let stream = Stream { works, intake, desk };
-        let watched = Stream { works: stream.works.clone(), intake: stream.intake.clone(), desk: stream.desk.clone() };
+        let stream = Stream { works, intake, desk, in_hand };
+        let watched = stream.clone();
         Ok((stream, move || watched.encode(encoder)))
     }
 
     fn encode(self, encoder: Encoder) {
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| encoder.run()));
-        if ended.is_err() {
-            self.fault("an internal error in the encoder");
+        panics::contain_thread();
+        let Err(what) = panics::contained(|| encoder.run()) else { return };
+        self.fault(&format!("an error inside the encoder: {what}"));
+        // Nobody else will take them from the queue now.
+        let root = self.works.folder.root();
+        let in_hand = self.in_hand.load(Ordering::Relaxed);
+        root.release(in_hand);
+        let mut frames = u64::from(in_hand > 0);
+        while !self.intake.is_drained() {
+            match self.intake.next() {
+                Some(frame) => {
+                    root.release(frame.promised);
+                    frames += 1;
+                }
+                None => std::thread::yield_now(), // Somebody is just handing one over.
+            }
         }
+        if frames > 0 {
+            self.works.lose_frames(&what, Loss { frames, chunks: 0 });
+        }
+        self.works.folder.close();
     }
 
     /// Closed by an internal error. What is in the spool stays there for the next process.
@@ -147,14 +227,6 @@ impl Stream {
             ledger.notices.tell(codes::Event::Fault, 0, format!("{what}: the stream is closed, its spool is kept"));
         }
         self.close();
-        let mut frames = 0;
-        while self.intake.next().is_some() {
-            frames += 1;
-        }
-        if frames > 0 {
-            self.works.lose_frames(what, Loss { frames, chunks: 0 });
-        }
-        self.works.folder.close();
     }
 
     /// What its parts work with.

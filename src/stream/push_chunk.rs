@@ -126,6 +126,10 @@ impl ChunkDesk {
                 Ok(())
             }
             Err(error) => {
+                if matches!(error.code, Code::EDiskFull | Code::ESpool) {
+                    works.ledger.frames_dropped(chunk.count.into());
+                    works.tell_disk_low(error.to_string());
+                }
                 file.discard();
                 Err(error)
             }

@@ -4,7 +4,7 @@
 //! stay in the caches and the others are never touched. Taking and giving back never lock: a camera's thread must not wait
 //! for one that was put to sleep in the middle of it.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -39,17 +39,18 @@ unsafe impl Send for Pool {}
 unsafe impl Sync for Pool {}
 
 impl Pool {
-    /// As many slots of `slot_bytes` as fit in `most_bytes`, at least one. The memory is not touched yet.
-    pub fn new(slot_bytes: usize, most_bytes: u64) -> Pool {
-        let stride = slot_bytes.max(1).next_multiple_of(CACHE_LINE);
+    /// As many slots of `slot_bytes` as fit in `most_bytes`, at least one. The memory is not touched yet. `None` when it cannot be
+    /// had.
+    pub fn new(slot_bytes: usize, most_bytes: u64) -> Option<Pool> {
+        let stride = slot_bytes.max(1).checked_next_multiple_of(CACHE_LINE)?;
         let count = usize::try_from(most_bytes / stride as u64).unwrap_or(MOST_SLOTS).clamp(1, MOST_SLOTS);
-        let layout = Layout::from_size_align(stride * count + CACHE_LINE, ALIGNMENT).expect("the options bound the size");
+        let layout = Layout::from_size_align(stride.checked_mul(count)?.checked_add(CACHE_LINE)?, ALIGNMENT).ok()?;
         // SAFETY: the layout's size is not zero. Zeroed, so that a slot's bytes are initialized; the system does it lazily.
-        let Some(memory) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
+        let memory = NonNull::new(unsafe { alloc_zeroed(layout) })?;
         // SAFETY: less than a cache line further, for which there is room.
         let first = unsafe { memory.add(memory.align_offset(CACHE_LINE)) };
         let below = (0..count as u32).map(|index| AtomicU32::new(if index == 0 { NONE } else { index - 1 })).collect();
-        Pool { memory, layout, first, stride, slot_bytes, top: AtomicU64::new(count as u64 - 1), below }
+        Some(Pool { memory, layout, first, stride, slot_bytes, top: AtomicU64::new(count as u64 - 1), below })
     }
 
     /// Bytes of a slot.
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_pool_gives_each_slot_once_and_the_last_one_given_back_first() {
-        let pool = Arc::new(Pool::new(100, 390));
+        let pool = Arc::new(Pool::new(100, 390).unwrap());
         let mut slots: Vec<Slot> = std::iter::from_fn(|| pool.take()).collect();
         assert_eq!(slots.len(), 3);
         let last = slots.pop().unwrap().index;
@@ -149,7 +150,7 @@ mod tests {
 
     #[test]
     fn threads_never_share_a_slot() {
-        let pool = Arc::new(Pool::new(8, 8 * 64));
+        let pool = Arc::new(Pool::new(8, 8 * 64).unwrap());
         std::thread::scope(|scope| {
             for id in 1..=4u64 {
                 let pool = &pool;

@@ -4,7 +4,8 @@
 //! succeeds again, so that a service in trouble is not stormed by a long backlog.
 
 use super::Courier;
-use crate::codes::{self, Stat};
+use crate::codes::{self, Code, Stat};
+use crate::error::Error;
 use crate::ledger::Loss;
 use crate::log::Level;
 use crate::service::{Backoff, ChunkFacts, Service, Trouble, UploadTrouble};
@@ -180,10 +181,10 @@ impl Deliveries<'_> {
                 courier.ledger.chunk_confirmed(chunk.chunk, chunk.frames.into());
                 courier.folder.confirm(&chunk);
             }
-            Err(Failure::Damaged(what)) => self.set_aside(&chunk, &format!("damaged in the spool: {what}")),
-            Err(Failure::Missing) => self.set_aside(&chunk, "its file is missing from the spool"),
+            Err(Failure::Damaged(what)) => self.set_aside(&chunk, Code::ESpool, &format!("damaged in the spool: {what}")),
+            Err(Failure::Missing) => self.set_aside(&chunk, Code::ESpool, "its file is missing from the spool"),
             Err(Failure::Upload(UploadTrouble::File(error))) if error.kind() == ErrorKind::NotFound => {
-                self.set_aside(&chunk, "its file is missing from the spool");
+                self.set_aside(&chunk, Code::ESpool, "its file is missing from the spool");
             }
             Err(Failure::Upload(trouble)) => self.failed(&chunk, began, &trouble),
         }
@@ -191,11 +192,10 @@ impl Deliveries<'_> {
 
     fn failed(&mut self, chunk: &SealedChunk, began: Instant, trouble: &UploadTrouble) {
         let courier = self.courier;
-        courier.say(Level::Notice, || format!("chunk {} is tried again: {trouble}", chunk.chunk));
         let asked = match trouble {
             UploadTrouble::Presign(refused @ (Trouble::Refused { .. } | Trouble::Unknown(_))) => {
                 self.gate.succeeded(); // The service answers.
-                return self.set_aside(chunk, &refused.to_string());
+                return self.set_aside(chunk, Code::ERefused, &refused.to_string());
             }
             UploadTrouble::Presign(auth @ Trouble::Auth { .. }) => {
                 let pause = courier.refused(auth);
@@ -208,13 +208,14 @@ impl Deliveries<'_> {
             }
             UploadTrouble::File(_) => None,
         };
+        courier.say(Level::Notice, || format!("chunk {} is tried again: {trouble}", chunk.chunk));
         let tries = self.tries.entry(chunk.order).or_default();
         tries.not_before = Some(Instant::now() + tries.backoff.next(asked));
         self.gate.failed(began, |backoff| backoff.next(asked));
     }
 
     /// Not delivered, and not to be: kept beside the spool, counted and told.
-    fn set_aside(&mut self, chunk: &SealedChunk, reason: &str) {
+    fn set_aside(&mut self, chunk: &SealedChunk, code: Code, reason: &str) {
         let courier = self.courier;
         if let Err(error) = courier.folder.set_aside(chunk, reason) {
             courier.say(Level::Error, || format!("chunk {} cannot be set aside: {error}", chunk.chunk));
@@ -225,6 +226,7 @@ impl Deliveries<'_> {
         self.tries.remove(&chunk.order);
         courier.ledger.frames_lost(reason, Loss { frames: chunk.frames.into(), chunks: 1 });
         let text = format!("chunk {} set aside, {} frames: {reason}", chunk.chunk, chunk.frames);
+        courier.ledger.notices.note_failure(&Error::new(code, text.clone()));
         courier.ledger.notices.tell(codes::Event::ChunkSetAside, chunk.chunk as i64, text);
         courier.folder.lost(chunk, reason); // Last: it lets those go who wait for the chunk.
     }

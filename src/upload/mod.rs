@@ -11,7 +11,7 @@ pub use first_answer::{Answering, FirstAnswer, Waited, first_answer};
 
 use crate::clock::ReferenceClock;
 use crate::codes::{self, Stat};
-use crate::ledger::{Connection, Ledger, Phase, report};
+use crate::ledger::{Connection, Ledger, Notices, Phase, report};
 use crate::log::Level;
 use crate::service::{Backoff, Service, Trouble};
 use crate::spool::{Folder, TakenUp};
@@ -55,8 +55,7 @@ impl Courier {
         };
         self.first_answer = None; // Whoever waits for it learns that none will come.
         if !refused {
-            closed(&self.folder).await;
-            self.folder.release();
+            let_go(&self.folder).await;
         }
     }
 
@@ -66,6 +65,10 @@ impl Courier {
             return Ok(());
         };
         self.deliver(&data_id).await;
+        if self.ledger.phase() >= Phase::Aborted {
+            self.folder.release(); // Closed by a fault: what is still in the folder is for the next process.
+            return Ok(());
+        }
         self.end(&data_id).await;
         self.finish();
         Ok(())
@@ -83,6 +86,7 @@ impl Courier {
             let pause = match &trouble {
                 Trouble::Refused { .. } | Trouble::Unknown(_) => {
                     // It has every chunk that it would take; a stream that is gone or ended already needs no end.
+                    self.ledger.notices.note_failure(&trouble.to_error());
                     self.ledger.notices.tell(
                         codes::Event::Refused,
                         trouble.status().into(),
@@ -165,6 +169,12 @@ pub async fn keep_in_spool(folder: Arc<Folder>, ledger: Arc<Ledger>, cancel: Can
     }
 }
 
+/// Lets go of a stream's folder as soon as nobody writes to it any more.
+pub async fn let_go(folder: &Folder) {
+    closed(folder).await;
+    folder.release();
+}
+
 /// Until no chunk will follow.
 async fn closed(folder: &Folder) {
     while !folder.is_closed() {
@@ -175,7 +185,10 @@ async fn closed(folder: &Folder) {
 fn finalized(ledger: &Ledger) {
     let values = ledger.snapshot();
     let value = |stat: Stat| values[stat as usize];
-    let text = format!("finalized: {} frames confirmed, {} lost", value(Stat::FramesConfirmed), value(Stat::FramesLost));
+    let mut text = format!("finalized: {} frames confirmed, {} lost", value(Stat::FramesConfirmed), value(Stat::FramesLost));
+    if value(Stat::FramesPending) > 0 {
+        text.push_str(&format!(", {} kept in the spool", value(Stat::FramesPending)));
+    }
     ledger.notices.events.put(codes::Event::Finalized, value(Stat::FramesLost), text.clone().into());
     ledger.notices.log.say(Level::Notice, || text);
     ledger.enter(Phase::Finalized);
@@ -198,6 +211,10 @@ pub fn account_for(taken: &TakenUp, ledger: &Ledger) {
     if let Some((data_id, _)) = taken.folder.created() {
         ledger.set_data_id(&data_id);
     }
+}
+
+/// Tells the owner of a handle of it.
+pub fn tell_taken_up(taken: &TakenUp, ledger: &Ledger, notices: &Notices) {
     let text = format!("taken up from an earlier process: {} ({}), {} frames", ledger.name, ledger.local_id, taken.frames);
     notices.tell(codes::Event::TakenUp, taken.frames as i64, text);
 }

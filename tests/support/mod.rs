@@ -208,6 +208,23 @@ impl Running {
     }
 }
 
+/// Runs the calling test once more, in a process of its own, for what a whole process has once: its environment, its console.
+/// `None`: this is that process.
+pub fn run_alone(environment: &[(&str, &str)]) -> Option<Ended> {
+    const ALONE: &str = "RHEED_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return None;
+    }
+    let thread = std::thread::current();
+    let test = thread.name().expect("a test's thread bears its name");
+    let mut command = Command::new(std::env::current_exe().expect("a test knows where it lies"));
+    command.args(["--exact", test, "--nocapture"]).env(ALONE, "yes").envs(environment.iter().copied());
+    let output = command.output().expect("it can be run again");
+    let ended = Ended { status: output.status, out: text(output.stdout), err: text(output.stderr) }.well();
+    assert!(ended.out.contains("1 passed"), "{}", ended.out);
+    Some(ended)
+}
+
 /// Runs a tool that has to succeed.
 pub trait MustSucceed {
     /// Panics with the command and all it said unless it ends with 0; answers what it wrote to its standard output.

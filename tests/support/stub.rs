@@ -11,8 +11,8 @@ pub struct Stub {
 }
 
 impl Stub {
-    /// Answers each request, told as `POST /tags/`, with 200 and the text that is given for it.
-    pub fn start(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Stub {
+    /// Answers each request, told as `POST /tags/`, with the status and the text that are given for it.
+    pub fn start(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> Stub {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
         let url = format!("http://{}", listener.local_addr().expect("its port"));
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -36,7 +36,7 @@ impl Stub {
 }
 
 /// One request a connection, so that none waits for another.
-fn serve(mut line: TcpStream, noted: &Mutex<Vec<String>>, answer: &impl Fn(&str) -> String) -> std::io::Result<()> {
+fn serve(mut line: TcpStream, noted: &Mutex<Vec<String>>, answer: &impl Fn(&str) -> (u16, String)) -> std::io::Result<()> {
     let mut reader = BufReader::new(line.try_clone()?);
     let mut head = Vec::new();
     loop {
@@ -50,7 +50,7 @@ fn serve(mut line: TcpStream, noted: &Mutex<Vec<String>>, answer: &impl Fn(&str)
     let length = head.iter().find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
     std::io::copy(&mut reader.take(length.unwrap_or(0)), &mut std::io::sink())?;
     let request = head.first().map(|first| first.trim_end_matches(" HTTP/1.1").to_string()).unwrap_or_default();
-    let body = answer(&request);
+    let (status, body) = answer(&request);
     noted.lock().expect("no test panics while it notes").push(request);
-    write!(line, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    write!(line, "HTTP/1.1 {status} As Told\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }

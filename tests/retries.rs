@@ -1,0 +1,304 @@
+//! What goes wrong for a while is tried again until it is right; what is refused for good is set aside, and the rest goes on.
+#![cfg(feature = "receiver")]
+
+mod support;
+
+use rheed_stream::codes::{Code, Event, Health, Stat, State, Text};
+use rheed_stream::receiver::{Receiver, RequestRecord};
+use serde_json::Value;
+use std::collections::HashSet;
+use std::net::TcpListener;
+use support::Workshop;
+use support::host::{FRAME_BYTES, OK, Stream};
+use support::service::{self, with};
+
+/// Streams 50 frames to a service that fails as the rule says: all of them arrive, once, and the stream is ended once.
+#[track_caller]
+fn survives(rule: &str) -> Vec<RequestRecord> {
+    let workshop = Workshop::new();
+    let service = service::start_with(&workshop, |settings| settings.faults = rule.into());
+    let options = ["fps=10", "request_timeout_ms=300", "max_workers=2", "stream_name=survivor"];
+    let stream = Stream::open(&with(service::options(&service, &workshop), &options));
+    stream.push_counted(0, 50);
+    assert_eq!(stream.finalize(-1), OK, "{rule}");
+    assert!(service.faults_fired().iter().all(|(_, times)| *times > 0), "{:?}", service.faults_fired());
+    let kept = service::only_stream(&service);
+    assert_eq!((kept.chunks.len(), stream.stat(Stat::FramesConfirmed), stream.stat(Stat::FramesLost)), (3, 50, 0), "{rule}");
+    assert!(service::pixels(&kept) == service::counted(50), "{rule}");
+
+    // A URL is used once: whatever went wrong, the next attempt asks for another.
+    let urls: Vec<_> = service::puts(&service).into_iter().filter_map(|put| put.query).collect();
+    assert_eq!(urls.iter().collect::<HashSet<_>>().len(), urls.len(), "{rule}: {urls:?}");
+    service.requests()
+}
+
+/// Each rule on a service of its own, all at the same time: most of it is waiting.
+fn survive_each(rules: &[&str]) {
+    std::thread::scope(|scope| {
+        let all: Vec<_> = rules.iter().map(|rule| (rule, scope.spawn(|| survives(rule)))).collect();
+        for (rule, one) in all {
+            assert!(one.join().is_ok(), "{rule}");
+        }
+    });
+}
+
+#[test]
+fn an_upload_that_fails_in_any_way_is_tried_again() {
+    survive_each(&[
+        "put:status=500,times=1",
+        "put:status=503,times=3",
+        "put:status=429,times=1",
+        "put:status=408,times=1",
+        "put:status=400,body=request_timeout,times=1",
+        "put:status=403,times=1",
+        "put:status=422,times=1",
+        "put:cut=request,times=1",
+        "put:cut=100,times=1",
+        "put:cut=answer,times=1",
+        "put:hang=request,times=1",
+        "put:hang=answer,times=1",
+        "put:redirect=http://127.0.0.1:9/elsewhere,times=1",
+        "presign:url_ttl=0,times=2",
+    ]);
+}
+
+#[test]
+fn a_request_for_a_url_that_fails_in_any_way_is_made_again() {
+    survive_each(&[
+        "presign:status=500,times=1",
+        "presign:status=503,times=2",
+        "presign:status=429,times=1",
+        "presign:status=408,times=1",
+        "presign:status=400,body=request_timeout,times=1",
+        "presign:cut=request,times=1",
+        "presign:cut=answer,times=1",
+        "presign:hang=request,times=1",
+        "presign:hang=answer,times=1",
+        "presign:body=empty,times=1",
+        "presign:body=garbage,times=1",
+        "presign:body=null,times=1",
+        "presign:body=wrong,times=1",
+        "presign:body=half,times=1",
+        "presign:body=huge,times=1",
+    ]);
+}
+
+#[test]
+fn a_creation_that_fails_for_now_is_tried_again() {
+    survive_each(&["create:status=503,times=1", "create:status=429,times=1", "create:cut=request,times=1"]);
+}
+
+#[test]
+fn the_end_is_told_until_it_is_heard() {
+    survive_each(&["end:status=503,times=3", "end:cut=request,times=1", "end:cut=answer,times=1", "end:hang=request,times=1"]);
+}
+
+#[test]
+fn an_answer_to_the_end_need_not_be_json() {
+    for rule in ["end:body=garbage", "end:body=empty", "end:body=null"] {
+        let requests = survives(rule);
+        assert_eq!(requests.iter().filter(|request| request.path.ends_with("/end")).count(), 1, "{rule}");
+    }
+}
+
+/// The milliseconds between two consecutive tries, from head to head, as the service saw them.
+fn pause_ms(tries: &[RequestRecord]) -> f64 {
+    let [first, second, ..] = tries else { panic!("two tries are expected: {tries:?}") };
+    second.unix_ms - first.unix_ms
+}
+
+#[test]
+fn nothing_is_tried_sooner_than_the_service_asks() {
+    // Each rule, which requests it is about, and the least pause in milliseconds. Dates are told in whole seconds, and the
+    // record's clock may tick between head and answer.
+    type Picked = fn(&RequestRecord) -> bool;
+    let cases: [(&str, Picked, f64); 5] = [
+        ("presign:status=503,retry_after=2,times=1,chunk=0", |it| it.is_presign() && about_chunk_0(it), 2000.0),
+        ("presign:status=429,retry_after_date=2,times=1,chunk=0", |it| it.is_presign() && about_chunk_0(it), 1999.0),
+        ("put:status=503,retry_after=2,times=1,chunk=0", |it| it.is_put() && it.path.ends_with("/c/0/0/0"), 2000.0),
+        ("create:status=503,retry_after=2,times=1", |it| it.path == "/rheed/stream/", 2000.0),
+        ("end:status=503,retry_after_date=2,times=1", |it| it.path.ends_with("/end"), 1999.0),
+    ];
+    std::thread::scope(|scope| {
+        for (rule, picked, least_ms) in cases {
+            scope.spawn(move || {
+                let tries: Vec<_> = survives(rule).into_iter().filter(picked).collect();
+                assert!(pause_ms(&tries) >= least_ms, "{rule}: {} ms", pause_ms(&tries));
+            });
+        }
+    });
+}
+
+fn about_chunk_0(request: &RequestRecord) -> bool {
+    request.query.as_deref().is_some_and(|query| query.contains("c%2F0%2F"))
+}
+
+// ---- refused for good ----------------------------------------------------------------------------------------------
+
+#[test]
+fn a_chunk_that_the_service_refuses_is_set_aside_with_its_words_and_the_others_go_on() {
+    let workshop = Workshop::new();
+    let service = service::start_with(&workshop, |settings| settings.faults = "presign:status=422,chunk=1".into());
+    let stream = open(&service, &workshop, &["fps=10"]);
+    let local_id = stream.text(Text::LocalId);
+    stream.push_counted(0, 50);
+    assert_eq!(stream.finalize(-1), Code::WLoss as i32);
+
+    let told = stream.wait_for(Event::ChunkSetAside);
+    assert_eq!(told.value, 1);
+    assert!(told.text.contains("a fault on purpose") && told.text.contains("422"), "{told:?}");
+    assert_eq!(stream.wait_for(Event::Finalized).value, 20);
+    assert!(stream.text(Text::LastError).contains("a fault on purpose"), "{}", stream.text(Text::LastError));
+    let counts = [Stat::FramesConfirmed, Stat::FramesLost, Stat::ChunksConfirmed, Stat::ChunksLost, Stat::Health];
+    assert_eq!(counts.map(|stat| stream.stat(stat)), [30, 20, 2, 1, Health::Act as i64]);
+
+    let report: Value = serde_json::from_str(&stream.text(Text::Report)).expect("the report is JSON");
+    let [loss] = &report["losses"].as_array().expect("a list")[..] else { panic!("{report}") };
+    assert_eq!((&loss["frames"], &loss["chunks"]), (&20.into(), &1.into()));
+    let reason = loss["reason"].as_str().expect("a reason");
+    assert!(reason.contains("a fault on purpose"), "{reason}");
+
+    let aside = workshop.spool().join("set-aside").join(local_id);
+    assert_eq!(std::fs::read_to_string(aside.join("c0000000001-20.shard.reason.txt")).expect("the reason is kept"), reason);
+    assert!(aside.join("c0000000001-20.shard").is_file());
+
+    let kept = service::only_stream(&service);
+    assert_eq!(kept.chunks.iter().map(|chunk| chunk.index).collect::<Vec<_>>(), [0, 2]);
+    let expected = service::counted(50);
+    assert!(service::pixels(&kept) == [&expected[..20 * FRAME_BYTES], &expected[40 * FRAME_BYTES..]].concat());
+    assert_eq!(service::presigns(&service).len(), 3); // Refused once, it is not asked for again.
+}
+
+#[test]
+fn a_key_that_is_refused_in_mid_stream_is_told_and_costs_no_frame() {
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let stream = open(&service, &workshop, &["fps=10"]);
+    stream.push_counted(0, 20);
+    assert_eq!(stream.flush(-1), OK);
+    service.set_faults("presign:status=401").expect("a good rule");
+    stream.push_counted(20, 20);
+    assert_eq!(stream.wait_for(Event::Refused).value, 401);
+    stream.push_counted(40, 10);
+    assert!(stream.text(Text::LastError).contains("API key"), "{}", stream.text(Text::LastError));
+    assert_eq!(stream.stat(Stat::Health), Health::Act as i64);
+    assert_eq!(stream.finalize(0), Code::WPending as i32);
+    assert_eq!((stream.stat(Stat::FramesConfirmed), stream.stat(Stat::FramesPending)), (20, 30));
+    assert_eq!(stream.abort(), OK);
+
+    service.set_faults("").expect("no rules are good rules");
+    let resumed = Stream::resume(&service::options(&service, &workshop));
+    assert_eq!(resumed.flush(-1), OK);
+    assert!(service::pixels(&service::only_stream(&service)) == service::counted(50));
+}
+
+#[test]
+fn a_url_that_has_expired_is_not_taken_for_a_refused_key() {
+    let workshop = Workshop::new();
+    let service = service::start_with(&workshop, |settings| settings.faults = "presign:url_ttl=0,times=1".into());
+    let stream = open(&service, &workshop, &["fps=10"]);
+    stream.push_counted(0, 20);
+    assert_eq!(stream.finalize(-1), OK);
+    let error = stream.text(Text::LastError);
+    assert!(error.contains("has expired") && !error.contains("API key"), "{error}");
+    assert!(stream.events().iter().all(|event| event.kind != Event::Refused as i32));
+}
+
+#[test]
+fn an_end_that_is_refused_is_told_and_does_not_keep_the_stream_from_being_final() {
+    let workshop = Workshop::new();
+    let service = service::start_with(&workshop, |settings| settings.faults = "end:status=409".into());
+    let stream = open(&service, &workshop, &["fps=10"]);
+    stream.push_counted(0, 20);
+    assert_eq!(stream.finalize(-1), OK);
+    assert_eq!(stream.wait_for(Event::Refused).value, 409);
+    assert!(stream.text(Text::LastError).contains("a fault on purpose"), "{}", stream.text(Text::LastError));
+    assert_eq!(stream.stat(Stat::FramesConfirmed), 20);
+}
+
+// ---- redirects -----------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_redirect_to_another_host_is_not_followed_and_nothing_is_sent_there() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
+    elsewhere.set_nonblocking(true).expect("a socket can be asked without waiting");
+    let url = format!("http://{}", elsewhere.local_addr().expect("its port"));
+    let rules = format!(
+        "create:redirect={url}/rheed/stream/,times=1\npresign:redirect={url}/urls,times=1\nput:redirect={url}/shard,times=1"
+    );
+    let requests = survives(&rules);
+    assert_eq!(requests.iter().filter(|request| request.status == 307).count(), 3);
+    let came = elsewhere.accept();
+    assert!(came.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "{came:?}");
+}
+
+#[test]
+fn a_redirect_within_the_service_is_followed_with_body_and_key() {
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    service.set_faults(&format!("create:redirect={}/rheed/stream/,times=1", service.url())).expect("a good rule");
+    let (stream, remark) =
+        Stream::try_open(&with(service::options(&service, &workshop), &["fps=10", "stream_name=moved"])).expect("it opens");
+    assert_eq!((remark.as_str(), stream.stat(Stat::State)), ("", State::Streaming as i64));
+    let [first, second] = &service::requests_to(&service, "POST", "/rheed/stream/")[..] else { panic!("two are expected") };
+    assert_eq!((first.status, second.status, second.has_key), (307, 200, true));
+    assert_eq!(first.body, second.body);
+    assert_eq!(stream.finalize(-1), OK);
+    service::only_stream(&service);
+}
+
+// ---- how many at a time --------------------------------------------------------------------------------------------
+
+/// Uploads of a backlog of 12 chunks by so many workers, each of which the service takes a while to take.
+fn backlog(workers: usize) -> Vec<RequestRecord> {
+    let workshop = Workshop::new();
+    let stopped = service::start(&workshop);
+    stopped.stop();
+    let options = ["fps=1", "when_full=block", &format!("max_workers={workers}")];
+    let stream = Stream::open(&with(service::options(&stopped, &workshop), &options));
+    stream.push_counted(0, 24);
+    stream.wait_until("all chunks are in the spool", |stream| stream.stat(Stat::ChunksSealed) == 12);
+    let service = service::start_again(&stopped, &workshop, "put:delay_ms=60");
+    assert_eq!(stream.finalize(-1), OK);
+    assert_eq!(service::only_stream(&service).chunks.len(), 12);
+    service.requests()
+}
+
+#[test]
+fn uploads_go_oldest_first_one_after_another_over_connections_that_are_kept() {
+    let requests = backlog(1);
+    let puts: Vec<_> = requests.iter().filter(|request| request.is_put()).collect();
+    let chunks: Vec<&str> = puts.iter().map(|put| put.path.rsplit('/').nth(2).expect("a chunk")).collect();
+    assert_eq!(chunks, (0..12).map(|chunk| chunk.to_string()).collect::<Vec<_>>());
+    assert_eq!(most_at_a_time(&puts), 1);
+    let ports = |requests: &[&RequestRecord]| requests.iter().map(|request| request.peer_port).collect::<HashSet<_>>().len();
+    assert_eq!(ports(&puts), 1, "{puts:#?}");
+    assert!(ports(&requests.iter().collect::<Vec<_>>()) <= 2);
+}
+
+#[test]
+fn as_many_uploads_as_workers_are_under_way_and_never_more() {
+    let requests = backlog(3);
+    let mut puts: Vec<_> = requests.iter().filter(|request| request.is_put()).collect();
+    assert_eq!(most_at_a_time(&puts), 3);
+    puts.sort_by(|a, b| a.unix_ms.total_cmp(&b.unix_ms));
+    for (place, put) in puts.iter().enumerate() {
+        let chunk: usize = put.path.rsplit('/').nth(2).and_then(|chunk| chunk.parse().ok()).expect("a chunk");
+        assert!(chunk.abs_diff(place) < 3, "chunk {chunk} goes at place {place}"); // Neighbours may overtake each other.
+    }
+    let ports: HashSet<u16> = puts.iter().map(|put| put.peer_port).collect();
+    assert!(ports.len() <= 3, "{ports:?}");
+}
+
+/// How many requests were under way at the same time.
+fn most_at_a_time(requests: &[&RequestRecord]) -> usize {
+    let under_way_at = |moment: f64| {
+        requests.iter().filter(|request| request.unix_ms <= moment && moment < request.unix_ms + request.took_ms).count()
+    };
+    requests.iter().map(|request| under_way_at(request.unix_ms)).max().unwrap_or(0)
+}
+
+#[track_caller]
+fn open(service: &Receiver, workshop: &Workshop, more: &[&str]) -> Stream {
+    Stream::open(&with(service::options(service, workshop), more))
+}
