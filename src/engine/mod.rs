@@ -108,6 +108,9 @@ impl Engine {
         let mut roots = self.roots.lock();
         roots.retain(|(root, _)| root.strong_count() > 0);
         let root = Root::open(path, create)?;
+        // Now too, since few programs run until the next look.
+        let opened = root.clone();
+        self.tasks.spawn_blocking(move || opened.remove_old(retention));
         if let Some(known) = roots.iter().filter_map(|(root, _)| root.upgrade()).find(|known| known.path() == root.path()) {
             return Ok(known);
         }
@@ -225,7 +228,7 @@ async fn keep_house(engine: Weak<Engine>) {
                 if look % SPOOL_LOOK == SPOOL_LOOK - 1 {
                     root.measure_spool();
                 }
-                if look % RETENTION_LOOK == 0 {
+                if look % RETENTION_LOOK == RETENTION_LOOK - 1 {
                     root.remove_old(retention);
                 }
             })
