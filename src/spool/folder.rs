@@ -8,7 +8,7 @@ use super::recover::{self, Recovered};
 use super::root::Root;
 use super::sync::{Job, SyncQueue};
 use crate::clock::ClockOffset;
-use crate::codes::Code;
+use crate::codes::{self, Code};
 use crate::error::{Error, Result};
 use crate::ledger::{Loss, Notices};
 use crate::log::Level;
@@ -440,7 +440,7 @@ impl TakenUp {
                         }
                     }
                     Ok(Recovered::Empty) => fs::remove_file(&path)?,
-                    Err(error) => self.put_aside(&path, &error.to_string()),
+                    Err(error) => self.put_chunk_aside(chunk, &path, &error.to_string()),
                 },
                 None if name == layout::LOCK || name == layout::MANIFEST || name.ends_with(".next") => {}
                 None => self.put_aside(&path, "not a file of this library"),
@@ -455,7 +455,17 @@ impl TakenUp {
         Ok(())
     }
 
-    /// A file that is not what it should be: kept beside the spool, and told. How many frames it held nobody knows.
+    /// A chunk that cannot be read: kept beside the spool, counted and told. How many frames it holds nobody knows.
+    fn put_chunk_aside(&mut self, chunk: u64, path: &Path, reason: &str) {
+        self.put_aside(path, reason);
+        let loss = Loss { frames: 0, chunks: 1 };
+        let _ = self.folder.note_loss(reason, loss);
+        self.losses.entry(reason.into()).or_default().chunks += loss.chunks;
+        let text = format!("chunk {chunk} set aside: {reason}");
+        self.folder.notices.tell(codes::Event::ChunkSetAside, chunk as i64, text);
+    }
+
+    /// A file that is not what it should be: kept beside the spool, and told in the log.
     fn put_aside(&mut self, path: &Path, reason: &str) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let remark = match move_aside(&self.folder.root, &self.folder.local_id(), path, reason) {
