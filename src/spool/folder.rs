@@ -8,7 +8,7 @@ use super::recover::{self, Recovered};
 use super::root::Root;
 use super::sync::{Job, SyncQueue};
 use crate::clock::ClockOffset;
-use crate::codes::Code;
+use crate::codes::{self, Code};
 use crate::error::{Error, Result};
 use crate::ledger::{Loss, Losses, Notices};
 use crate::log::Level;
@@ -494,7 +494,7 @@ impl TakenUp {
                         }
                     }
                     Ok(Recovered::Empty) => fs::remove_file(&path)?,
-                    Err(error) if is_damage(&error) => self.put_aside(&path, &error.to_string())?,
+                    Err(error) if is_damage(&error) => self.put_chunk_aside(chunk, &path, &error.to_string())?,
                     // The disk, not the file: the folder stays as it is for another time.
                     Err(error) => return Err(error),
                 },
@@ -511,7 +511,18 @@ impl TakenUp {
         Ok(())
     }
 
-    /// A file that is not what it should be: kept beside the spool, and told. How many frames it held nobody knows.
+    /// A chunk that cannot be read: kept beside the spool, counted and told. How many frames it holds nobody knows.
+    fn put_chunk_aside(&mut self, chunk: u64, path: &Path, reason: &str) -> io::Result<()> {
+        self.put_aside(path, reason)?;
+        let loss = Loss { frames: 0, chunks: 1 };
+        let _ = self.folder.note_loss(reason, loss);
+        self.losses.add(reason, loss);
+        let text = format!("chunk {chunk} set aside: {reason}");
+        self.folder.notices.tell(codes::Event::ChunkSetAside, chunk as i64, text);
+        Ok(())
+    }
+
+    /// A file that is not what it should be: kept beside the spool, and told in the log.
     fn put_aside(&mut self, path: &Path, reason: &str) -> io::Result<()> {
         move_aside(&self.folder.root, &self.folder.local_id(), path, reason)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
