@@ -216,6 +216,21 @@ mod served {
     }
 
     #[test]
+    fn nothing_of_an_aborted_stream_is_sent_any_more() {
+        let workshop = Workshop::new();
+        let service = service::start(&workshop);
+        let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c/aborted.c"), Linked::Shared);
+        let (spool, others): (Vec<String>, Vec<String>) =
+            service::options(&service, &workshop).into_iter().partition(|line| line.starts_with("spool_dir="));
+        let spool_after = format!("spool_dir={}", workshop.path().join("spool-after").display());
+        run(&program, spool.into_iter().chain([spool_after]).chain(others).chain(["fps=10".into()])).well();
+        let streams = service.streams();
+        let aborted = streams.iter().find(|stream| stream.name == "aborted").expect("the stream was created");
+        assert!(aborted.chunks.is_empty() && !aborted.ended, "{aborted:?}");
+        assert!(streams.iter().filter(|stream| stream.name == "after").all(|stream| stream.ended));
+    }
+
+    #[test]
     fn a_stream_freed_without_finalize_is_uploaded_and_ended() {
         let workshop = Workshop::new();
         let service = service::start(&workshop);
