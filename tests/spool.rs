@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use support::frames::{numbered, numbers};
-use support::host::{FRAME_BYTES, HEIGHT, OK, Stream, WIDTH};
+use support::host::{FRAME_BYTES, HEIGHT, OK, PENDING, Stream, WIDTH};
 use support::spool::{entries, files, only_stream, options, set_aside, streams, with};
 use support::{HANGS_AFTER, Workshop, service};
 
@@ -200,9 +200,10 @@ fn the_report_of_a_resume_lists_every_stream_finished_ones_too() {
     std::fs::write(unreadable.join("stream.json"), "{").expect("a file");
 
     let resumed = Stream::resume(&service::options(&service, &workshop));
-    assert_eq!(resumed.flush(-1), OK);
+    // Nobody knows what is in the one that cannot be read: not all is done.
+    assert_eq!(resumed.flush(-1), PENDING);
     let report: serde_json::Value = serde_json::from_str(&resumed.text(Text::Report)).expect("JSON");
-    assert_eq!((&report["complete"], &report["streams_left_out"]), (&true.into(), &0.into()));
+    assert_eq!((&report["complete"], &report["streams_left_out"]), (&false.into(), &0.into()));
     let state_of = |id: &str| {
         let streams = report["streams"].as_array().expect("a list");
         let stream = streams.iter().find(|stream| stream["local_id"] == id);

@@ -111,23 +111,32 @@ impl Engine {
     /// The spool folder, shared by all who use it.
     fn root(&self, path: &Path, create: bool, retention: Duration) -> Result<Arc<Root>> {
         Root::prepare(path, create)?;
-        let known = |roots: &Vec<(Weak<Root>, Duration)>| {
-            roots.iter().filter_map(|(root, _)| root.upgrade()).find(|known| known.path() == path)
+        let root = match self.known_root(path, retention) {
+            Some(known) => known,
+            None => {
+                // Not under the lock: a slow disk must not hold up those who look after the others.
+                let root = Root::open(path)?;
+                let known = self.known_root(path, retention);
+                known.unwrap_or_else(|| {
+                    self.roots.lock().push((Arc::downgrade(&root), retention));
+                    root
+                })
+            }
         };
-        if let Some(known) = known(&self.roots.lock()) {
-            return Ok(known);
-        }
-        // Not under the lock: a slow disk must not hold up those who look after the others.
-        let root = Root::open(path)?;
-        let mut roots = self.roots.lock();
-        roots.retain(|(root, _)| root.strong_count() > 0);
-        if let Some(known) = known(&roots) {
-            return Ok(known);
-        }
-        roots.push((Arc::downgrade(&root), retention));
-        drop(roots);
         self.tasks.spawn(remove_old(root.clone(), retention));
         Ok(root)
+    }
+
+    /// One that is in use; who opened it last says how long things are kept.
+    fn known_root(&self, path: &Path, retention: Duration) -> Option<Arc<Root>> {
+        let mut roots = self.roots.lock();
+        roots.retain(|(root, _)| root.strong_count() > 0);
+        let (known, kept) = roots.iter_mut().find_map(|(root, kept)| {
+            let root = root.upgrade().filter(|root| root.path() == path)?;
+            Some((root, kept))
+        })?;
+        *kept = retention;
+        Some(known)
     }
 
     /// The clock of an endpoint, and whether it is new and has to be fed.

@@ -329,7 +329,7 @@ impl Session {
             let report = json!({
                 "version": env!("CARGO_PKG_VERSION"),
                 "spool_dir": self.root.path().to_string_lossy(),
-                "complete": self.phase() == Phase::Finalized,
+                "complete": self.phase() == Phase::Finalized && !resumption.incomplete.load(Ordering::Acquire),
                 "streams": streams,
                 "streams_left_out": left_out,
             })

@@ -7,7 +7,7 @@ use crate::platform;
 use crate::shard::{self, FramePlace};
 use crate::stamps::ChunkStamps;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// The open chunk of a stream.
@@ -19,6 +19,10 @@ pub struct ChunkFile {
     stamps: Option<ChunkStamps>,
     frames: Vec<FramePlace>,
     bytes: u64,
+    /// The last write failed: behind `bytes` lies what it left.
+    is_torn: bool,
+    /// A write failed at some time.
+    was_torn: bool,
 }
 
 /// A chunk that was just sealed.
@@ -51,6 +55,8 @@ impl ChunkFile {
             stamps: None,
             frames: Vec::with_capacity(room_for_frames),
             bytes: Head::SIZE as u64,
+            is_torn: false,
+            was_torn: false,
         })
     }
 
@@ -60,7 +66,7 @@ impl ChunkFile {
         let (place, frame) = buffer.split_at_mut(FrameRecord::SIZE);
         record.bytes = u32::try_from(frame.len()).map_err(io::Error::other)?;
         place.copy_from_slice(&record.to_bytes(frame));
-        platform::write_all_at(&self.file, buffer, self.bytes)?;
+        self.write(buffer)?;
         let bytes = u64::from(record.bytes);
         self.frames.push(FramePlace { offset: self.bytes + FrameRecord::SIZE as u64, bytes });
         self.bytes += FrameRecord::SIZE as u64 + bytes;
@@ -68,6 +74,17 @@ impl ChunkFile {
             Some(stamps) => stamps.next(record.stamp_ns),
             None => self.stamps = Some(ChunkStamps::begin(self.head.stamped, record.stamp_ns, self.head.fps)),
         }
+        Ok(())
+    }
+
+    /// Writes behind the last whole frame: after a write that failed half-way, over what it left.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.is_torn {
+            self.file.seek(SeekFrom::Start(self.bytes))?;
+        }
+        (self.is_torn, self.was_torn) = (true, self.was_torn || self.is_torn);
+        self.file.write_all(bytes)?;
+        self.is_torn = false;
         Ok(())
     }
 
@@ -108,12 +125,17 @@ impl ChunkFile {
         };
         let mut tail = seal.to_bytes().to_vec();
         tail.extend_from_slice(&shard::index(&self.frames));
-        platform::write_all_at(&self.file, &tail, self.bytes)?;
-        // Nothing may follow the index, such as the end of a longer write that failed.
-        self.file.set_len(self.bytes + tail.len() as u64)?;
+        self.write(&tail)?;
+        if self.was_torn {
+            // Nothing may follow the index, such as the end of a longer write that failed.
+            self.file.set_len(self.bytes + tail.len() as u64)?;
+        }
         let path = layout::shard(&self.folder, self.head.chunk, seal.frames);
         let file = self.file.try_clone()?;
-        platform::rename(&self.path, &path)?;
+        if let Err(error) = platform::rename(&self.path, &path) {
+            self.is_torn = true; // Sealed again at the next try, over this seal.
+            return Err(error);
+        }
         Ok(SealedFile { file, bytes: self.bytes + tail.len() as u64, added: tail.len() as u64, seal })
     }
 
@@ -127,7 +149,7 @@ impl ChunkFile {
         frames: Vec<FramePlace>,
         bytes: u64,
     ) -> ChunkFile {
-        ChunkFile { file, folder: folder.into(), path, head, stamps: Some(stamps), frames, bytes }
+        ChunkFile { file, folder: folder.into(), path, head, stamps: Some(stamps), frames, bytes, is_torn: true, was_torn: true }
     }
 
     /// Throws away a chunk whose frames were not taken.

@@ -246,7 +246,8 @@ impl Intake {
         }
     }
 
-    /// Told by the encoder, once a chunk: a camera that loses every other frame must not flood its owner.
+    /// The first gap is told at once, those that follow together when the chunk is sealed: a camera that loses every other
+    /// frame must not flood its owner.
     fn note_id(&self, id: u64) {
         if id == codes::NO_FRAME_ID {
             return;
@@ -254,6 +255,9 @@ impl Intake {
         let missed = self.ids.lock().note(id);
         if missed != 0 {
             self.works.ledger.add(Stat::FramesMissed, missed);
+        }
+        if missed > 0 && !self.works.missing.swap(true, Ordering::Relaxed) {
+            self.works.tell_missed();
         }
     }
 

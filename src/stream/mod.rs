@@ -65,6 +65,8 @@ pub struct Works {
     odd_stamps: AtomicU64,
     disk_low_told: AtomicBool,
     missed_told: AtomicI64,
+    /// Frames were missed since the last chunk was sealed, and that was told.
+    missing: AtomicBool,
 }
 
 impl Works {
@@ -80,6 +82,7 @@ impl Works {
             odd_stamps: AtomicU64::new(0),
             disk_low_told: AtomicBool::new(false),
             missed_told: AtomicI64::new(0),
+            missing: AtomicBool::new(false),
         }
     }
 
@@ -130,7 +133,9 @@ impl Works {
         if let Some(stamps) = chunk.stamps() {
             self.judge_stamps(index, stamps);
         }
-        self.tell_missed();
+        if self.missing.swap(false, Ordering::Relaxed) {
+            self.tell_missed();
+        }
         ledger.add(Stat::BytesShards, sealed.bytes as i64);
         ledger.add(Stat::ChunksSealed, 1);
         self.folder.enqueue(index, sealed);
@@ -153,7 +158,7 @@ impl Works {
         }
     }
 
-    /// Frames that the camera lost, told once a chunk.
+    /// Frames that the camera lost since it was last told.
     fn tell_missed(&self) {
         let missed = self.ledger.get(Stat::FramesMissed);
         let new = missed - self.missed_told.swap(missed, Ordering::Relaxed);
