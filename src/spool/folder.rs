@@ -78,6 +78,7 @@ impl Folder {
             manifest.write(&unborn.join(layout::MANIFEST))?;
             platform::rename(&unborn, &path)?;
             platform::sync_folder(&root.streams())?;
+            root.added(bytes_of(&path.join(layout::MANIFEST)));
             Ok(lock)
         };
         let lock = made().map_err(|error| {
@@ -140,7 +141,11 @@ impl Folder {
     fn update(&self, change: impl FnOnce(&mut Manifest)) -> io::Result<()> {
         let mut manifest = self.manifest.lock();
         change(&mut manifest);
-        manifest.write(&self.path.join(layout::MANIFEST))
+        let path = self.path.join(layout::MANIFEST);
+        self.root.removed(bytes_of(&path));
+        let written = manifest.write(&path);
+        self.root.added(bytes_of(&path));
+        written
     }
 
     /// The stream exists at the service.
@@ -254,7 +259,9 @@ impl Folder {
     /// The service has the chunk: its file goes.
     pub fn confirm(&self, chunk: &SealedChunk) {
         // A file that cannot be removed is uploaded once more by the next process, which does no harm.
-        let _ = fs::remove_file(self.file_of(chunk));
+        if fs::remove_file(self.file_of(chunk)).is_ok() {
+            self.root.removed(chunk.bytes);
+        }
         self.settled(chunk);
     }
 
@@ -267,7 +274,6 @@ impl Folder {
     }
 
     fn settled(&self, chunk: &SealedChunk) {
-        self.root.removed(chunk.bytes);
         self.pending.lock().chunks.remove(&chunk.order);
         self.changed.notify_one();
         self.notices.bell.ring();
@@ -282,15 +288,21 @@ impl Folder {
         })
     }
 
-    /// Everything is done: only the final report stays.
+    /// Everything is done: only the final report stays. Should a chunk's file be left, which could not be removed or set aside,
+    /// the folder stays for the next process.
     pub fn finish(&self, report: &serde_json::Value) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)?.flatten() {
+            if FileName::parse(&entry.file_name().to_string_lossy()).is_some() {
+                return Err(io::Error::other(format!("{} is left", entry.path().display())));
+            }
+        }
         platform::replace_file(&self.root.report(&self.local_id()), &serde_json::to_vec_pretty(report)?)?;
         self.discard()
     }
 
     /// Removes the folder.
     pub fn discard(&self) -> io::Result<()> {
-        let bytes = fs::metadata(self.path.join(layout::MANIFEST)).map_or(0, |facts| facts.len());
+        let bytes = bytes_of(&self.path.join(layout::MANIFEST));
         // The lock file goes last: until then nobody else can take up what is half removed.
         fs::remove_file(self.path.join(layout::MANIFEST))?;
         for entry in fs::read_dir(&self.path)?.flatten() {
@@ -432,6 +444,7 @@ impl TakenUp {
                 Some(FileName::Part { chunk }) => match recover::part(folder.path(), &path, &folder.stream) {
                     Ok(Recovered::Sealed(sealed, torn)) => {
                         sealed.file.sync_all()?;
+                        folder.root.removed(torn);
                         folder.root.wrote(sealed.added);
                         chunks.push((chunk, sealed.seal.frames, sealed.bytes));
                         if torn > 0 {
@@ -439,7 +452,10 @@ impl TakenUp {
                                 .push(format!("chunk {chunk}: the last {torn} bytes were no whole frame and are cut off"));
                         }
                     }
-                    Ok(Recovered::Empty) => fs::remove_file(&path)?,
+                    Ok(Recovered::Empty) => {
+                        folder.root.removed(bytes_of(&path));
+                        fs::remove_file(&path)?;
+                    }
                     Err(error) => self.put_chunk_aside(chunk, &path, &error.to_string()),
                 },
                 None if name == layout::LOCK || name == layout::MANIFEST || name.ends_with(".next") => {}
@@ -476,13 +492,20 @@ impl TakenUp {
     }
 }
 
-/// Moves a file beside the spool, with the reason in words.
+/// Moves a file beside the spool, with the reason in words. The file first: a full disk may have no room for the reason.
 fn move_aside(root: &Root, local_id: &str, file: &Path, reason: &str) -> io::Result<()> {
     let folder = root.set_aside(local_id);
     platform::create_private_folder(&folder)?;
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    platform::replace_file(&folder.join(format!("{name}.reason.txt")), reason.as_bytes())?;
-    platform::rename(file, &folder.join(&name))?;
+    let aside = folder.join(&name);
+    platform::rename(file, &aside)?;
     // Kept from now on for the retention time.
-    fs::File::open(folder.join(&name)).and_then(|file| file.set_modified(std::time::SystemTime::now()))
+    fs::File::open(&aside).and_then(|file| file.set_modified(std::time::SystemTime::now()))?;
+    platform::replace_file(&folder.join(format!("{name}.reason.txt")), reason.as_bytes())?;
+    root.added(reason.len() as u64);
+    Ok(())
+}
+
+fn bytes_of(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |facts| facts.len())
 }
