@@ -11,6 +11,8 @@ pub mod spool;
 pub mod stalled_disk;
 pub mod victim;
 pub mod waiter;
+#[cfg(feature = "receiver")]
+pub mod waiting;
 
 use std::ffi::OsStr;
 use std::io::Write;
