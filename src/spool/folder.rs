@@ -78,6 +78,7 @@ impl Folder {
             manifest.write(&unborn.join(layout::MANIFEST))?;
             platform::rename(&unborn, &path)?;
             platform::sync_folder(&root.streams())?;
+            root.added(bytes_of(&path.join(layout::MANIFEST)));
             Ok(lock)
         };
         let lock = made().map_err(|error| {
@@ -140,7 +141,11 @@ impl Folder {
     fn update(&self, change: impl FnOnce(&mut Manifest)) -> io::Result<()> {
         let mut manifest = self.manifest.lock();
         change(&mut manifest);
-        manifest.write(&self.path.join(layout::MANIFEST))
+        let path = self.path.join(layout::MANIFEST);
+        self.root.removed(bytes_of(&path));
+        let written = manifest.write(&path);
+        self.root.added(bytes_of(&path));
+        written
     }
 
     /// The stream exists at the service. A recording without an endpoint is bound to it from now on, and not before: the
@@ -258,7 +263,9 @@ impl Folder {
     /// The service has the chunk: its file goes.
     pub fn confirm(&self, chunk: &SealedChunk) {
         // A file that cannot be removed is uploaded once more by the next process, which does no harm.
-        let _ = fs::remove_file(self.file_of(chunk));
+        if fs::remove_file(self.file_of(chunk)).is_ok() {
+            self.root.removed(chunk.bytes);
+        }
         self.settled(chunk);
     }
 
@@ -278,7 +285,6 @@ impl Folder {
     }
 
     fn settled(&self, chunk: &SealedChunk) {
-        self.root.removed(chunk.bytes);
         self.pending.lock().chunks.remove(&chunk.order);
         self.changed.notify_one();
         self.notices.bell.ring();
@@ -289,7 +295,8 @@ impl Folder {
         self.update(|manifest| manifest.losses.add(reason, loss))
     }
 
-    /// Everything is done: only the final report stays.
+    /// Everything is done: only the final report stays. Should a chunk's file be left, which could not be removed or set aside,
+    /// the folder stays for the next process.
     pub fn finish(&self, report: &serde_json::Value) -> io::Result<()> {
         if self.holds_frames()? {
             return Err(io::Error::other("frames are still in it, which the next process takes up"));
@@ -305,7 +312,7 @@ impl Folder {
 
     /// Removes the folder.
     pub fn discard(&self) -> io::Result<()> {
-        let bytes = fs::metadata(self.path.join(layout::MANIFEST)).map_or(0, |facts| facts.len());
+        let bytes = bytes_of(&self.path.join(layout::MANIFEST));
         // The lock file goes last: until then nobody else can take up what is half removed.
         fs::remove_file(self.path.join(layout::MANIFEST))?;
         for entry in fs::read_dir(&self.path)?.flatten() {
@@ -486,6 +493,7 @@ impl TakenUp {
                 Some(FileName::Part { chunk }) => match recover::part(folder.path(), &path, &folder.stream) {
                     Ok(Recovered::Sealed(sealed, torn)) => {
                         sealed.file.sync_all()?;
+                        folder.root.removed(torn);
                         folder.root.wrote(sealed.added);
                         chunks.push((chunk, sealed.seal.frames, sealed.bytes));
                         if torn > 0 {
@@ -493,7 +501,10 @@ impl TakenUp {
                                 .push(format!("chunk {chunk}: the last {torn} bytes were no whole frame and are cut off"));
                         }
                     }
-                    Ok(Recovered::Empty) => fs::remove_file(&path)?,
+                    Ok(Recovered::Empty) => {
+                        folder.root.removed(bytes_of(&path));
+                        fs::remove_file(&path)?;
+                    }
                     Err(error) if is_damage(&error) => self.put_chunk_aside(chunk, &path, &error.to_string())?,
                     // The disk, not the file: the folder stays as it is for another time.
                     Err(error) => return Err(error),
@@ -531,19 +542,26 @@ impl TakenUp {
     }
 }
 
-/// Moves a file beside the spool, with the reason in words.
+/// Moves a file beside the spool, with the reason in words. The file first: a full disk may have no room for the reason.
 fn move_aside(root: &Root, local_id: &str, file: &Path, reason: &str) -> io::Result<()> {
     let folder = root.set_aside(local_id);
     platform::create_private_folder(&folder)?;
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    platform::rename(file, &folder.join(&name))?;
+    let aside = folder.join(&name);
+    platform::rename(file, &aside)?;
     // The file is safe now; that the words fit on the disk too, and that its time says since when it lies here, is a help only.
-    let _ = platform::replace_file(&folder.join(format!("{name}.reason.txt")), reason.as_bytes());
-    let _ = fs::File::open(folder.join(&name)).and_then(|file| file.set_modified(std::time::SystemTime::now()));
+    if platform::replace_file(&folder.join(format!("{name}.reason.txt")), reason.as_bytes()).is_ok() {
+        root.added(reason.len() as u64);
+    }
+    let _ = fs::File::open(&aside).and_then(|file| file.set_modified(std::time::SystemTime::now()));
     Ok(())
 }
 
 /// Whether an error tells of what is in a file, and not of the disk.
 fn is_damage(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+}
+
+fn bytes_of(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |facts| facts.len())
 }

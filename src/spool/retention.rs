@@ -14,6 +14,7 @@ impl Root {
                 remove_if_old(&entry.path(), keep);
             }
         }
+        self.measure_spool();
     }
 }
 

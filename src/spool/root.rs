@@ -38,7 +38,7 @@ impl Bounds {
 /// One `spool_dir`, shared by all streams of this process that use it.
 pub struct Root {
     path: PathBuf,
-    /// Bytes of all streams' files.
+    /// Bytes of all streams' files, and of what was set aside.
     used: AtomicI64,
     /// Bytes that are promised to frames on their way and to seals.
     promised: AtomicI64,
@@ -135,11 +135,16 @@ impl Root {
         self.promised.fetch_sub(promised, Ordering::Relaxed);
     }
 
-    /// Bytes were written.
+    /// Bytes of frames were written: the disk takes them.
     pub fn wrote(&self, bytes: u64) {
+        self.added(bytes);
+        self.failing.store(false, Ordering::Relaxed);
+    }
+
+    /// Bytes of something else are there now.
+    pub fn added(&self, bytes: u64) {
         self.used.fetch_add(bytes as i64, Ordering::Relaxed);
         self.free.fetch_sub(bytes as i64, Ordering::Relaxed);
-        self.failing.store(false, Ordering::Relaxed);
     }
 
     /// Bytes are no longer there.
@@ -180,18 +185,31 @@ impl Root {
         Ok(())
     }
 
-    /// Counts the files, since other processes share the spool.
+    /// Counts the files, since other processes share the spool. While this one writes, what was counted may be stale: then it
+    /// is counted again, and at last left for the next time.
     pub fn measure_spool(&self) {
-        let folders = fs::read_dir(self.streams()).into_iter().flatten().flatten();
-        let files = folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten().flatten());
-        let used: u64 = files.filter_map(|file| file.metadata().ok()).map(|facts| facts.len()).sum();
-        self.used.store(used as i64, Ordering::Relaxed);
+        for _ in 0..MEASURING_TRIES {
+            let before = self.used.load(Ordering::Relaxed);
+            let counted = bytes_below(&self.streams()) + bytes_below(&self.path.join(layout::SET_ASIDE));
+            if self.used.compare_exchange(before, counted as i64, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                return;
+            }
+        }
     }
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {
     let code = if platform::is_disk_full(error) { Code::EDiskFull } else { Code::ESpool };
     Error::new(code, format!("spool_dir {}: {error}", path.display()))
+}
+
+const MEASURING_TRIES: u32 = 10;
+
+/// Bytes of the files in a folder's folders.
+fn bytes_below(folder: &Path) -> u64 {
+    let folders = fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten().flatten());
+    files.filter_map(|file| file.metadata().ok()).map(|facts| facts.len()).sum()
 }
 
 #[cfg(test)]

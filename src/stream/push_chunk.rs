@@ -41,7 +41,7 @@ impl ChunkDesk {
         };
         intake.claim(Way::Chunks).map_err(rejected)?;
         let (frames, geometry) = check(works, chunk).map_err(rejected)?;
-        self.begin(intake, chunk.index).map_err(rejected)?;
+        self.begin(intake, chunk.index).map_err(|error| if error.code == Code::EArgument { rejected(error) } else { error })?;
         let _at_work = AtWork { desk: self, works };
         self.encode(works, intake, chunk, frames, &geometry).inspect_err(|_| {
             self.state.lock().taken.remove(&chunk.index); // It was not taken: it may come again.
@@ -87,6 +87,9 @@ impl ChunkDesk {
         }
         let written = self.write(works, intake, chunk, frames, geometry);
         root.release(promised);
+        if written.as_ref().is_err_and(|error| error.code == Code::EDiskFull) {
+            works.ledger.frames_dropped(chunk.count.into());
+        }
         written
     }
 

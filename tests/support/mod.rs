@@ -12,6 +12,8 @@ pub mod stalled_disk;
 pub mod stub;
 pub mod victim;
 pub mod waiter;
+#[cfg(feature = "receiver")]
+pub mod waiting;
 
 use std::ffi::OsStr;
 use std::io::Write;

@@ -28,9 +28,19 @@ impl StalledDisk {
         StalledDisk { reading_end }
     }
 
-    /// Takes everything from now on.
+    /// Waits until somebody writes.
+    pub fn holds_a_writer(&self) {
+        use std::os::fd::AsRawFd;
+        let mut poll = libc::pollfd { fd: self.reading_end.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let patience = super::HANGS_AFTER.as_millis() as libc::c_int;
+        // SAFETY: one descriptor, which is open.
+        assert_eq!(unsafe { libc::poll(&mut poll, 1, patience) }, 1, "nobody writes");
+    }
+
+    /// Takes everything from now on. There has to be a writer.
     pub fn flow(mut self) -> Flowing {
         use std::os::fd::AsRawFd;
+        self.holds_a_writer();
         // SAFETY: the descriptor is open; its flags are set to none.
         assert_eq!(unsafe { libc::fcntl(self.reading_end.as_raw_fd(), libc::F_SETFL, 0) }, 0);
         Flowing(Some(std::thread::spawn(move || {

@@ -37,6 +37,11 @@ impl<T: Send + 'static> Waiter<T> {
         }
     }
 
+    /// The call's name.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
     /// Whether it has not returned yet.
     pub fn is_waiting(&self) -> bool {
         matches!(self.answer.try_recv(), Err(mpsc::TryRecvError::Empty))

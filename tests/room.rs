@@ -1,0 +1,191 @@
+//! A spool that has no more room: frames are refused and counted, its bounds hold on the disk, and it goes on when there is room.
+#![cfg(feature = "receiver")]
+
+mod support;
+
+use rheed_stream::codes::{Code, Event, NO_FRAME_ID, Stat};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use support::frames::{numbered, numbers};
+use support::host::{OK, Stream};
+use support::spool::{bytes, options, with};
+use support::{Workshop, service};
+
+const DISK_FULL: i32 = Code::EDiskFull as i32;
+const QUEUE_FULL: i32 = Code::EQueueFull as i32;
+const SIDE: u32 = 128;
+const FRAME_BYTES: usize = (SIDE * SIDE) as usize;
+const MIB: u64 = 1 << 20;
+
+fn push(stream: &Stream, number: u64) -> i32 {
+    stream.push(&numbered(number, FRAME_BYTES), SIDE, SIDE, number, 0)
+}
+
+/// Pushes until the spool is full; says how many frames it took.
+fn fill(stream: &Stream, first: u64) -> u64 {
+    let mut number = first;
+    loop {
+        match push(stream, number) {
+            OK => number += 1,
+            QUEUE_FULL => {}
+            // Frames on their way have more promised to them than they will take.
+            DISK_FULL if stream.stat(Stat::QueueFrames) > 0 => {}
+            DISK_FULL => return number - first,
+            code => panic!("rheed_push answers {code}"),
+        }
+    }
+}
+
+#[test]
+fn a_full_spool_refuses_within_its_bound_and_takes_frames_again_when_chunks_are_confirmed() {
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    service.set_faults("presign:status=503").expect("a rule");
+    let lines = with(service::options(&service, &workshop), &["fps=10", "spool_max_bytes=1048576"]);
+    let stream = Stream::open(&lines);
+    let (spool, over) = (workshop.spool(), AtomicBool::new(false));
+    let taken = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::SeqCst) {
+                let used = bytes(&spool);
+                assert!(used <= MIB, "{used} bytes are in the spool");
+            }
+        });
+        let mut taken = fill(&stream, 0);
+        assert!((40..64).contains(&taken), "{taken} frames fill 1 MiB");
+        let used = stream.stat(Stat::SpoolBytes);
+        assert!(used <= MIB as i64 && used > (MIB - 3 * FRAME_BYTES as u64) as i64, "{used}");
+        let refused = stream.stat(Stat::FramesDropped);
+        assert_eq!([push(&stream, taken), push(&stream, taken)], [DISK_FULL; 2]);
+        assert_eq!(stream.stat(Stat::FramesDropped), refused + 2);
+        stream.wait_for(Event::DiskLow);
+
+        service.set_faults("").expect("no rules");
+        for _ in 0..2 {
+            stream.wait_until("there is room again", |stream| push(stream, taken) == OK);
+            taken += 1 + fill(&stream, taken + 1);
+        }
+        assert_eq!(stream.finalize(-1), OK);
+        over.store(true, Ordering::SeqCst);
+        taken
+    });
+    let kept = service::only_stream(&service);
+    assert!(numbers(&service::pixels(&kept), FRAME_BYTES).into_iter().eq(0..taken));
+    assert_eq!(stream.stat(Stat::FramesConfirmed) as u64, taken);
+    assert_eq!(stream.stat(Stat::FramesMissed), 0);
+    assert_eq!(stream.stat(Stat::SpoolBytes), 0);
+}
+
+#[test]
+fn what_was_set_aside_counts_towards_the_bound() {
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    service.set_faults("presign:status=422").expect("a rule");
+    let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=10", "spool_max_bytes=1048576"]));
+    let taken = fill(&stream, 0);
+    assert!(bytes(&workshop.spool()) <= MIB);
+    assert_eq!(stream.finalize(-1), Code::WLoss as i32);
+    assert_eq!(stream.stat(Stat::FramesLost) as u64, taken);
+    let used = bytes(&workshop.spool());
+    assert!((MIB / 2..=MIB).contains(&used), "{used}");
+    drop(stream);
+    let again = Stream::open(&with(options(&workshop), &["fps=10", "spool_max_bytes=1048576"]));
+    assert!(again.stat(Stat::SpoolBytes) as u64 >= MIB / 2);
+}
+
+/// A small disk of its own, in memory; gone with the test.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(workshop: &Workshop, bytes: u64) -> Option<SmallDisk> {
+        let folder = workshop.spool();
+        std::fs::create_dir(&folder).expect("target can be written");
+        let size = format!("size={bytes}");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&folder).output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(SmallDisk(folder));
+        }
+        support::skip("a nearly full disk", "only root can mount one");
+        None
+    }
+
+    fn free(&self) -> u64 {
+        free_bytes(&self.0)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a log or lock file may still be open for a moment.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+fn free_bytes(folder: &Path) -> u64 {
+    let output = Command::new("df").args(["-B1", "--output=avail"]).arg(folder).output().expect("df is there");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().last().and_then(|line| line.trim().parse().ok()).expect("a number of bytes")
+}
+
+#[test]
+fn room_on_the_disk_is_left_to_others() {
+    let workshop = Workshop::new();
+    let Some(disk) = SmallDisk::mount(&workshop, 4 * MIB) else { return };
+    let stream = Stream::open(&with(options(&workshop), &["fps=10", "spool_min_free_bytes=1048576"]));
+    // The disk has blocks: what is free is looked at now and then.
+    stream.wait_until("frames are refused", |stream| {
+        fill(stream, 0);
+        disk.free() < 2 * MIB
+    });
+    assert!(disk.free() + 64 * 1024 >= MIB, "{} bytes are free", disk.free());
+    stream.wait_for(Event::DiskLow);
+    assert_eq!(stream.finalize(-1), OK);
+    assert_eq!(stream.stat(Stat::FramesLost), 0);
+}
+
+#[test]
+fn a_disk_that_others_fill_up_costs_no_frame_that_was_taken() {
+    let workshop = Workshop::new();
+    let Some(disk) = SmallDisk::mount(&workshop, 8 * MIB) else { return };
+    let stream = Stream::open(&with(options(&workshop), &["fps=10", "spool_min_free_bytes=0", "stream_name=first"]));
+    assert_eq!(push(&stream, 0), OK);
+    stream.wait_until("the first frame is written", |stream| stream.stat(Stat::QueueFrames) == 0);
+
+    let filler = disk.0.join("of somebody else");
+    let _ = std::fs::write(&filler, vec![0; 8 << 20]); // As much as fits.
+    assert_eq!(disk.free(), 0);
+    let mut taken = 1;
+    stream.wait_until("a write fails", |stream| {
+        let code = push(stream, taken);
+        taken += u64::from(code == OK);
+        code == DISK_FULL
+    });
+    stream.wait_for(Event::DiskLow);
+    assert_eq!(stream.finalize(0), Code::WPending as i32);
+    std::fs::remove_file(filler).expect("it can be removed");
+    assert_eq!(stream.finalize(-1), OK);
+    assert_eq!(stream.stat(Stat::FramesLost), 0);
+
+    let service = service::start(&workshop);
+    let resumed = Stream::resume(&service::options(&service, &workshop));
+    assert_eq!(resumed.flush(-1), OK);
+    assert!(numbers(&service::pixels(&service::only_stream(&service)), FRAME_BYTES).into_iter().eq(0..taken));
+}
+
+#[test]
+fn a_chunk_that_the_disk_does_not_take_is_counted_and_may_come_again() {
+    let workshop = Workshop::new();
+    let Some(disk) = SmallDisk::mount(&workshop, 4 * MIB) else { return };
+    let stream = Stream::open(&with(options(&workshop), &["fps=10", "spool_min_free_bytes=0"]));
+    let filler = disk.0.join("of somebody else");
+    let _ = std::fs::write(&filler, vec![0; 4 << 20]);
+    let frames = numbered(5, 20 * 512);
+    assert_eq!(stream.push_chunk(5, &frames, 20, 0), DISK_FULL);
+    assert_eq!(stream.stat(Stat::FramesDropped), 20);
+    std::fs::remove_file(filler).expect("it can be removed");
+    stream.wait_until("the chunk is taken", |stream| stream.push_chunk(5, &frames, 20, 0) == OK);
+    assert_eq!(stream.stat(Stat::FramesAccepted), 20);
+    assert_eq!(stream.push_shade(1, NO_FRAME_ID, 0), Code::EArgument as i32);
+    assert_eq!(stream.finalize(-1), OK);
+}
