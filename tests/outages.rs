@@ -24,6 +24,12 @@ fn an_outage_in_mid_stream_is_told_once_and_costs_no_frame() {
     stream.push_counted(40, 60);
     stream.wait_until("all is in the spool", |stream| stream.stat(Stat::ChunksSealed) == 5);
     assert_eq!((stream.stat(Stat::FramesPending), stream.stat(Stat::FramesDropped)), (80, 0));
+    // It tries again and again: somebody else has the port for a while, and hangs up.
+    let stranger = TcpListener::bind(service::address(&service)).expect("the port is free");
+    for _ in 0..2 {
+        drop(stranger.accept().expect("it tries again"));
+    }
+    drop(stranger);
 
     let service = service::start_again(&service, &workshop, "");
     assert_eq!(stream.flush(-1), OK);

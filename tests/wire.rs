@@ -6,6 +6,7 @@ mod support;
 use rheed_stream::codes::{Code, Event, Stat, State, Text};
 use rheed_stream::receiver::Receiver;
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use support::host::{HEIGHT, OK, Stream, WIDTH};
 use support::service::{self, with};
 use support::{Workshop, stub::Stub};
@@ -251,6 +252,23 @@ fn names_that_somebody_else_creates_meanwhile_are_taken_all_the_same() {
     let refused = |status: u16| service.requests().iter().filter(|request| request.status == status).count();
     assert_eq!((refused(409), refused(400)), (1, 1));
     assert_eq!(service::requests_to(&service, "GET", "/tags/").len(), 3);
+}
+
+#[test]
+fn a_sample_that_somebody_else_creates_meanwhile_is_found_though_the_refusal_does_not_name_it() {
+    let workshop = Workshop::new();
+    let lists = AtomicUsize::new(0);
+    let stub = Stub::start(move |request| match request {
+        "GET /physical_samples/" if lists.fetch_add(1, Ordering::Relaxed) == 0 => (200, "[]".into()),
+        "GET /physical_samples/" => (200, json!([{ "id": "the-one", "name": "Si" }]).to_string()),
+        "POST /physical_samples/" => (409, json!({ "detail": "there is one of that name" }).to_string()),
+        _ => (200, json!("an-id").to_string()),
+    });
+    let stream = Stream::open(&with(stub_options(&stub, &workshop), &["physical_sample=Si"]));
+    assert_eq!(stream.text(Text::DataId), "an-id");
+    let samples = ["GET /physical_samples/", "POST /physical_samples/", "GET /physical_samples/"];
+    assert_eq!(stub.asked(), [&samples[..], &["POST /rheed/stream/", "POST /data_entries/physical_sample"]].concat());
+    assert_eq!(stream.finalize(-1), OK);
 }
 
 #[test]

@@ -40,10 +40,14 @@ impl Service {
         }
         let created = match self.post(PATH, Some(&json!({ "name": wanted.trim() }))).await {
             Ok(created) => created,
-            // Somebody else created it meanwhile: the answer names it.
-            Err(Trouble::Refused { status: 409, words }) => {
-                serde_json::from_str(&words).map_err(|_| Trouble::Refused { status: 409, words })?
-            }
+            // Somebody else created it meanwhile: the answer names it, or else the list does now.
+            Err(Trouble::Refused { status: 409, words }) => match serde_json::from_str(&words) {
+                Ok(existing) => existing,
+                Err(_) => {
+                    let known = self.get(PATH).await?;
+                    return find(&known, wanted).ok_or(Trouble::Refused { status: 409, words });
+                }
+            },
             Err(trouble) => return Err(trouble),
         };
         id_of(&created, &["physical_sample_id", "id"])

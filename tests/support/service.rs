@@ -2,6 +2,7 @@
 
 use super::{HANGS_AFTER, Workshop};
 use rheed_stream::receiver::{ChunkRecord, Receiver, RequestRecord, Settings, StreamRecord};
+use std::net::SocketAddr;
 
 /// A service that keeps what it gets in the test's folder.
 pub fn start(workshop: &Workshop) -> Receiver {
@@ -17,12 +18,17 @@ pub fn start_with(workshop: &Workshop, set: impl FnOnce(&mut Settings)) -> Recei
 
 /// A service that was stopped, on its port, with its key and all it had kept.
 pub fn start_again(stopped: &Receiver, workshop: &Workshop, faults: &str) -> Receiver {
-    let authority = stopped.url().trim_start_matches("http://").split('/').next().expect("an authority");
     start_with(workshop, |settings| {
-        settings.listen = authority.parse().expect("an address and a port");
+        settings.listen = address(stopped);
         settings.key = Some(stopped.key().into());
         settings.faults = faults.into();
     })
+}
+
+/// Where it listens, or did.
+pub fn address(service: &Receiver) -> SocketAddr {
+    let authority = service.url().trim_start_matches("http://").split('/').next();
+    authority.and_then(|authority| authority.parse().ok()).expect("its URL has an address and a port")
 }
 
 /// Waits until the service has seen what is expected of it.
