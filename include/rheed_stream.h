@@ -44,7 +44,7 @@ typedef enum {
     RHEED_W_LOSS = 2,
     /** Done, but the text did not fit the buffer and was cut: *needed has the size that it wants. */
     RHEED_W_TRUNCATED = 3,
-    /** An argument is wrong: RHEED_TEXT_LAST_ERROR says which, and what would be right. */
+    /** An argument is wrong: RHEED_TEXT_LAST_ERROR (rheed_init, rheed_resume: `message`) says which, and what would be right. */
     RHEED_E_ARGUMENT = -1,
     /** The handle is none of this process's open ones: never opened, freed, or made up. */
     RHEED_E_HANDLE = -2,
@@ -102,7 +102,7 @@ typedef enum {
 typedef enum {
     /** All is well. */
     RHEED_HEALTH_GOOD = 0,
-    /** Look when there is time: offline, frames missed or dropped, rate off, disk getting low. */
+    /** Look when there is time: offline, frames missed, dropped or lost at some time, rate off, disk getting low. */
     RHEED_HEALTH_LOOK = 1,
     /** Act: frames are being refused or lost, or the service refuses the key. */
     RHEED_HEALTH_ACT = 2,
@@ -292,8 +292,8 @@ const char *RHEED_CALL rheed_strerror(int32_t code);
  * Opens a stream.
  *
  * `options`: UTF-8 text, NUL-terminated, a `key = value` a line; docs/options.md lists the keys. Only `fps` is required.
- * `stream` receives the handle (0 when the call fails). `message` (may be NULL) receives, in at most `message_size`
- * bytes with the NUL, what went wrong, or a remark when all is well but for the network; "" otherwise.
+ * `stream` receives the handle (0 when the call fails). `message` (may be NULL if `message_size` is 0) receives, in at most
+ * `message_size` bytes with the NUL, what went wrong, or a remark when all is well but for the network; "" otherwise.
  *
  * Waits for the service's first answer, at most connect_timeout_ms. A network that is down is no failure: RHEED_OK, the
  * frames go to the spool, the stream is created when the service answers. What an earlier process left in the same spool
@@ -301,7 +301,8 @@ const char *RHEED_CALL rheed_strerror(int32_t code);
  *
  * Returns RHEED_OK, RHEED_E_ARGUMENT (NULL, not UTF-8), RHEED_E_OPTION, RHEED_E_AUTH (no key, or refused),
  * RHEED_E_NOT_FOUND (an unknown sample UUID), RHEED_E_REFUSED (the service's words are in `message`), RHEED_E_NETWORK
- * (proxy or ca_file cannot be used), RHEED_E_SPOOL, RHEED_E_DISK_FULL, RHEED_E_FORKED, RHEED_E_INTERNAL.
+ * (proxy or ca_file cannot be used), RHEED_E_SPOOL, RHEED_E_DISK_FULL, RHEED_E_ABORTED (rheed_shutdown came meanwhile),
+ * RHEED_E_FORKED, RHEED_E_INTERNAL.
  * Ownership: the texts are copied; end the handle with rheed_free. Any thread.
  */
 int32_t RHEED_CALL rheed_init(const char *options,
@@ -379,10 +380,13 @@ int32_t RHEED_CALL rheed_push_chunk(rheed_stream stream,
  * Then the last chunk is closed, and the call returns when all is in the spool; rheed_finalize follows as ever.
  *
  * `user` is handed to `source` as it is. Any thread; one run at a time. A stream that is run takes no frames from
- * elsewhere. Returns RHEED_OK, RHEED_E_ARGUMENT, RHEED_E_HANDLE, RHEED_E_CLOSED (finalized or freed meanwhile),
+ * elsewhere, not even from other threads. Returns RHEED_OK, RHEED_E_ARGUMENT (also when the source answers something else
+ * than it may: the last chunk then stays open), RHEED_E_HANDLE, RHEED_E_CLOSED (finalized or freed meanwhile),
  * RHEED_E_ABORTED (aborted, also by a negative answer of the source), RHEED_E_FORKED, RHEED_E_INTERNAL.
  */
-int32_t RHEED_CALL rheed_run(rheed_stream stream, rheed_source source, void *user);
+int32_t RHEED_CALL rheed_run(rheed_stream stream,
+                  rheed_source source,
+                  void *user);
 
 /**
  * Waits until every frame pushed before this call, in chunks that are closed, is confirmed by the service (after
@@ -390,7 +394,8 @@ int32_t RHEED_CALL rheed_run(rheed_stream stream, rheed_source source, void *use
  * those chunks are in the spool.
  *
  * `timeout_ms`: negative = until done or aborted, 0 = look and return. Any thread. Returns RHEED_OK, RHEED_W_PENDING (out
- * of time), RHEED_W_LOSS (done, but this stream has losses), RHEED_E_HANDLE, RHEED_E_ABORTED, RHEED_E_FORKED,
+ * of time, or the handle was freed meanwhile; after rheed_resume also: a folder could not be read), RHEED_W_LOSS (done, but
+ * this stream has losses), RHEED_E_HANDLE, RHEED_E_ABORTED, RHEED_E_FORKED,
  * RHEED_E_INTERNAL.
  */
 int32_t RHEED_CALL rheed_flush(rheed_stream stream,
@@ -447,7 +452,8 @@ int32_t RHEED_CALL rheed_stats(rheed_stream stream,
 /**
  * Copies a text of a stream, RHEED_TEXT_*, into the caller's buffer: UTF-8, always NUL-terminated, cut on a character
  * boundary if it does not fit. `needed` (may be NULL) receives the size it wants, with the NUL; `buffer` may be NULL when
- * `size` is 0. Any thread, never waits. Returns RHEED_OK, RHEED_W_TRUNCATED, RHEED_W_PENDING (the data id does not exist
+ * `size` is 0. Any thread, never waits, but that the report after rheed_resume reads files. Returns RHEED_OK,
+ * RHEED_W_TRUNCATED, RHEED_W_PENDING (the data id does not exist
  * yet), RHEED_E_ARGUMENT, RHEED_E_HANDLE, RHEED_E_FORKED, RHEED_E_INTERNAL.
  */
 int32_t RHEED_CALL rheed_text(rheed_stream stream,
@@ -461,8 +467,8 @@ int32_t RHEED_CALL rheed_text(rheed_stream stream,
  * value and a line of text. Each pointer may be NULL. None waiting within `timeout_ms`: RHEED_OK and kind 0. At most
  * 1,024 wait; then the oldest is dropped, which the report counts.
  *
- * `timeout_ms`: 0 = look and return, negative = until there is one, the stream is over or aborted. Any thread; each event is
- * told once. Returns RHEED_OK, RHEED_W_TRUNCATED (the text was cut: 1,024 bytes are enough), RHEED_E_ARGUMENT,
+ * `timeout_ms`: 0 = look and return, negative = until there is one, the stream is over or aborted. On a stream that is over
+ * it returns at once, whatever the time-out. Any thread; each event is told once. Returns RHEED_OK, RHEED_W_TRUNCATED (the text was cut: 1,024 bytes are enough), RHEED_E_ARGUMENT,
  * RHEED_E_HANDLE, RHEED_E_ABORTED, RHEED_E_FORKED, RHEED_E_INTERNAL.
  */
 int32_t RHEED_CALL rheed_next_event(rheed_stream stream,

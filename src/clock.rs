@@ -55,12 +55,18 @@ struct State {
     recent: VecDeque<ClockOffset>,
     /// What is told, and since when it was true: it moves slowly towards the best of the recent ones.
     told: Option<(f64, Instant)>,
+    first: Option<ClockOffset>,
 }
 
 impl ReferenceClock {
     /// The offset now; none until an exchange has succeeded.
     pub fn offset(&self) -> Option<ClockOffset> {
         self.offset_at(Instant::now())
+    }
+
+    /// The first one that was measured, for chunks that were sealed before.
+    pub fn first_offset(&self) -> Option<ClockOffset> {
+        self.state.lock().first
     }
 
     /// Takes a new exchange into account.
@@ -72,7 +78,9 @@ impl ReferenceClock {
         let measured = exchange.offset();
         let mut state = self.state.lock();
         let told = state.slewed(now);
-        let jumped = told.is_some_and(|told| (measured.offset_ns as f64 - told).abs() > STEP_NS as f64);
+        // What a slow exchange is off by its own delay is no jump.
+        let sure_distance = |told: f64| (measured.offset_ns as f64 - told).abs() - measured.uncertainty_ns as f64;
+        let jumped = told.is_some_and(|told| sure_distance(told) > STEP_NS as f64);
         if jumped {
             state.recent.clear(); // One of the clocks was set: what was measured before says nothing any more.
         }
@@ -81,6 +89,7 @@ impl ReferenceClock {
         }
         state.recent.push_back(measured);
         state.told = Some((told.filter(|_| !jumped).unwrap_or(measured.offset_ns as f64), now));
+        state.first.get_or_insert(measured);
     }
 
     fn offset_at(&self, now: Instant) -> Option<ClockOffset> {
@@ -127,6 +136,16 @@ mod tests {
         clock.learn_at(exchange(500 * MS, 2 * MS), now);
         clock.learn_at(exchange(530 * MS, 80 * MS), now);
         assert_eq!(clock.offset_at(now), Some(ClockOffset { offset_ns: 500 * MS, uncertainty_ns: MS }));
+    }
+
+    #[test]
+    fn one_slow_exchange_does_not_move_the_clock() {
+        let clock = ReferenceClock::default();
+        let now = Instant::now();
+        clock.learn_at(exchange(0, 2 * MS), now);
+        // 3 s on the way there, nothing on the way back: off by 1.5 s, as its delay says.
+        clock.learn_at(exchange(1_500 * MS, 3_000 * MS), now);
+        assert_eq!(clock.offset_at(now), Some(ClockOffset { offset_ns: 0, uncertainty_ns: MS }));
     }
 
     #[test]

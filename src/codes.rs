@@ -16,7 +16,7 @@ pub enum Code {
     WLoss = 2,
     /// Done, but the text did not fit the buffer and was cut: *needed has the size that it wants.
     WTruncated = 3,
-    /// An argument is wrong: RHEED_TEXT_LAST_ERROR says which, and what would be right.
+    /// An argument is wrong: RHEED_TEXT_LAST_ERROR (rheed_init, rheed_resume: `message`) says which, and what would be right.
     EArgument = -1,
     /// The handle is none of this process's open ones: never opened, freed, or made up.
     EHandle = -2,
@@ -130,7 +130,7 @@ pub enum State {
 pub enum Health {
     /// All is well.
     Good = 0,
-    /// Look when there is time: offline, frames missed or dropped, rate off, disk getting low.
+    /// Look when there is time: offline, frames missed, dropped or lost at some time, rate off, disk getting low.
     Look = 1,
     /// Act: frames are being refused or lost, or the service refuses the key.
     Act = 2,

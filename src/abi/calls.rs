@@ -40,8 +40,8 @@ export! {
     /// Opens a stream.
     ///
     /// `options`: UTF-8 text, NUL-terminated, a `key = value` a line; docs/options.md lists the keys. Only `fps` is required.
-    /// `stream` receives the handle (0 when the call fails). `message` (may be NULL) receives, in at most `message_size`
-    /// bytes with the NUL, what went wrong, or a remark when all is well but for the network; "" otherwise.
+    /// `stream` receives the handle (0 when the call fails). `message` (may be NULL if `message_size` is 0) receives, in at most
+    /// `message_size` bytes with the NUL, what went wrong, or a remark when all is well but for the network; "" otherwise.
     ///
     /// Waits for the service's first answer, at most connect_timeout_ms. A network that is down is no failure: RHEED_OK, the
     /// frames go to the spool, the stream is created when the service answers. What an earlier process left in the same spool
@@ -49,7 +49,8 @@ export! {
     ///
     /// Returns RHEED_OK, RHEED_E_ARGUMENT (NULL, not UTF-8), RHEED_E_OPTION, RHEED_E_AUTH (no key, or refused),
     /// RHEED_E_NOT_FOUND (an unknown sample UUID), RHEED_E_REFUSED (the service's words are in `message`), RHEED_E_NETWORK
-    /// (proxy or ca_file cannot be used), RHEED_E_SPOOL, RHEED_E_DISK_FULL, RHEED_E_FORKED, RHEED_E_INTERNAL.
+    /// (proxy or ca_file cannot be used), RHEED_E_SPOOL, RHEED_E_DISK_FULL, RHEED_E_ABORTED (rheed_shutdown came meanwhile),
+    /// RHEED_E_FORKED, RHEED_E_INTERNAL.
     /// Ownership: the texts are copied; end the handle with rheed_free. Any thread.
     fn rheed_init(options: *const c_char, stream: *mut rheed_stream, message: *mut c_char, message_size: i32) -> i32 {
         boundary::open(options, stream, message, message_size, engine::init)
@@ -129,7 +130,8 @@ export! {
     /// Then the last chunk is closed, and the call returns when all is in the spool; rheed_finalize follows as ever.
     ///
     /// `user` is handed to `source` as it is. Any thread; one run at a time. A stream that is run takes no frames from
-    /// elsewhere. Returns RHEED_OK, RHEED_E_ARGUMENT, RHEED_E_HANDLE, RHEED_E_CLOSED (finalized or freed meanwhile),
+    /// elsewhere, not even from other threads. Returns RHEED_OK, RHEED_E_ARGUMENT (also when the source answers something else
+    /// than it may: the last chunk then stays open), RHEED_E_HANDLE, RHEED_E_CLOSED (finalized or freed meanwhile),
     /// RHEED_E_ABORTED (aborted, also by a negative answer of the source), RHEED_E_FORKED, RHEED_E_INTERNAL.
     fn rheed_run(stream: rheed_stream, source: rheed_source, user: *mut c_void) -> i32 {
         let source = source.ok_or(Error::argument("source is NULL: give a function that pushes one frame a call"))?;
@@ -143,7 +145,8 @@ export! {
     /// those chunks are in the spool.
     ///
     /// `timeout_ms`: negative = until done or aborted, 0 = look and return. Any thread. Returns RHEED_OK, RHEED_W_PENDING (out
-    /// of time), RHEED_W_LOSS (done, but this stream has losses), RHEED_E_HANDLE, RHEED_E_ABORTED, RHEED_E_FORKED,
+    /// of time, or the handle was freed meanwhile; after rheed_resume also: a folder could not be read), RHEED_W_LOSS (done, but
+    /// this stream has losses), RHEED_E_HANDLE, RHEED_E_ABORTED, RHEED_E_FORKED,
     /// RHEED_E_INTERNAL.
     fn rheed_flush(stream: rheed_stream, timeout_ms: i32) -> i32 {
         stream.flush(boundary::deadline(timeout_ms))

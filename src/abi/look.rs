@@ -22,7 +22,8 @@ export! {
 
     /// Copies a text of a stream, RHEED_TEXT_*, into the caller's buffer: UTF-8, always NUL-terminated, cut on a character
     /// boundary if it does not fit. `needed` (may be NULL) receives the size it wants, with the NUL; `buffer` may be NULL when
-    /// `size` is 0. Any thread, never waits. Returns RHEED_OK, RHEED_W_TRUNCATED, RHEED_W_PENDING (the data id does not exist
+    /// `size` is 0. Any thread, never waits, but that the report after rheed_resume reads files. Returns RHEED_OK,
+    /// RHEED_W_TRUNCATED, RHEED_W_PENDING (the data id does not exist
     /// yet), RHEED_E_ARGUMENT, RHEED_E_HANDLE, RHEED_E_FORKED, RHEED_E_INTERNAL.
     fn rheed_text(stream: rheed_stream, which: i32, buffer: *mut c_char, size: i32, needed: *mut i32) -> i32 {
         let which = Text::from_number(which).ok_or(Error::argument("which is no RHEED_TEXT_* number"))?;
@@ -35,8 +36,8 @@ export! {
     /// value and a line of text. Each pointer may be NULL. None waiting within `timeout_ms`: RHEED_OK and kind 0. At most
     /// 1,024 wait; then the oldest is dropped, which the report counts.
     ///
-    /// `timeout_ms`: 0 = look and return, negative = until there is one, the stream is over or aborted. Any thread; each event is
-    /// told once. Returns RHEED_OK, RHEED_W_TRUNCATED (the text was cut: 1,024 bytes are enough), RHEED_E_ARGUMENT,
+    /// `timeout_ms`: 0 = look and return, negative = until there is one, the stream is over or aborted. On a stream that is over
+    /// it returns at once, whatever the time-out. Any thread; each event is told once. Returns RHEED_OK, RHEED_W_TRUNCATED (the text was cut: 1,024 bytes are enough), RHEED_E_ARGUMENT,
     /// RHEED_E_HANDLE, RHEED_E_ABORTED, RHEED_E_FORKED, RHEED_E_INTERNAL.
     fn rheed_next_event(
         stream: rheed_stream,

@@ -147,6 +147,10 @@ pub struct Ledger {
     last_trouble: Moment,
     /// The service refuses, for now: the key, the stream.
     refused: AtomicBool,
+    /// The spool is nearly full, or cannot be written.
+    disk_low: AtomicBool,
+    /// The last chunk's measured rate was not the declared one.
+    rate_off: AtomicBool,
     /// Bytes a second that go to the spool.
     spool_rate: AtomicI64,
 }
@@ -168,6 +172,8 @@ impl Ledger {
             last_confirmed: Moment::default(),
             last_trouble: Moment::default(),
             refused: AtomicBool::new(false),
+            disk_low: AtomicBool::new(false),
+            rate_off: AtomicBool::new(false),
             spool_rate: AtomicI64::new(0),
         };
         ledger.counts[Stat::FpsMilli as usize].store(-1, Ordering::Relaxed);
@@ -271,6 +277,16 @@ impl Ledger {
         !self.refused.swap(true, Ordering::Relaxed)
     }
 
+    /// Whether the spool is nearly full; tells whether that is new.
+    pub fn note_disk_low(&self, low: bool) -> bool {
+        self.disk_low.swap(low, Ordering::Relaxed) != low
+    }
+
+    /// Whether the last chunk's measured rate is not the declared one.
+    pub fn note_rate_off(&self, off: bool) {
+        self.rate_off.store(off, Ordering::Relaxed);
+    }
+
     /// RHEED_STAT_STATE.
     pub fn state(&self) -> i64 {
         i64::from(match self.phase() {
@@ -293,6 +309,8 @@ impl Ledger {
         if self.phase() == Phase::Fault || self.refused.load(Ordering::Relaxed) || recent_trouble {
             Health::Act
         } else if (self.is_offline() && !self.is_over())
+            || self.disk_low.load(Ordering::Relaxed)
+            || self.rate_off.load(Ordering::Relaxed)
             || counted(&[Stat::FramesLost, Stat::FramesDropped, Stat::FramesRejected, Stat::FramesMissed, Stat::FramesIncomplete])
         {
             Health::Look

@@ -23,8 +23,9 @@ use std::time::{Duration, Instant};
 
 /// Vendor's header for the key.
 const KEY_HEADER: &str = "X-API-KEY";
-/// Lists of samples may be long; more is not read.
-const LONGEST_ANSWER: usize = 16 << 20;
+/// Lists of samples may be long; other answers are short. More is not read.
+const LONGEST_LIST: usize = 16 << 20;
+const LONGEST_ANSWER: usize = 64 << 10;
 /// Of the service's words, so many characters are told.
 const LONGEST_WORDS: usize = 300;
 const MOST_REDIRECTS: usize = 5;
@@ -159,7 +160,7 @@ impl Service {
     }
 
     async fn get(&self, path: &str) -> Answer<Value> {
-        self.json(path, self.request(Method::GET, path)).await
+        self.json_of_at_most(LONGEST_LIST, path, self.request(Method::GET, path)).await
     }
 
     async fn post(&self, path: &str, body: Option<&Value>) -> Answer<Value> {
@@ -176,7 +177,11 @@ impl Service {
 
     /// Sends, and reads the answer as JSON. A 2xx that cannot be read is to be tried again.
     async fn json(&self, path: &str, request: RequestBuilder) -> Answer<Value> {
-        let (status, answer) = self.send(path, request).await?;
+        self.json_of_at_most(LONGEST_ANSWER, path, request).await
+    }
+
+    async fn json_of_at_most(&self, most: usize, path: &str, request: RequestBuilder) -> Answer<Value> {
+        let (status, answer) = self.send_for_at_most(most, path, request).await?;
         serde_json::from_slice(&answer).map_err(|_| Trouble::Later {
             status,
             words: "an answer that is no JSON".into(),
@@ -186,8 +191,12 @@ impl Service {
 
     /// Sends, and gives a 2xx answer's status and body.
     async fn send(&self, shown: &str, request: RequestBuilder) -> Answer<(u16, Vec<u8>)> {
+        self.send_for_at_most(LONGEST_ANSWER, shown, request).await
+    }
+
+    async fn send_for_at_most(&self, most: usize, shown: &str, request: RequestBuilder) -> Answer<(u16, Vec<u8>)> {
         let began = Instant::now();
-        let answered = self.answered(request).await;
+        let answered = self.answered(most, request).await;
         self.log.say(Level::Detail, || {
             let outcome =
                 answered.as_ref().map_or_else(Trouble::to_string, |(status, body)| format!("{status}, {} bytes", body.len()));
@@ -197,11 +206,11 @@ impl Service {
         answered
     }
 
-    async fn answered(&self, request: RequestBuilder) -> Answer<(u16, Vec<u8>)> {
+    async fn answered(&self, most: usize, request: RequestBuilder) -> Answer<(u16, Vec<u8>)> {
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(retry::retry_after);
-        let body = read_bounded(response).await?;
+        let body = read_bounded(response, most).await?;
         if status.is_success() {
             return Ok((status.as_u16(), body));
         }
@@ -240,10 +249,12 @@ impl Service {
         if line.trim().is_empty() { "no words".into() } else { line.trim().into() }
     }
 
-    /// Whether a URL that the service gave may be used: https, or as plain as the endpoint may be.
+    /// Whether a URL that the service gave may be used: https, or as plain as the endpoint itself. A service elsewhere must not
+    /// lead into this computer.
     fn may_use(&self, url: &str) -> bool {
         let Ok(parsed) = reqwest::Url::parse(url) else { return false };
-        matches!(parsed.scheme(), "http" | "https") && parsed.host_str().is_some() && (self.allow_http || may_speak_plainly(url))
+        let plain = self.allow_http || (self.endpoint.starts_with("http:") && may_speak_plainly(url));
+        parsed.host_str().is_some() && (parsed.scheme() == "https" || (parsed.scheme() == "http" && plain))
     }
 }
 
@@ -255,7 +266,14 @@ fn client(options: &Options, redirects: Policy) -> Result<Client> {
         .connect_timeout(options.connect_timeout.max(Duration::from_secs(1)))
         .pool_max_idle_per_host(options.max_workers as usize + 1)
         .tcp_nodelay(true)
-        .tcp_keepalive(Duration::from_secs(30));
+                .tcp_keepalive(Duration::from_secs(30))
+        // A connection that leads nowhere any more is given up before the next uploads are sent into it.
+        .http2_keep_alive_interval(Duration::from_secs(15))
+        .http2_keep_alive_timeout(Duration::from_secs(10));
+    #[cfg(target_os = "linux")]
+    {
+        builder = builder.tcp_user_timeout(Duration::from_secs(30));
+    }
     match options.proxy.as_deref() {
         Some("none") => builder = builder.no_proxy(),
         Some(address) => {
@@ -276,11 +294,11 @@ fn client(options: &Options, redirects: Policy) -> Result<Client> {
 }
 
 /// An answer's body, as far as it may reach.
-async fn read_bounded(mut response: Response) -> Answer<Vec<u8>> {
+async fn read_bounded(mut response: Response, most: usize) -> Answer<Vec<u8>> {
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await.map_err(unreachable)? {
-        if body.len() + piece.len() > LONGEST_ANSWER {
-            let words = format!("an answer of more than {} MiB", LONGEST_ANSWER >> 20);
+        if body.len() + piece.len() > most {
+            let words = format!("an answer of more than {} KiB", most >> 10);
             return Err(Trouble::Later { status: response.status().as_u16(), words, after: None });
         }
         body.extend_from_slice(&piece);

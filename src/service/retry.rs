@@ -23,6 +23,11 @@ impl Backoff {
         jittered(doubled).max(asked.map_or(Duration::ZERO, |asked| jittered_up(asked.min(MOST_PATIENCE))))
     }
 
+    /// How many failures there were.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// The slow pace for what was refused.
     pub fn slow() -> Duration {
         jittered(SLOW)

@@ -13,6 +13,8 @@ const FIRST_EXCHANGES: u32 = 4;
 const BETWEEN_FIRST: Duration = Duration::from_secs(2);
 const BETWEEN: Duration = Duration::from_secs(300);
 /// After a failure, until the first has succeeded.
+/// The year 2100: what lies behind it is no time of a service.
+const LATEST_MS: f64 = 4.1e12;
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
 
 /// Feeds a clock as long as somebody uses it.
@@ -46,10 +48,13 @@ impl Service {
         // Not a second look at the wall clock, which may have been set meanwhile.
         let received_ns = sent_ns + began.elapsed().as_nanos() as i64;
         let time_ns = |name: &str| {
-            answer.get(name).and_then(Value::as_f64).filter(|ms| (0.0..1e13).contains(ms)).map(|ms| (ms * 1e6) as i64)
+            answer.get(name).and_then(Value::as_f64).filter(|ms| (0.0..LATEST_MS).contains(ms)).map(|ms| (ms * 1e6) as i64)
         };
         match (time_ns("receivedAtUnixMs"), time_ns("transmittedAtUnixMs")) {
-            (Some(server_received_ns), Some(server_sent_ns)) => {
+            (Some(server_received_ns), Some(server_sent_ns))
+                // A service cannot have had the request for longer than it was away.
+                if (0..=received_ns - sent_ns).contains(&(server_sent_ns - server_received_ns)) =>
+            {
                 Ok(Exchange { sent_ns, server_received_ns, server_sent_ns, received_ns })
             }
             _ => Err(Trouble::Later { status: 200, words: "no times in it".into(), after: None }),

@@ -203,7 +203,7 @@ fn patiently<T>(works: &Works, mut attempt: impl FnMut() -> io::Result<T>) -> Re
             Err(error) => error,
         };
         if works.folder.root().write_failed() {
-            works.disk_low_told.store(false, Ordering::Relaxed);
+            works.ledger.note_disk_low(false);
             works.tell_disk_low(format!("the spool cannot be written: {error}"));
         }
         if works.ledger.phase() >= Phase::Aborted {

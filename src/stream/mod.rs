@@ -30,6 +30,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
+/// A measured rate that is further off the declared one is told.
+const RATE_TOLERANCE: f64 = 0.05;
 /// The spool is low when it would be full after so long at the present rate.
 const LOW_SECONDS: i64 = 600;
 
@@ -63,7 +65,6 @@ pub struct Works {
     pub clock: Arc<ReferenceClock>,
     bounds: Bounds,
     odd_stamps: AtomicU64,
-    disk_low_told: AtomicBool,
     missed_told: AtomicI64,
     /// Frames were missed since the last chunk was sealed, and that was told.
     missing: AtomicBool,
@@ -80,7 +81,6 @@ impl Works {
             clock,
             bounds,
             odd_stamps: AtomicU64::new(0),
-            disk_low_told: AtomicBool::new(false),
             missed_told: AtomicI64::new(0),
             missing: AtomicBool::new(false),
         }
@@ -106,7 +106,7 @@ impl Works {
 
     /// Told once, until there is plenty of room again.
     fn tell_disk_low(&self, text: impl Into<Cow<'static, str>>) {
-        if !self.disk_low_told.swap(true, Ordering::Relaxed) {
+        if self.ledger.note_disk_low(true) {
             self.ledger.notices.tell(codes::Event::DiskLow, self.seconds_left(), text);
         }
     }
@@ -118,7 +118,7 @@ impl Works {
         if left < LOW_SECONDS {
             self.tell_disk_low(format!("the spool or its disk is full in {left} s at the present rate"));
         } else if left > 2 * LOW_SECONDS {
-            self.disk_low_told.store(false, Ordering::Relaxed);
+            self.ledger.note_disk_low(false);
         }
     }
 
@@ -147,7 +147,9 @@ impl Works {
         if let Some(measured) = stamps.measured_fps() {
             let milli = (measured * 1000.0).round() as i64;
             ledger.set(Stat::FpsMilli, milli);
-            if stamps.stamped && (measured / declared - 1.0).abs() > 0.05 {
+            let off = stamps.stamped && (measured / declared - 1.0).abs() > RATE_TOLERANCE;
+            ledger.note_rate_off(off);
+            if off {
                 let text = format!("chunk {index}: {measured:.3} frames per second by their time stamps, but fps = {declared}");
                 ledger.notices.tell(codes::Event::RateOff, milli, text);
             }

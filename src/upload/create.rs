@@ -174,7 +174,7 @@ impl Courier {
                     self.keep_linked();
                     return;
                 }
-                Err(trouble) if trouble.may_pass() => tokio::time::sleep(backoff.next(trouble.asked_delay())).await,
+                Err(trouble) if trouble.may_pass() => tokio::time::sleep(backoff.next(None)).await,
                 Err(_) => break,
             }
         }

@@ -3,7 +3,7 @@
 //! Every chunk has its own delay after a failure. Besides, after any failure there is one probe at a time until something
 //! succeeds again, so that a service in trouble is not stormed by a long backlog.
 
-use super::Courier;
+use super::{Courier, note_offline};
 use crate::codes::{self, Code, Stat};
 use crate::error::Error;
 use crate::ledger::Loss;
@@ -18,6 +18,9 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+
+/// A service that answers, but takes nothing after so many tries, is as good as away.
+const FAILURES_OF_AN_OUTAGE: u32 = 4;
 
 /// Closed after a failure: one probe at a time, not before the time is over.
 #[derive(Default)]
@@ -155,7 +158,7 @@ impl Deliveries<'_> {
             folder: courier.folder.clone(),
             service: courier.service.clone(),
             // Only what this process sealed may take an offset that was measured after.
-            clock: chunk.ours.then(|| courier.clock.offset()).flatten(),
+            clock: chunk.ours.then(|| courier.clock.first_offset()).flatten(),
             facts: self.facts.clone(),
             data_id: self.data_id.clone(),
         };
@@ -212,6 +215,9 @@ impl Deliveries<'_> {
         let tries = self.tries.entry(chunk.order).or_default();
         tries.not_before = Some(Instant::now() + tries.backoff.next(asked));
         self.gate.failed(began, |backoff| backoff.next(asked));
+        if self.gate.backoff.failures() >= FAILURES_OF_AN_OUTAGE {
+            note_offline(&courier.ledger, &courier.folder, trouble.to_string());
+        }
     }
 
     /// Not delivered, and not to be: kept beside the spool, counted and told.

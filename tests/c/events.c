@@ -51,7 +51,9 @@ int main(int argc, char **argv) {
     /* A text that does not fit is cut; the event is told all the same, and only once. */
     int32_t kind = 0, needed = 0;
     char small[4];
-    CHECK_CODE(push_shade(stream, 1, 20), RHEED_OK);
+    for (uint64_t id = 14; id <= 27; id++) CHECK_CODE(push_shade(stream, 1, id), RHEED_OK);
+    CHECK_CODE(rheed_flush(stream, -1), RHEED_OK); /* The chunk is full and sealed: the next gap is told at once again. */
+    CHECK_CODE(push_shade(stream, 1, 40), RHEED_OK);
     CHECK_CODE(rheed_next_event(stream, -1, &kind, NULL, NULL, small, sizeof small, &needed), RHEED_W_TRUNCATED);
     CHECK(kind == RHEED_EVENT_FRAMES_MISSED && strlen(small) == 3 && needed > 4);
     CHECK(take(stream, 0) == RHEED_EVENT_NONE);
