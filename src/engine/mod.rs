@@ -330,3 +330,25 @@ pub fn shutdown(deadline: Deadline) -> Result<Code> {
     }
     if leaving.is_empty() { ended } else { Ok(Code::WPending) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codes::{Event, State};
+
+    #[test]
+    fn a_stream_that_an_internal_error_closes_tells_it_and_keeps_its_spool() {
+        let spool = std::env::temp_dir().join(format!("rheed-engine-{}", uuid::Uuid::now_v7()));
+        let (handle, _) = init(&format!("endpoint=none\nfps=10\nlog_file=none\nspool_dir={}", spool.display())).unwrap();
+        let session = find(handle).unwrap();
+        session.stream().unwrap().fault("an error made by a test");
+        let told = session.next_event(Deadline::never()).unwrap();
+        assert_eq!((told.kind, told.value), (Event::Fault, 0));
+        assert!(told.text.contains("an error made by a test"), "{}", told.text);
+        assert_eq!(session.stats()[Stat::State as usize], State::Fault as i64);
+        assert_eq!(session.finalize(Deadline::never()).unwrap_err().code, Code::EInternal);
+        assert_eq!(std::fs::read_dir(spool.join("streams")).unwrap().count(), 1);
+        free(&session);
+        std::fs::remove_dir_all(spool).unwrap();
+    }
+}

@@ -105,6 +105,11 @@ impl Courier {
     }
 
     fn finish(&self) {
+        if self.ledger.phase() == Phase::Fault {
+            // Frames may lie in a part-filled chunk that nobody sealed: the next process does, and ends the stream.
+            self.folder.release();
+            return;
+        }
         let mut last = report(&self.ledger);
         last["state"] = "finalized".into();
         if let Err(error) = self.folder.finish(&last) {
@@ -164,7 +169,7 @@ pub async fn keep_in_spool(folder: Arc<Folder>, ledger: Arc<Ledger>, cancel: Can
         folder.changed.notified().await;
     }
     folder.release();
-    if !cancel.is_cancelled() {
+    if !cancel.is_cancelled() && ledger.phase() != Phase::Fault {
         finalized(&ledger);
     }
 }
@@ -217,4 +222,45 @@ pub fn account_for(taken: &TakenUp, ledger: &Ledger) {
 pub fn tell_taken_up(taken: &TakenUp, ledger: &Ledger, notices: &Notices) {
     let text = format!("taken up from an earlier process: {} ({}), {} frames", ledger.name, ledger.local_id, taken.frames);
     notices.tell(codes::Event::TakenUp, taken.frames as i64, text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Notices;
+    use crate::log::Logger;
+    use crate::options::Options;
+    use crate::spool::{Root, Syncer};
+
+    #[test]
+    fn what_a_fault_left_in_a_part_filled_chunk_stays_for_the_next_process() {
+        let _ = rustls::crypto::ring::default_provider().install_default(); // As an engine does when it starts.
+        let spool = std::env::temp_dir().join(format!("rheed-fault-{}", uuid::Uuid::now_v7()));
+        let endpoint = "http://127.0.0.1:9";
+        let text = format!("fps=10\napi_key=k\nlog_file=none\nendpoint={endpoint}\nspool_dir={}", spool.display());
+        let options = Options::for_stream(&text).unwrap();
+        let root = Root::open(&spool, true).unwrap();
+        let (logger, _) = Logger::new();
+        let notices = Arc::new(Notices::new(logger.open(&options, &spool, "test").0));
+        let folder = Folder::create(&root, &options, notices.clone(), Syncer::new().0.queue()).unwrap();
+        let part = folder.path().join("c0000000000.part");
+        std::fs::write(&part, "frames").unwrap();
+        let ledger = Arc::new(Ledger::new(&folder.local_id(), "faulty", Connection::Connecting, notices.clone()));
+        ledger.enter(Phase::Fault);
+        folder.close();
+
+        let courier = Courier {
+            folder: folder.clone(),
+            ledger,
+            service: Arc::new(Service::new(endpoint, &options, notices.log.clone()).unwrap()),
+            clock: Arc::default(),
+            workers: Arc::new(Semaphore::new(1)),
+            cancel: CancellationToken::new(),
+            first_answer: None,
+        };
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(courier.run());
+        assert!(part.exists() && folder.is_released());
+        assert!(notices.events.take().is_none_or(|event| event.kind != codes::Event::Finalized));
+        std::fs::remove_dir_all(spool).unwrap();
+    }
 }
