@@ -138,9 +138,13 @@ impl Engine {
         drop(carried);
         let running = self.couriers.enter();
         let ledger = ledger.clone();
-        let folder = folder.clone();
         let outcome = self.outcome.clone();
-        let courier = self.tasks.spawn(courier);
+        // Dropped with the courier however it ends: done, in a panic, or with the runtime in a shutdown that does not wait.
+        let carried = Carried(folder.clone());
+        let courier = self.tasks.spawn(async move {
+            let _carried = carried;
+            courier.await;
+        });
         self.tasks.spawn(async move {
             let ended = courier.await;
             if ended.is_err_and(|error| error.is_panic()) {
@@ -148,7 +152,6 @@ impl Engine {
                     let text = "an internal error in the uploads: the stream is closed, its spool is kept";
                     ledger.notices.tell(crate::codes::Event::Fault, 0, text);
                 }
-                folder.release();
             }
             outcome.note(&ledger);
             drop(running);
@@ -193,6 +196,15 @@ impl Engine {
         } else {
             Code::Ok
         })
+    }
+}
+
+/// A stream's folder has somebody who uploads from it.
+struct Carried(Arc<Folder>);
+
+impl Drop for Carried {
+    fn drop(&mut self) {
+        self.0.abandon();
     }
 }
 

@@ -61,6 +61,8 @@ struct Pending {
     next_order: u64,
     /// No chunk will follow.
     closed: bool,
+    /// Nobody uploads from here any more.
+    abandoned: bool,
 }
 
 impl Folder {
@@ -206,9 +208,28 @@ impl Folder {
 
     /// No chunk will follow.
     pub fn close(&self) {
-        self.pending.lock().closed = true;
+        let abandoned = {
+            let mut pending = self.pending.lock();
+            pending.closed = true;
+            pending.abandoned
+        };
         self.changed.notify_one();
         self.notices.bell.ring();
+        if abandoned {
+            self.release();
+        }
+    }
+
+    /// Nobody uploads from here any more: let go as soon as nobody writes here either.
+    pub fn abandon(&self) {
+        let closed = {
+            let mut pending = self.pending.lock();
+            pending.abandoned = true;
+            pending.closed
+        };
+        if closed {
+            self.release();
+        }
     }
 
     /// Whether no chunk will follow and none waits.
@@ -300,8 +321,14 @@ impl Folder {
         self.discard()
     }
 
-    /// Removes the folder.
+    /// Removes the folder. It stays locked meanwhile.
     pub fn discard(&self) -> io::Result<()> {
+        let held = self.lock.lock().take();
+        let lock = match held {
+            Some(lock) => Some(lock),
+            None => FileLock::take(&self.path.join(layout::LOCK))?,
+        };
+        let lock = lock.ok_or_else(|| io::Error::other("another process has taken it up"))?;
         let bytes = bytes_of(&self.path.join(layout::MANIFEST));
         // The lock file goes last: until then nobody else can take up what is half removed.
         fs::remove_file(self.path.join(layout::MANIFEST))?;
@@ -312,6 +339,7 @@ impl Folder {
         }
         self.root.removed(bytes);
         fs::remove_file(self.path.join(layout::LOCK))?;
+        drop(lock);
         self.release();
         fs::remove_dir(&self.path)
     }
