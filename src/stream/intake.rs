@@ -9,7 +9,7 @@ use super::pixels::Geometry;
 use super::slots::{MOST_SLOTS, Pool, Slot};
 use crate::codes::{self, Code, Stat};
 use crate::error::{Error, Result};
-use crate::ledger::{Loss, Phase};
+use crate::ledger::Phase;
 use crate::platform;
 use crate::shard::FrameCompressor;
 use crate::spool::{ChunkFile, FrameRecord, Head};
@@ -91,6 +91,8 @@ pub struct Intake {
     works: Arc<Works>,
     pool: RwLock<Option<Arc<Pool>>>,
     ready: ArrayQueue<Filled>,
+    /// Free places in that queue. Slots of one size are never more than it has, but slots of several sizes may be.
+    places: AtomicUsize,
     ids: Mutex<FrameIds>,
     way: AtomicU8,
     /// The thread that is inside `rheed_run`; 0 = none.
@@ -118,6 +120,7 @@ impl Intake {
             works,
             pool: RwLock::new(pool),
             ready: ArrayQueue::new(MOST_SLOTS),
+            places: AtomicUsize::new(MOST_SLOTS),
             ids: Mutex::default(),
             way: AtomicU8::new(0),
             runner: AtomicUsize::new(0),
@@ -276,13 +279,24 @@ impl Intake {
     /// A slot for a frame of that size; waits for one where that was asked for.
     fn free_slot(&self, frame_bytes: usize) -> Result<Slot> {
         let pool = self.pool(frame_bytes);
-        if let Some(slot) = pool.take() {
-            return Ok(slot);
+        self.take_or_wait(|| pool.take())
+    }
+
+    /// A place in the queue; waits for one where that was asked for.
+    fn free_place(&self) -> Result<()> {
+        self.take_or_wait(|| {
+            self.places.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |places| places.checked_sub(1)).ok().map(|_| ())
+        })
+    }
+
+    fn take_or_wait<T>(&self, mut take: impl FnMut() -> Option<T>) -> Result<T> {
+        if let Some(taken) = take() {
+            return Ok(taken);
         }
         let ledger = &self.works.ledger;
         if self.works.options.block_when_full || self.is_run_here() {
-            let look = || match pool.take() {
-                Some(slot) => Some(Ok(slot)),
+            let look = || match take() {
+                Some(taken) => Some(Ok(taken)),
                 None => self.check_open().err().map(Err),
             };
             return ledger.notices.bell.wait_until(Deadline::never(), look).unwrap_or_else(|| Err(self.why_closed()));
@@ -314,8 +328,10 @@ impl Intake {
         let ledger = &self.works.ledger;
         let raw_bytes = filled.pixels().len() as i64;
         let incomplete = filled.flags & codes::Frame::Incomplete as u32 != 0;
+        self.free_place()?;
         if self.gate.fetch_add(1, Ordering::AcqRel) & CLOSED != 0 {
             self.gate.fetch_sub(1, Ordering::AcqRel);
+            self.places.fetch_add(1, Ordering::AcqRel);
             return Err(self.why_closed());
         }
         // Counted before the encoder can see it, so that nothing is confirmed that was not accepted.
@@ -326,12 +342,7 @@ impl Intake {
         }
         let queued = self.ready.push(filled);
         self.gate.fetch_sub(1, Ordering::AcqRel);
-        // The queue has as many places as there can be slots; only slots of several sizes together could be more.
-        if queued.is_err() {
-            ledger.add(Stat::QueueFrames, -1);
-            self.note_processed();
-            self.works.lose_frames("no place in the queue after the frame size changed", Loss { frames: 1, chunks: 0 });
-        }
+        assert!(queued.is_ok(), "a place was free");
         self.wake_encoder();
         Ok(())
     }
@@ -369,7 +380,9 @@ impl Intake {
     /// The next frame for the encoder.
     pub fn next(&self) -> Option<Filled> {
         let next = self.ready.pop();
-        if next.is_none() && self.burst_told.load(Ordering::Relaxed) {
+        if next.is_some() {
+            self.places.fetch_add(1, Ordering::AcqRel);
+        } else if self.burst_told.load(Ordering::Relaxed) {
             self.burst_told.store(false, Ordering::Relaxed);
         }
         next
