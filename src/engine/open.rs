@@ -170,9 +170,12 @@ impl Engine {
                     None => self.carry(&ledger, folder, keep_in_spool(folder.clone(), ledger.clone(), cancel.clone())),
                 }
             },
-            |folder, reason| {
-                notices.log.say(Level::Notice, || format!("{folder} is not taken up: {reason}"));
-                session.add_skipped(folder, reason);
+            |folder, error| {
+                // A stream that is opened finds itself in use, and others that live.
+                let in_use = error.kind() == std::io::ErrorKind::WouldBlock;
+                let level = if in_use && !adopt { Level::Detail } else { Level::Notice };
+                notices.log.say(level, || format!("{folder} is not taken up: {error}"));
+                session.add_skipped(folder, error.to_string());
             },
         );
         session.all_taken_up();

@@ -377,7 +377,7 @@ pub fn take_up_all(
     notices: &Arc<Notices>,
     sync: &SyncQueue,
     mut found: impl FnMut(TakenUp),
-    mut skipped: impl FnMut(&str, String),
+    mut skipped: impl FnMut(&str, io::Error),
 ) {
     let mut folders: Vec<PathBuf> =
         fs::read_dir(root.streams()).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
@@ -394,7 +394,7 @@ pub fn take_up_all(
                 Ok(Some(taken)) => found(taken),
                 Ok(None) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && round < BUSY_ROUNDS => busy.push(path),
-                Err(error) => skipped(&name, error.to_string()),
+                Err(error) => skipped(&name, error),
             }
         }
         if busy.is_empty() {
@@ -417,6 +417,20 @@ fn remove_unborn(path: &Path) {
     }
 }
 
+/// A folder that has no manifest is being removed, or its owner died while it removed it: then at most its lock is left.
+fn remove_remains(path: &Path) -> io::Result<()> {
+    let lock_path = path.join(layout::LOCK);
+    if lock_path.exists() {
+        let Some(_lock) = FileLock::take(&lock_path)? else { return Ok(()) };
+        if fs::read_dir(path)?.flatten().any(|entry| entry.file_name() != layout::LOCK) {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "its manifest is missing"));
+        }
+        fs::remove_file(lock_path)?;
+    }
+    let _ = fs::remove_dir(path); // Fails when something is in it that is not of this library.
+    Ok(())
+}
+
 fn take_up(
     root: &Arc<Root>,
     path: &Path,
@@ -426,8 +440,8 @@ fn take_up(
     sync: &SyncQueue,
 ) -> io::Result<Option<TakenUp>> {
     let manifest_path = path.join(layout::MANIFEST);
-    if !manifest_path.exists() && !path.join(layout::LOCK).exists() {
-        return Ok(None); // Being removed, or not of this library.
+    if !manifest_path.exists() {
+        return remove_remains(path).map(|()| None);
     }
     let manifest = Manifest::read(&manifest_path)?;
     let ours = manifest.endpoint == endpoint.as_str() || (adopt && manifest.endpoint == "none");
