@@ -146,10 +146,7 @@ impl Intake {
 
         let frame_bytes = geometry.frame_bytes();
         let promised = promised_for_frame(frame_bytes);
-        if !self.works.folder.root().promise(promised, &self.works.bounds) {
-            ledger.frames_dropped(1);
-            return Err(self.no_room());
-        }
+        self.works.promise(promised).inspect_err(|_| ledger.frames_dropped(1))?;
         let release = |error: Error| {
             self.works.folder.root().release(promised);
             error
@@ -269,11 +266,6 @@ impl Intake {
             self.works.ledger.notices.tell(codes::Event::StampsOdd, 1, text);
         }
         (entered_ns, false)
-    }
-
-    fn no_room(&self) -> Error {
-        self.works.tell_disk_low("the spool or its disk is full: frames are refused until there is room");
-        Error::plain(Code::EDiskFull, "the spool or its disk is full (spool_max_bytes, spool_min_free_bytes)", [0; 4])
     }
 
     /// A slot for a frame of that size; waits for one where that was asked for.

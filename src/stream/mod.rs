@@ -61,13 +61,24 @@ pub struct Works {
     bounds: Bounds,
     odd_stamps: AtomicU64,
     disk_low_told: AtomicBool,
+    /// It was told that there is no room, since the last frame that found some.
+    no_room_told: AtomicBool,
 }
 
 impl Works {
     /// Of a new stream.
     pub fn new(options: Options, ledger: Arc<Ledger>, folder: Arc<Folder>, clock: Arc<ReferenceClock>) -> Works {
         let bounds = Bounds::new(&options);
-        Works { options, ledger, folder, clock, bounds, odd_stamps: AtomicU64::new(0), disk_low_told: AtomicBool::new(false) }
+        Works {
+            options,
+            ledger,
+            folder,
+            clock,
+            bounds,
+            odd_stamps: AtomicU64::new(0),
+            disk_low_told: AtomicBool::new(false),
+            no_room_told: AtomicBool::new(false),
+        }
     }
 
     /// Bytes that may still go to the spool.
@@ -93,6 +104,22 @@ impl Works {
         if !self.disk_low_told.swap(true, Ordering::Relaxed) {
             self.ledger.notices.tell(codes::Event::DiskLow, self.seconds_left(), text);
         }
+    }
+
+    /// Promises room in the spool. Without it frames are refused, which is told once until there is room again, however low the
+    /// disk was known to be.
+    fn promise(&self, bytes: i64) -> Result<()> {
+        if self.folder.root().promise(bytes, &self.bounds) {
+            if self.no_room_told.load(Ordering::Relaxed) {
+                self.no_room_told.store(false, Ordering::Relaxed);
+            }
+            return Ok(());
+        }
+        if !self.no_room_told.swap(true, Ordering::Relaxed) {
+            let text = "the spool or its disk is full: frames are refused until there is room";
+            self.ledger.notices.tell(codes::Event::DiskLow, self.seconds_left(), text);
+        }
+        Err(Error::plain(Code::EDiskFull, "the spool or its disk is full (spool_max_bytes, spool_min_free_bytes)", [0; 4]))
     }
 
     /// So many bytes for so many frames: how long the room lasts follows from the declared frame rate.
