@@ -282,3 +282,23 @@ fn an_incomplete_frame_is_taken_as_it_is_and_counted() {
     assert_eq!(stream.finalize(-1), OK);
     assert_eq!(numbers(&service::pixels(&service::only_stream(&service)), FRAME_BYTES), [0]);
 }
+
+#[test]
+fn a_frame_of_a_new_size_is_refused_and_not_lost_when_the_queue_is_full_of_small_ones() {
+    let workshop = Workshop::new();
+    let options = with(spool_options(&workshop), &["fps=10", "queue_bytes=1048576", "chunk_size=100000"]);
+    let stream = Stream::open(&options);
+    let stalled = StalledDisk::under_chunk(&only_stream(&workshop.spool()), 0);
+    let mut taken = (0..).take_while(|id| stream.push(&numbered(*id, 64), 8, 8, *id, 0) == OK).count() as i64;
+    assert!(taken > 4096, "{taken}");
+    for id in 0..16 {
+        match stream.push(&numbered(id, 256 * 256), 256, 256, NO_FRAME_ID, 0) {
+            OK => taken += 1,
+            code => assert_eq!(code, QUEUE_FULL),
+        }
+    }
+    let _flowing = stalled.flow();
+    assert_eq!(stream.finalize(-1), OK);
+    assert_eq!((stream.stat(Stat::FramesAccepted), stream.stat(Stat::FramesLost)), (taken, 0));
+    assert_eq!(stream.stat(Stat::QueueFrames), 0);
+}

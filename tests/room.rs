@@ -37,6 +37,12 @@ fn fill(stream: &Stream, first: u64) -> u64 {
     }
 }
 
+/// Of all that was told of the disk since the last look, so much at least was of refused frames.
+fn refusals_told(stream: &Stream, least: usize) {
+    let told: Vec<_> = stream.events().into_iter().filter(|told| told.kind == Event::DiskLow as i32).collect();
+    assert!(told.iter().filter(|told| told.text.contains("are refused")).count() >= least, "{told:?}");
+}
+
 #[test]
 fn a_full_spool_refuses_within_its_bound_and_takes_frames_again_when_chunks_are_confirmed() {
     let workshop = Workshop::new();
@@ -59,12 +65,13 @@ fn a_full_spool_refuses_within_its_bound_and_takes_frames_again_when_chunks_are_
         let refused = stream.stat(Stat::FramesDropped);
         assert_eq!([push(&stream, taken), push(&stream, taken)], [DISK_FULL; 2]);
         assert_eq!(stream.stat(Stat::FramesDropped), refused + 2);
-        stream.wait_for(Event::DiskLow);
+        refusals_told(&stream, 1);
 
         service.set_faults("").expect("no rules");
         for _ in 0..2 {
             stream.wait_until("there is room again", |stream| push(stream, taken) == OK);
             taken += 1 + fill(&stream, taken + 1);
+            refusals_told(&stream, 1);
         }
         assert_eq!(stream.finalize(-1), OK);
         over.store(true, Ordering::SeqCst);

@@ -218,6 +218,27 @@ fn the_report_of_a_resume_lists_every_stream_finished_ones_too() {
 }
 
 #[test]
+fn what_a_process_left_that_died_while_it_removed_a_finished_stream_is_removed() {
+    let workshop = Workshop::new();
+    let whole = recorded(&workshop, 5);
+    let [locked, empty, without_manifest] = ["locked", "empty", "without manifest"].map(|name| {
+        let folder = workshop.spool().join("streams").join(name);
+        std::fs::create_dir(&folder).expect("a folder");
+        folder
+    });
+    File::create(locked.join("lock")).expect("a file");
+    File::create(without_manifest.join("lock")).expect("a file");
+    std::fs::copy(whole.join("c0000000000-5.shard"), without_manifest.join("c0000000000-5.shard")).expect("a copy");
+
+    let resumed = Stream::resume(&options(&workshop));
+    assert_eq!(resumed.flush(-1), OK);
+    assert!(!locked.exists() && !empty.exists());
+    assert!(without_manifest.join("c0000000000-5.shard").exists(), "frames are not removed");
+    assert!(resumed.text(Text::Report).contains("its manifest is missing"), "{}", resumed.text(Text::Report));
+    assert_eq!(resumed.stat(Stat::FramesAccepted), 5);
+}
+
+#[test]
 fn the_report_of_hundreds_of_streams_fits_64_kib_and_says_how_many_it_leaves_out() {
     let workshop = Workshop::new();
     const STREAMS: usize = 300;

@@ -16,7 +16,6 @@ use crate::log::{self, Callback, Logger};
 use crate::panics;
 use crate::platform;
 use crate::spool::{Folder, Root, Syncer};
-use crate::upload;
 use crate::wait::Deadline;
 use parking_lot::Mutex;
 use registry::REGISTRY;
@@ -166,16 +165,18 @@ impl Engine {
         drop(carried);
         let running = self.couriers.enter();
         let ledger = ledger.clone();
-        let folder = folder.clone();
         let outcome = self.outcome.clone();
-        let courier = self.tasks.spawn(courier);
+        // Dropped with the courier however it ends: done, in a panic, or with the runtime in a shutdown that does not wait.
+        let carried = Carried(folder.clone());
+        let courier = self.tasks.spawn(async move {
+            let _carried = carried;
+            courier.await;
+        });
         self.tasks.spawn(async move {
             if let Err(error) = courier.await
                 && error.is_panic()
             {
                 fault(&format!("an error inside the uploads: {}", panics::message(&*error.into_panic())));
-                // Not before the encoder is done: whoever takes the folder up then would seal the chunk under its hands.
-                upload::let_go(&folder).await;
             }
             outcome.note(&ledger);
             drop(running);
@@ -231,6 +232,15 @@ impl Engine {
     /// Whether nothing of it runs any more, at the latest then.
     fn has_ended(&self, deadline: Deadline) -> bool {
         self.encoders.wait(deadline) && self.couriers.wait(deadline) && self.writers.wait(deadline)
+    }
+}
+
+/// A stream's folder has somebody who uploads from it.
+struct Carried(Arc<Folder>);
+
+impl Drop for Carried {
+    fn drop(&mut self) {
+        self.0.abandon();
     }
 }
 

@@ -266,7 +266,7 @@ fn client(options: &Options, redirects: Policy) -> Result<Client> {
         .connect_timeout(options.connect_timeout.max(Duration::from_secs(1)))
         .pool_max_idle_per_host(options.max_workers as usize + 1)
         .tcp_nodelay(true)
-                .tcp_keepalive(Duration::from_secs(30))
+        .tcp_keepalive(Duration::from_secs(30))
         // A connection that leads nowhere any more is given up before the next uploads are sent into it.
         .http2_keep_alive_interval(Duration::from_secs(15))
         .http2_keep_alive_timeout(Duration::from_secs(10));

@@ -61,6 +61,8 @@ struct Pending {
     next_order: u64,
     /// No chunk will follow.
     closed: bool,
+    /// Nobody uploads from here any more.
+    abandoned: bool,
 }
 
 impl Folder {
@@ -210,9 +212,28 @@ impl Folder {
 
     /// No chunk will follow.
     pub fn close(&self) {
-        self.pending.lock().closed = true;
+        let abandoned = {
+            let mut pending = self.pending.lock();
+            pending.closed = true;
+            pending.abandoned
+        };
         self.changed.notify_one();
         self.notices.bell.ring();
+        if abandoned {
+            self.release();
+        }
+    }
+
+    /// Nobody uploads from here any more: let go as soon as nobody writes here either.
+    pub fn abandon(&self) {
+        let closed = {
+            let mut pending = self.pending.lock();
+            pending.abandoned = true;
+            pending.closed
+        };
+        if closed {
+            self.release();
+        }
     }
 
     /// Whether no chunk will follow and none waits.
@@ -310,8 +331,14 @@ impl Folder {
         Ok(fs::read_dir(&self.path)?.flatten().any(|entry| FileName::parse(&entry.file_name().to_string_lossy()).is_some()))
     }
 
-    /// Removes the folder.
+    /// Removes the folder. It stays locked meanwhile.
     pub fn discard(&self) -> io::Result<()> {
+        let held = self.lock.lock().take();
+        let lock = match held {
+            Some(lock) => Some(lock),
+            None => FileLock::take(&self.path.join(layout::LOCK))?,
+        };
+        let lock = lock.ok_or_else(|| io::Error::other("another process has taken it up"))?;
         let bytes = bytes_of(&self.path.join(layout::MANIFEST));
         // The lock file goes last: until then nobody else can take up what is half removed.
         fs::remove_file(self.path.join(layout::MANIFEST))?;
@@ -322,6 +349,7 @@ impl Folder {
         }
         self.root.removed(bytes);
         fs::remove_file(self.path.join(layout::LOCK))?;
+        drop(lock);
         self.release();
         fs::remove_dir(&self.path)
     }
@@ -423,22 +451,26 @@ impl std::fmt::Display for Skipped {
     }
 }
 
-/// A folder whose owner died while removing it: only its lock is left.
-fn remove_remains(path: &Path) {
-    let lock = path.join(layout::LOCK);
-    let only_lock = fs::read_dir(path).is_ok_and(|entries| entries.flatten().all(|entry| entry.file_name() == layout::LOCK));
-    if only_lock && lock.exists() && matches!(FileLock::take(&lock), Ok(Some(_))) {
-        let _ = fs::remove_file(&lock);
-        let _ = fs::remove_dir(path);
-    }
-}
-
 /// A folder whose maker died before it was complete. One that is being made is locked, or has no lock file yet.
 fn remove_unborn(path: &Path) {
     let lock = path.join(layout::LOCK);
     if lock.exists() && matches!(FileLock::take(&lock), Ok(Some(_))) {
         let _ = fs::remove_dir_all(path);
     }
+}
+
+/// A folder that has no manifest is being removed, or its owner died while it removed it: then at most its lock is left.
+fn remove_remains(path: &Path) -> io::Result<()> {
+    let lock_path = path.join(layout::LOCK);
+    if lock_path.exists() {
+        let Some(_lock) = FileLock::take(&lock_path)? else { return Ok(()) };
+        if fs::read_dir(path)?.flatten().any(|entry| entry.file_name() != layout::LOCK) {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "its manifest is missing"));
+        }
+        fs::remove_file(lock_path)?;
+    }
+    let _ = fs::remove_dir(path); // Fails when something is in it that is not of this library.
+    Ok(())
 }
 
 fn take_up(
@@ -451,7 +483,7 @@ fn take_up(
 ) -> std::result::Result<Option<TakenUp>, Skipped> {
     let manifest_path = path.join(layout::MANIFEST);
     if !manifest_path.exists() {
-        remove_remains(path);
+        remove_remains(path)?;
         return Ok(None);
     }
     let manifest = Manifest::read(&manifest_path)?;

@@ -92,7 +92,7 @@ pub struct Intake {
     works: Arc<Works>,
     pool: RwLock<Option<Arc<Pool>>>,
     ready: ArrayQueue<Filled>,
-    /// Places of the queue that are taken or about to be: slots of several sizes together could be more than there are.
+    /// Free places in that queue. Slots of one size are never more than it has, but slots of several sizes may be.
     places: AtomicUsize,
     ids: Mutex<FrameIds>,
     way: AtomicU8,
@@ -123,7 +123,7 @@ impl Intake {
             works,
             pool: RwLock::new(pool),
             ready: ArrayQueue::new(MOST_SLOTS),
-            places: AtomicUsize::new(0),
+            places: AtomicUsize::new(MOST_SLOTS),
             ids: Mutex::default(),
             way: AtomicU8::new(0),
             runner: AtomicUsize::new(0),
@@ -150,9 +150,7 @@ impl Intake {
 
         let frame_bytes = geometry.frame_bytes();
         let promised = promised_for_frame(frame_bytes);
-        if !self.works.folder.root().promise(promised, &self.works.bounds) {
-            return Err(self.no_room());
-        }
+        self.works.promise(promised, 1)?;
         let release = |error: Error| {
             self.works.folder.root().release(promised);
             error
@@ -276,29 +274,34 @@ impl Intake {
         (entered_ns, false)
     }
 
-    fn no_room(&self) -> Error {
-        self.works.ledger.frames_dropped(1);
-        self.works.tell_disk_low("the spool or its disk is full: frames are refused until there is room");
-        Error::plain(Code::EDiskFull, "the spool or its disk is full (spool_max_bytes, spool_min_free_bytes)", [0; 4])
-    }
-
     /// A slot for a frame of that size; waits for one where that was asked for.
     fn free_slot(&self, frame_bytes: usize) -> Result<Slot> {
         let pool = self.pool(frame_bytes)?;
-        if let Some(slot) = pool.take() {
-            return Ok(slot);
+        self.take_or_wait(|| pool.take())
+    }
+
+    /// A place in the queue; waits for one where that was asked for.
+    fn free_place(&self) -> Result<()> {
+        self.take_or_wait(|| {
+            self.places.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |places| places.checked_sub(1)).ok().map(|_| ())
+        })
+    }
+
+    fn take_or_wait<T>(&self, mut take: impl FnMut() -> Option<T>) -> Result<T> {
+        if let Some(taken) = take() {
+            return Ok(taken);
         }
         let ledger = &self.works.ledger;
         if self.works.options.block_when_full || self.is_run_here() {
             let root = self.works.folder.root();
-            let look = || match pool.take() {
-                Some(slot) => Some(Ok(slot)),
+            let look = || match take() {
+                Some(taken) => Some(Ok(taken)),
                 None if self.check_open().is_err() => Some(Err(self.why_closed())),
                 // Slots are waited for, a disk is not. Told below: nobody may ring while he looks.
                 None => root.is_failing().then_some(Err(Error::plain(Code::EDiskFull, "", [0; 4]))),
             };
-            let slot = ledger.notices.bell.wait_until(Deadline::never(), look).unwrap_or_else(|| Err(self.why_closed()));
-            return slot.map_err(|error| if error.code == Code::EDiskFull { self.no_room() } else { error });
+            let taken = ledger.notices.bell.wait_until(Deadline::never(), look).unwrap_or_else(|| Err(self.why_closed()));
+            return taken.map_err(|error| if error.code == Code::EDiskFull { self.works.no_room(1) } else { error });
         }
         Err(self.queue_full())
     }
@@ -332,13 +335,10 @@ impl Intake {
         let ledger = &self.works.ledger;
         let raw_bytes = filled.pixels().len() as i64;
         let incomplete = filled.flags & codes::Frame::Incomplete as u32 != 0;
-        if self.places.fetch_add(1, Ordering::AcqRel) >= MOST_SLOTS {
-            self.places.fetch_sub(1, Ordering::AcqRel);
-            return Err(self.queue_full());
-        }
+        self.free_place()?;
         if self.gate.fetch_add(1, Ordering::AcqRel) & CLOSED != 0 {
             self.gate.fetch_sub(1, Ordering::AcqRel);
-            self.places.fetch_sub(1, Ordering::AcqRel);
+            self.places.fetch_add(1, Ordering::AcqRel);
             return Err(self.why_closed());
         }
         // Counted before the encoder can see it, so that nothing is confirmed that was not accepted.
@@ -392,7 +392,7 @@ impl Intake {
             }
             return None;
         };
-        self.places.fetch_sub(1, Ordering::AcqRel);
+        self.places.fetch_add(1, Ordering::AcqRel);
         self.works.ledger.add(Stat::QueueFrames, -1);
         Some(next)
     }

@@ -68,6 +68,8 @@ pub struct Works {
     missed_told: AtomicI64,
     /// Frames were missed since the last chunk was sealed, and that was told.
     missing: AtomicBool,
+    /// It was told that there is no room, since the last frame that found some.
+    no_room_told: AtomicBool,
 }
 
 impl Works {
@@ -83,6 +85,7 @@ impl Works {
             odd_stamps: AtomicU64::new(0),
             missed_told: AtomicI64::new(0),
             missing: AtomicBool::new(false),
+            no_room_told: AtomicBool::new(false),
         }
     }
 
@@ -109,6 +112,28 @@ impl Works {
         if self.ledger.note_disk_low(true) {
             self.ledger.notices.tell(codes::Event::DiskLow, self.seconds_left(), text);
         }
+    }
+
+    /// Promises room in the spool for so many frames.
+    fn promise(&self, bytes: i64, frames: u32) -> Result<()> {
+        if !self.folder.root().promise(bytes, &self.bounds) {
+            return Err(self.no_room(frames));
+        }
+        if self.no_room_told.load(Ordering::Relaxed) {
+            self.no_room_told.store(false, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Frames are refused for want of room, which is told once until there is some again, however low the disk was known to be.
+    fn no_room(&self, frames: u32) -> Error {
+        self.ledger.frames_dropped(frames.into());
+        self.ledger.note_disk_low(true);
+        if !self.no_room_told.swap(true, Ordering::Relaxed) {
+            let text = "the spool or its disk is full: frames are refused until there is room";
+            self.ledger.notices.tell(codes::Event::DiskLow, self.seconds_left(), text);
+        }
+        Error::plain(Code::EDiskFull, "the spool or its disk is full (spool_max_bytes, spool_min_free_bytes)", [0; 4])
     }
 
     /// So many bytes for so many frames: how long the room lasts follows from the declared frame rate.

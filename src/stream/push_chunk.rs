@@ -72,24 +72,12 @@ impl ChunkDesk {
     }
 
     fn encode(&self, works: &Arc<Works>, intake: &Intake, chunk: &Chunk, frames: &[u8], geometry: &Geometry) -> Result<()> {
-        let root = works.folder.root();
         let frame_bytes = geometry.frame_bytes();
         let a_frame = (FrameCompressor::bound(frame_bytes) + FrameRecord::SIZE) as i64;
         let promised = a_frame * i64::from(chunk.count) + Head::SIZE as i64 + ChunkFile::seal_bytes(chunk.count.into()) as i64;
-        if !root.promise(promised, &works.bounds) {
-            works.ledger.frames_dropped(chunk.count.into());
-            works.tell_disk_low("the spool or its disk is full: chunks are refused until there is room");
-            return Err(Error::plain(
-                Code::EDiskFull,
-                "the spool or its disk is full (spool_max_bytes, spool_min_free_bytes)",
-                [0; 4],
-            ));
-        }
+        works.promise(promised, chunk.count)?;
         let written = self.write(works, intake, chunk, frames, geometry);
-        root.release(promised);
-        if written.as_ref().is_err_and(|error| error.code == Code::EDiskFull) {
-            works.ledger.frames_dropped(chunk.count.into());
-        }
+        works.folder.root().release(promised);
         written
     }
 

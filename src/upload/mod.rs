@@ -42,21 +42,10 @@ pub struct Courier {
 struct Refused;
 
 impl Courier {
-    /// Until the stream is ended, or the courier is stopped. Then the folder is let go.
+    /// Until the stream is ended, or the courier is stopped. Whoever waits for a first answer then learns that none will come.
     pub async fn run(mut self) {
         let cancel = self.cancel.clone();
-        let refused = tokio::select! {
-            biased;
-            () = cancel.cancelled() => false,
-            done = self.see_through() => match done {
-                Ok(()) => return,
-                Err(Refused) => true,
-            },
-        };
-        self.first_answer = None; // Whoever waits for it learns that none will come.
-        if !refused {
-            let_go(&self.folder).await;
-        }
+        let _ = cancel.run_until_cancelled(self.see_through()).await;
     }
 
     async fn see_through(&mut self) -> Result<(), Refused> {
@@ -66,8 +55,7 @@ impl Courier {
         };
         self.deliver(&data_id).await;
         if self.ledger.phase() >= Phase::Aborted {
-            self.folder.release(); // Closed by a fault: what is still in the folder is for the next process.
-            return Ok(());
+            return Ok(()); // Closed by a fault: what is still in the folder is for the next process.
         }
         self.end(&data_id).await;
         self.finish();
@@ -172,12 +160,6 @@ pub async fn keep_in_spool(folder: Arc<Folder>, ledger: Arc<Ledger>, cancel: Can
     if !cancel.is_cancelled() && ledger.phase() != Phase::Fault {
         finalized(&ledger);
     }
-}
-
-/// Lets go of a stream's folder as soon as nobody writes to it any more.
-pub async fn let_go(folder: &Folder) {
-    closed(folder).await;
-    folder.release();
 }
 
 /// Until no chunk will follow.
