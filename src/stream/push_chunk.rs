@@ -78,7 +78,12 @@ impl ChunkDesk {
         works.promise(promised, chunk.count)?;
         let written = self.write(works, intake, chunk, frames, geometry);
         works.folder.root().release(promised);
-        written
+        written.inspect_err(|error| {
+            if matches!(error.code, Code::EDiskFull | Code::ESpool) {
+                works.ledger.frames_dropped(chunk.count.into());
+                works.tell_disk_low(error.to_string());
+            }
+        })
     }
 
     fn write(&self, works: &Arc<Works>, intake: &Intake, chunk: &Chunk, frames: &[u8], geometry: &Geometry) -> Result<()> {
@@ -117,10 +122,6 @@ impl ChunkDesk {
                 Ok(())
             }
             Err(error) => {
-                if matches!(error.code, Code::EDiskFull | Code::ESpool) {
-                    works.ledger.frames_dropped(chunk.count.into());
-                    works.tell_disk_low(error.to_string());
-                }
                 file.discard();
                 Err(error)
             }

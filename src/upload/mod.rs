@@ -221,7 +221,8 @@ mod tests {
         let endpoint = "http://127.0.0.1:9";
         let text = format!("fps=10\napi_key=k\nlog_file=none\nendpoint={endpoint}\nspool_dir={}", spool.display());
         let options = Options::for_stream(&text).unwrap();
-        let root = Root::open(&spool, true).unwrap();
+        Root::prepare(&spool, true).unwrap();
+        let root = Root::open(&spool).unwrap();
         let (logger, _) = Logger::new();
         let notices = Arc::new(Notices::new(logger.open(&options, &spool, "test").0));
         let folder = Folder::create(&root, &options, notices.clone(), Syncer::new().0.queue()).unwrap();
