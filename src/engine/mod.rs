@@ -183,24 +183,20 @@ impl Engine {
         });
     }
 
-    /// The stream folders that this process holds.
-    fn held_folders(&self) -> HashSet<PathBuf> {
-        let folders: Vec<Arc<Folder>> = self.carried.lock().iter().filter_map(|(_, folder)| folder.upgrade()).collect();
-        folders.iter().filter(|folder| !folder.is_released()).map(|folder| folder.path().into()).collect()
-    }
-
-    /// Folders of streams that were aborted are let go as soon as their encoders are done: then they can be taken up.
-    async fn aborted_are_released(&self) {
-        let waiting = || {
-            let carried = self.carried.lock();
-            carried.iter().any(|(ledger, folder)| {
-                let aborted = ledger.upgrade().is_some_and(|ledger| ledger.phase() >= Phase::Aborted);
-                aborted && folder.upgrade().is_some_and(|folder| !folder.is_released())
-            })
-        };
-        while waiting() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+    /// The stream folders that this process holds now.
+    fn held_folders(&self) -> Held {
+        let mut held = Held::default();
+        for (ledger, folder) in self.carried.lock().iter() {
+            let Some((ledger, folder)) = ledger.upgrade().zip(folder.upgrade()) else { continue };
+            if folder.is_released() {
+                continue;
+            } else if ledger.phase() >= Phase::Aborted {
+                held.aborted.push(Arc::downgrade(&folder));
+            } else {
+                held.live.insert(folder.path().into());
+            }
         }
+        held
     }
 
     fn shut_down(&self, deadline: Deadline) -> Result<Code> {
@@ -232,6 +228,24 @@ impl Engine {
     /// Whether nothing of it runs any more, at the latest then.
     fn has_ended(&self, deadline: Deadline) -> bool {
         self.encoders.wait(deadline) && self.couriers.wait(deadline) && self.writers.wait(deadline)
+    }
+}
+
+/// The stream folders that a process held at a moment.
+#[derive(Default)]
+struct Held {
+    /// Theirs who live. Should one be aborted later, it stays where it is.
+    live: HashSet<PathBuf>,
+    /// Theirs who were aborted: let go as soon as their encoders are done.
+    aborted: Vec<Weak<Folder>>,
+}
+
+impl Held {
+    /// Until what was aborted can be taken up.
+    async fn aborted_are_released(&self) {
+        while self.aborted.iter().any(|folder| folder.upgrade().is_some_and(|folder| !folder.is_released())) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }
 

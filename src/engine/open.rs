@@ -1,7 +1,7 @@
 //! `rheed_init` and `rheed_resume`: a stream is opened; what earlier processes left is taken up.
 
 use super::registry::REGISTRY;
-use super::{Engine, Session};
+use super::{Engine, Held, Session};
 use crate::clock::ReferenceClock;
 use crate::codes::{self, Code};
 use crate::error::{Error, Result};
@@ -150,16 +150,27 @@ impl Engine {
         }
         let engine = self.clone();
         let session = session.clone();
+        // Now and not when the task gets to run: what is aborted after this call is not its to take up.
+        let held = self.held_folders();
         self.tasks.spawn(async move {
             let running = engine.couriers.enter();
-            engine.aborted_are_released().await;
+            held.aborted_are_released().await;
             let tasks = engine.tasks.clone();
-            let _ = tasks.spawn_blocking(move || engine.take_up_now(&session, way.as_ref(), &endpoint, adopt, &cancel)).await;
+            let take_up = move || engine.take_up_now(&session, way.as_ref(), &endpoint, adopt, &held, &cancel);
+            let _ = tasks.spawn_blocking(take_up).await;
             drop(running);
         });
     }
 
-    fn take_up_now(&self, session: &Session, way: Option<&Way>, endpoint: &Endpoint, adopt: bool, cancel: &CancellationToken) {
+    fn take_up_now(
+        &self,
+        session: &Session,
+        way: Option<&Way>,
+        endpoint: &Endpoint,
+        adopt: bool,
+        held: &Held,
+        cancel: &CancellationToken,
+    ) {
         // A live stream's owner is told that something was taken up, and no more: its events and errors are the stream's own.
         let owner = &session.notices;
         let notices = if adopt { owner.clone() } else { Arc::new(Notices::new(owner.log.clone())) };
@@ -167,7 +178,7 @@ impl Engine {
             &session.root,
             endpoint,
             adopt,
-            &self.held_folders(),
+            &held.live,
             &notices,
             &self.syncer.queue(),
             |taken| {
