@@ -151,12 +151,13 @@ fn neither_the_key_nor_an_upload_urls_signature_stands_in_any_file_or_text() {
     let options = with(options, &["fps=10", "physical_sample=Si", &format!("log_file={}", file.display())]);
     let stream = Stream::open(&with(options, &["verbosity=4"]));
     stream.push_counted(0, 45);
-    stream.wait_until("a chunk is set aside", |stream| stream.stat(Stat::ChunksLost) == 1);
+    stream.wait_for(Event::ChunkSetAside);
     stream.wait_until("a chunk is confirmed", |stream| stream.stat(Stat::ChunksConfirmed) == 1);
     service.stop();
     stream.push_counted(45, 40);
     stream.wait_for(Event::Offline);
     assert_eq!(stream.abort(), OK); // The spool is as a dead process leaves it.
+    stream.wait_until("the last chunk is sealed", |stream| stream.stat(Stat::ChunksSealed) == 5);
     stream.wait_until("the log tells of the outage", |_| {
         std::fs::read_to_string(&file).is_ok_and(|log| log.contains("cannot be reached"))
     });

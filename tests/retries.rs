@@ -17,7 +17,7 @@ use support::service::{self, with};
 fn survives(rule: &str) -> Vec<RequestRecord> {
     let workshop = Workshop::new();
     let service = service::start_with(&workshop, |settings| settings.faults = rule.into());
-    let options = ["fps=10", "request_timeout_ms=300", "max_workers=2", "stream_name=survivor"];
+    let options = ["fps=10", "request_timeout_ms=1500", "max_workers=2", "stream_name=survivor"];
     let stream = Stream::open(&with(service::options(&service, &workshop), &options));
     stream.push_counted(0, 50);
     assert_eq!(stream.finalize(-1), OK, "{rule}");

@@ -13,9 +13,9 @@ const FIRST_EXCHANGES: u32 = 4;
 const BETWEEN_FIRST: Duration = Duration::from_secs(2);
 const BETWEEN: Duration = Duration::from_secs(300);
 /// After a failure, until the first has succeeded.
+const AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// The year 2100: what lies behind it is no time of a service.
 const LATEST_MS: f64 = 4.1e12;
-const AFTER_FAILURE: Duration = Duration::from_secs(10);
 
 /// Feeds a clock as long as somebody uses it.
 pub async fn keep_measuring(service: Arc<Service>, clock: Weak<ReferenceClock>) {

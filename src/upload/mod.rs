@@ -54,10 +54,9 @@ impl Courier {
             return Ok(());
         };
         self.deliver(&data_id).await;
-        if self.ledger.phase() >= Phase::Aborted {
-            return Ok(()); // Closed by a fault: what is still in the folder is for the next process.
+        if self.ledger.phase() < Phase::Aborted {
+            self.end(&data_id).await;
         }
-        self.end(&data_id).await;
         self.finish();
         Ok(())
     }
@@ -93,10 +92,8 @@ impl Courier {
     }
 
     fn finish(&self) {
-        if self.ledger.phase() == Phase::Fault {
-            // Frames may lie in a part-filled chunk that nobody sealed: the next process does, and ends the stream.
-            self.folder.release();
-            return;
+        if self.ledger.phase() >= Phase::Aborted {
+            return; // Closed by a fault: what is still in the folder, a part-filled chunk perhaps, is for the next process.
         }
         let mut last = report(&self.ledger);
         last["state"] = "finalized".into();
@@ -242,7 +239,7 @@ mod tests {
             first_answer: None,
         };
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(courier.run());
-        assert!(part.exists() && folder.is_released());
+        assert!(part.exists());
         assert!(notices.events.take().is_none_or(|event| event.kind != codes::Event::Finalized));
         std::fs::remove_dir_all(spool).unwrap();
     }
