@@ -9,7 +9,7 @@ use crate::ledger::{Connection, Ledger, Notices, Phase};
 use crate::log::Level;
 use crate::options::{Endpoint, Options};
 use crate::service::{Service, keep_measuring};
-use crate::spool::{Bounds, Folder, Root, Skipped, take_up_all};
+use crate::spool::{Bounds, Folder, Root, Search, Skipped, take_up_all};
 use crate::stream::{Stream, Works};
 use crate::upload::{Courier, FirstAnswer, Waited, account_for, first_answer, keep_in_spool, note_no_answer, tell_taken_up};
 use std::sync::Arc;
@@ -176,9 +176,7 @@ impl Engine {
         let notices = if adopt { owner.clone() } else { Arc::new(Notices::new(owner.log.clone())) };
         take_up_all(
             &session.root,
-            endpoint,
-            adopt,
-            &held.live,
+            &Search { endpoint, adopt, held: &held.live },
             &notices,
             &self.syncer.queue(),
             |taken| {

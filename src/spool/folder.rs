@@ -378,13 +378,21 @@ pub struct TakenUp {
     pub remarks: Vec<String>,
 }
 
-/// Takes up every folder of the spool that belongs to the endpoint and to nobody alive. `adopt` takes up what was recorded
-/// with `endpoint = none` as well. What is not taken up is named in `skipped`; `held` are this process's own.
+/// What is to be taken up.
+pub struct Search<'a> {
+    /// Recorded under this endpoint.
+    pub endpoint: &'a Endpoint,
+    /// Also what was recorded with `endpoint = none`.
+    pub adopt: bool,
+    /// These are this process's own.
+    pub held: &'a HashSet<PathBuf>,
+}
+
+/// Takes up every folder of the spool that is searched for and belongs to nobody alive. What is not taken up is named in
+/// `skipped`.
 pub fn take_up_all(
     root: &Arc<Root>,
-    endpoint: &Endpoint,
-    adopt: bool,
-    held: &HashSet<PathBuf>,
+    search: &Search,
     notices: &Arc<Notices>,
     sync: &SyncQueue,
     mut found: impl FnMut(TakenUp),
@@ -401,11 +409,11 @@ pub fn take_up_all(
                 remove_unborn(&path);
                 continue;
             }
-            if held.contains(&path) {
+            if search.held.contains(&path) {
                 skipped(&name, &Skipped::InUse); // Not looked at again: aborted meanwhile, it is to stay where it is.
                 continue;
             }
-            match take_up(root, &path, endpoint, adopt, notices, sync) {
+            match take_up(root, &path, search, notices, sync) {
                 Ok(Some(taken)) => found(taken),
                 Ok(None) => {}
                 Err(Skipped::InUse) if round < BUSY_ROUNDS => busy.push(path),
@@ -476,8 +484,7 @@ fn remove_remains(path: &Path) -> io::Result<()> {
 fn take_up(
     root: &Arc<Root>,
     path: &Path,
-    endpoint: &Endpoint,
-    adopt: bool,
+    search: &Search,
     notices: &Arc<Notices>,
     sync: &SyncQueue,
 ) -> std::result::Result<Option<TakenUp>, Skipped> {
@@ -487,7 +494,7 @@ fn take_up(
         return Ok(None);
     }
     let manifest = Manifest::read(&manifest_path)?;
-    let ours = manifest.endpoint == endpoint.as_str() || (adopt && manifest.endpoint == "none");
+    let ours = manifest.endpoint == search.endpoint.as_str() || (search.adopt && manifest.endpoint == "none");
     if !ours {
         return Err(Skipped::Elsewhere(manifest.endpoint));
     }

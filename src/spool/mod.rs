@@ -13,7 +13,7 @@ mod root;
 mod sync;
 
 pub use chunk_file::{ChunkFile, SealedFile};
-pub use folder::{Folder, SealedChunk, Skipped, TakenUp, take_up_all};
+pub use folder::{Folder, SealedChunk, Search, Skipped, TakenUp, take_up_all};
 pub use manifest::StreamFacts;
 pub use record::{FrameRecord, Head};
 pub use root::{Bounds, Root};

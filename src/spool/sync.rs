@@ -3,6 +3,7 @@
 use super::folder::Folder;
 use crate::platform;
 use std::fs::File;
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -48,8 +49,8 @@ fn sync_all(jobs: &Receiver<Job>) {
             stopped = true;
             continue;
         };
-        // A chunk that was confirmed meanwhile is gone: then there is nothing to keep.
         let synced = file.sync_all().and_then(|()| platform::sync_folder(folder.path()));
-        folder.synced(synced.err());
+        // Confirmed meanwhile, chunk and folder are gone: then there is nothing to keep.
+        folder.synced(synced.err().filter(|error| error.kind() != io::ErrorKind::NotFound));
     }
 }

@@ -19,11 +19,8 @@ impl Courier {
     pub(super) async fn exist(&mut self) -> Result<Option<String>, Refused> {
         let mut backoff = Backoff::default();
         loop {
-            if let Some((data_id, linked)) = self.folder.created() {
+            if let Some((data_id, _)) = self.folder.created() {
                 self.ledger.set_data_id(&data_id);
-                if !linked {
-                    self.link_again(&data_id).await;
-                }
                 return Ok(Some(data_id));
             }
             if self.folder.is_drained() {
@@ -158,9 +155,11 @@ impl Courier {
         }
     }
 
-    /// A stream that exists without its links: tried once more now. What the service cannot do now it is not asked again,
-    /// since frames matter more than links.
-    async fn link_again(&mut self, data_id: &str) {
+    /// A stream that exists without its links gets them beside its uploads, which do not wait for it.
+    pub(super) async fn link_if_needed(&self, data_id: &str) {
+        if self.folder.created().is_none_or(|(_, linked)| linked) {
+            return;
+        }
         let facts = self.folder.facts();
         let mut backoff = Backoff::default();
         for _ in 0..LINK_TRIES {
@@ -174,14 +173,14 @@ impl Courier {
                     self.keep_linked();
                     return;
                 }
-                Err(trouble) if trouble.may_pass() => tokio::time::sleep(backoff.next(None)).await,
+                Err(trouble) if trouble.may_pass() => tokio::time::sleep(backoff.next(trouble.asked_delay())).await,
                 Err(_) => break,
             }
         }
-        let text = "the stream goes on without its links for now; they are made when it is taken up again";
+        let text = "the stream goes on without its links, which could not be made";
         self.ledger.notices.tell(codes::Event::Refused, 0, text);
     }
 }
 
-/// Before the chunks go first.
+/// Then it goes on without.
 const LINK_TRIES: u32 = 5;

@@ -53,7 +53,7 @@ impl Courier {
             self.finish(); // It never had a frame, and never was at the service.
             return Ok(());
         };
-        self.deliver(&data_id).await;
+        tokio::join!(self.link_if_needed(&data_id), self.deliver(&data_id));
         if self.ledger.phase() < Phase::Aborted {
             self.end(&data_id).await;
         }

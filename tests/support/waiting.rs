@@ -41,7 +41,7 @@ impl Waiting {
         let flush = wait_in("rheed_flush", &sent, |stream| stream.flush(-1));
         let finalize = wait_in("rheed_finalize", &sent, |stream| stream.finalize(-1));
         sent.wait_until("the last chunk is sealed", |stream| stream.stat(Stat::ChunksSealed) == 2);
-        let next_event = wait_in("rheed_next_event", &sent, |stream| events_to_the_end(stream));
+        let next_event = wait_in("rheed_next_event", &sent, events_to_the_end);
 
         let blocking = with(spool_options(&workshop), &["fps=10", "queue_bytes=1048576", "when_full=block"]);
         let blocked = Arc::new(Stream::open(&blocking));
