@@ -15,10 +15,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-/// The service gives up on streams that are silent for long: a chunk is closed after this time however few frames it has.
-const LONGEST_CHUNK: Duration = Duration::from_secs(15 * 60);
-/// And at this size, 8 bits a pixel, so that readers can hold it.
-const LARGEST_CHUNK: u64 = 1 << 30;
+/// When a chunk is closed before it has its frames.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// The service gives up on streams that are silent for long: after this time, however few frames there are.
+    pub time: Duration,
+    /// At this size, 8 bits a pixel, so that readers can hold it.
+    pub bytes: u64,
+}
+
+impl Limits {
+    /// Of every stream.
+    pub const USUAL: Limits = Limits { time: Duration::from_secs(15 * 60), bytes: 1 << 30 };
+}
+
 /// Between tries to write to a disk that refuses.
 const DISK_PAUSE: Duration = Duration::from_millis(200);
 
@@ -28,6 +38,7 @@ pub struct Encoder {
     intake: Arc<Intake>,
     desk: Arc<ChunkDesk>,
     compressor: FrameCompressor,
+    limits: Limits,
     /// Room for a frame's record, then the compressed frame: one write appends both.
     buffer: Vec<u8>,
     open: Option<OpenChunk>,
@@ -47,9 +58,16 @@ struct OpenChunk {
 
 impl Encoder {
     /// For a stream's thread.
-    pub fn new(works: Arc<Works>, intake: Arc<Intake>, desk: Arc<ChunkDesk>, in_hand: Arc<AtomicI64>) -> io::Result<Encoder> {
+    pub fn new(
+        works: Arc<Works>,
+        intake: Arc<Intake>,
+        desk: Arc<ChunkDesk>,
+        in_hand: Arc<AtomicI64>,
+        limits: Limits,
+    ) -> io::Result<Encoder> {
         let compressor = FrameCompressor::new(works.options.compression_level)?;
-        Ok(Encoder { works, intake, desk, compressor, buffer: Vec::new(), open: None, next_chunk: 0, in_hand, lost: None })
+        let buffer = Vec::new();
+        Ok(Encoder { works, intake, desk, compressor, limits, buffer, open: None, next_chunk: 0, in_hand, lost: None })
     }
 
     /// Until nothing more is taken and every frame is in a sealed chunk.
@@ -74,7 +92,7 @@ impl Encoder {
 
     fn idle(&mut self) {
         let deadline = match &self.open {
-            Some(open) => Deadline::after(LONGEST_CHUNK.saturating_sub(open.opened.elapsed())),
+            Some(open) => Deadline::after(self.limits.time.saturating_sub(open.opened.elapsed())),
             None => Deadline::never(),
         };
         if self.intake.seal_requested() {
@@ -95,7 +113,7 @@ impl Encoder {
         self.in_hand.store(frame.promised, Ordering::Relaxed);
         if self.open.as_ref().is_some_and(|open| {
             let head = open.file.head();
-            (head.width, head.height) != (frame.width, frame.height) || open.opened.elapsed() >= LONGEST_CHUNK
+            (head.width, head.height) != (frame.width, frame.height) || open.opened.elapsed() >= self.limits.time
         }) {
             self.seal();
         }
@@ -115,7 +133,7 @@ impl Encoder {
         }
         let full = self.open.as_ref().is_some_and(|open| {
             let frames = open.file.frames();
-            frames >= works.options.chunk_size.into() || (frames + 1) * frame_bytes > LARGEST_CHUNK
+            frames >= works.options.chunk_size.into() || (frames + 1) * frame_bytes > self.limits.bytes
         });
         if full {
             self.seal();
@@ -212,5 +230,59 @@ fn patiently<T>(works: &Works, mut attempt: impl FnMut() -> io::Result<T>) -> Re
         }
         let aborted = || (works.ledger.phase() >= Phase::Aborted).then_some(());
         works.ledger.notices.bell.wait_until(Deadline::after(DISK_PAUSE), aborted);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codes::Stat;
+    use crate::ledger::{Connection, Ledger, Notices};
+    use crate::log::Logger;
+    use crate::options::Options;
+    use crate::spool::{Folder, Root, Syncer};
+    use crate::stream::Frame;
+
+    const FRAME: usize = 1000;
+
+    /// Pushes so many frames of a chunk that has room for more, and waits until it is sealed all the same.
+    fn a_chunk_is_sealed_after(frames: usize, limits: Limits) {
+        let spool = std::env::temp_dir().join(format!("rheed-limits-{}", uuid::Uuid::now_v7()));
+        let text = format!("fps=10\nendpoint=none\nlog_file=none\nspool_dir={}", spool.display());
+        let options = Options::for_stream(&text).unwrap();
+        Root::prepare(&spool, true).unwrap();
+        let root = Root::open(&spool).unwrap();
+        let (logger, _) = Logger::new();
+        let notices = Arc::new(Notices::new(logger.open(&options, &spool, "test").0));
+        let folder = Folder::create(&root, &options, notices.clone(), Syncer::new().0.queue()).unwrap();
+        let ledger = Arc::new(Ledger::new(&folder.local_id(), "limits", Connection::Spooling, notices.clone()));
+        let works = Arc::new(Works::new(options, ledger.clone(), folder, Arc::default()));
+        let intake = Arc::new(Intake::new(works.clone()).unwrap());
+        let desk = Arc::new(ChunkDesk::default());
+        let encoder = Encoder::new(works, intake.clone(), desk.clone(), Arc::default(), limits).unwrap();
+        let encoding = std::thread::spawn(move || encoder.run());
+
+        for _ in 0..frames {
+            let pixels = Some(&[7; FRAME][..]);
+            let (width, height, stride_bytes, pixel_format) = (100, 10, 0, 0);
+            let frame = Frame { pixels, width, height, stride_bytes, pixel_format, frame_id: 0, timestamp_ns: 0, flags: 0 };
+            intake.push(&frame).unwrap();
+        }
+        let sealed = || (ledger.get(Stat::ChunksSealed) == 1).then_some(());
+        notices.bell.wait_until(Deadline::after(Duration::from_secs(60)), sealed).expect("the chunk is sealed");
+        intake.close();
+        desk.close();
+        encoding.join().unwrap();
+        std::fs::remove_dir_all(spool).unwrap();
+    }
+
+    #[test]
+    fn an_old_chunk_is_closed_though_no_other_frame_comes() {
+        a_chunk_is_sealed_after(1, Limits { time: Duration::from_millis(50), bytes: Limits::USUAL.bytes });
+    }
+
+    #[test]
+    fn a_large_chunk_is_closed_though_it_has_room_for_frames() {
+        a_chunk_is_sealed_after(3, Limits { time: Limits::USUAL.time, bytes: 3 * FRAME as u64 + 1 });
     }
 }

@@ -23,7 +23,7 @@ use crate::options::Options;
 use crate::panics;
 use crate::spool::{Bounds, ChunkFile, Folder, SealedFile};
 use crate::stamps::ChunkStamps;
-use encoder::Encoder;
+use encoder::{Encoder, Limits};
 use intake::Intake;
 use push_chunk::ChunkDesk;
 use std::borrow::Cow;
@@ -221,7 +221,7 @@ impl Stream {
         let intake = Arc::new(Intake::new(works.clone())?);
         let desk = Arc::new(ChunkDesk::default());
         let in_hand = Arc::new(AtomicI64::new(0));
-        let encoder = Encoder::new(works.clone(), intake.clone(), desk.clone(), in_hand.clone())
+        let encoder = Encoder::new(works.clone(), intake.clone(), desk.clone(), in_hand.clone(), Limits::USUAL)
             .map_err(|error| Error::new(Code::EInternal, format!("zstd cannot be set up: {error}")))?;
         let stream = Stream { works, intake, desk, in_hand };
         let watched = stream.clone();
