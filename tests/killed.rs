@@ -12,8 +12,8 @@ use support::spool::{entries, files, only_stream, streams, with};
 use support::victim::{FIRST_STAMP_NS, FRAME_BYTES, FRAME_NS, SLOTS, Victim};
 use support::{HANGS_AFTER, Workshop, service};
 
+/// Is no test by itself: the others start it as a process of its own, and kill it.
 #[test]
-#[ignore = "is no test: other tests start it as a process of its own, and kill it"]
 fn the_process_that_is_killed() {
     support::victim::live();
 }

@@ -1,5 +1,5 @@
 //! A process of its own that streams numbered frames until it is killed, or is told to finish: the test's own program, started
-//! again. Whoever uses it has a test that is ignored and calls `live`.
+//! again. Whoever uses it has a function among its tests that calls `live`, which does nothing unless it is started for that.
 
 use super::HANGS_AFTER;
 use super::frames::numbered;
@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 
-/// The ignored test's name.
+/// That function's name.
 const NAME: &str = "the_process_that_is_killed";
 const OPTIONS: &str = "RHEED_TEST_VICTIM";
 const RESUMES: &str = "RHEED_TEST_VICTIM_RESUMES";
@@ -44,7 +44,7 @@ impl Victim {
 
     fn start(options: &[String], resumes: bool) -> Victim {
         let mut command = Command::new(std::env::current_exe().expect("a test knows where it lies"));
-        command.args([NAME, "--exact", "--ignored", "--nocapture"]).env(OPTIONS, options.join("\n"));
+        command.args([NAME, "--exact", "--nocapture"]).env(OPTIONS, options.join("\n"));
         if resumes {
             command.env(RESUMES, "yes");
         }
