@@ -10,6 +10,8 @@ mod record;
 mod recover;
 mod retention;
 mod root;
+#[cfg(test)]
+pub mod scratch;
 mod sync;
 
 pub use chunk_file::{ChunkFile, SealedFile};

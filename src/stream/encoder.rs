@@ -237,26 +237,18 @@ fn patiently<T>(works: &Works, mut attempt: impl FnMut() -> io::Result<T>) -> Re
 mod tests {
     use super::*;
     use crate::codes::Stat;
-    use crate::ledger::{Connection, Ledger, Notices};
-    use crate::log::Logger;
-    use crate::options::Options;
-    use crate::spool::{Folder, Root, Syncer};
+    use crate::ledger::{Connection, Ledger};
+    use crate::spool::scratch::Scratch;
     use crate::stream::Frame;
 
     const FRAME: usize = 1000;
 
     /// Pushes so many frames of a chunk that has room for more, and waits until it is sealed all the same.
     fn a_chunk_is_sealed_after(frames: usize, limits: Limits) {
-        let spool = std::env::temp_dir().join(format!("rheed-limits-{}", uuid::Uuid::now_v7()));
-        let text = format!("fps=10\nendpoint=none\nlog_file=none\nspool_dir={}", spool.display());
-        let options = Options::for_stream(&text).unwrap();
-        Root::prepare(&spool, true).unwrap();
-        let root = Root::open(&spool).unwrap();
-        let (logger, _) = Logger::new();
-        let notices = Arc::new(Notices::new(logger.open(&options, &spool, "test").0));
-        let folder = Folder::create(&root, &options, notices.clone(), Syncer::new().0.queue()).unwrap();
+        let scratch = Scratch::new("endpoint=none");
+        let (notices, folder) = (&scratch.notices, scratch.folder.clone());
         let ledger = Arc::new(Ledger::new(&folder.local_id(), "limits", Connection::Spooling, notices.clone()));
-        let works = Arc::new(Works::new(options, ledger.clone(), folder, Arc::default()));
+        let works = Arc::new(Works::new(scratch.options.clone(), ledger.clone(), folder, Arc::default()));
         let intake = Arc::new(Intake::new(works.clone()).unwrap());
         let desk = Arc::new(ChunkDesk::default());
         let encoder = Encoder::new(works, intake.clone(), desk.clone(), Arc::default(), limits).unwrap();
@@ -273,7 +265,6 @@ mod tests {
         intake.close();
         desk.close();
         encoding.join().unwrap();
-        std::fs::remove_dir_all(spool).unwrap();
     }
 
     #[test]

@@ -206,23 +206,14 @@ pub fn tell_taken_up(taken: &TakenUp, ledger: &Ledger, notices: &Notices) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::Notices;
-    use crate::log::Logger;
-    use crate::options::Options;
-    use crate::spool::{Root, Syncer};
+    use crate::spool::scratch::Scratch;
 
     #[test]
     fn what_a_fault_left_in_a_part_filled_chunk_stays_for_the_next_process() {
         let _ = rustls::crypto::ring::default_provider().install_default(); // As an engine does when it starts.
-        let spool = std::env::temp_dir().join(format!("rheed-fault-{}", uuid::Uuid::now_v7()));
-        let endpoint = "http://127.0.0.1:9";
-        let text = format!("fps=10\napi_key=k\nlog_file=none\nendpoint={endpoint}\nspool_dir={}", spool.display());
-        let options = Options::for_stream(&text).unwrap();
-        Root::prepare(&spool, true).unwrap();
-        let root = Root::open(&spool).unwrap();
-        let (logger, _) = Logger::new();
-        let notices = Arc::new(Notices::new(logger.open(&options, &spool, "test").0));
-        let folder = Folder::create(&root, &options, notices.clone(), Syncer::new().0.queue()).unwrap();
+        const ENDPOINT: &str = "http://127.0.0.1:9";
+        let scratch = Scratch::new(&format!("api_key=k\nendpoint={ENDPOINT}"));
+        let (notices, folder) = (&scratch.notices, &scratch.folder);
         let part = folder.path().join("c0000000000.part");
         std::fs::write(&part, "frames").unwrap();
         let ledger = Arc::new(Ledger::new(&folder.local_id(), "faulty", Connection::Connecting, notices.clone()));
@@ -232,7 +223,7 @@ mod tests {
         let courier = Courier {
             folder: folder.clone(),
             ledger,
-            service: Arc::new(Service::new(endpoint, &options, notices.log.clone()).unwrap()),
+            service: Arc::new(Service::new(ENDPOINT, &scratch.options, notices.log.clone()).unwrap()),
             clock: Arc::default(),
             workers: Arc::new(Semaphore::new(1)),
             cancel: CancellationToken::new(),
@@ -241,6 +232,5 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(courier.run());
         assert!(part.exists());
         assert!(notices.events.take().is_none_or(|event| event.kind != codes::Event::Finalized));
-        std::fs::remove_dir_all(spool).unwrap();
     }
 }
