@@ -179,12 +179,8 @@ impl Session {
         let folder = &stream.works().folder;
         let stays = stream.works().options.endpoint == Endpoint::None;
         let accepted = stream.accepted();
-        let mut sealed = None;
         self.wait(deadline, || {
-            if sealed.is_none() && stream.has_processed(accepted) {
-                sealed = Some(folder.next_order());
-            }
-            sealed.is_some_and(|order| if stays { folder.is_synced() } else { folder.is_drained_before(order) })
+            stream.has_processed(accepted) && if stays { folder.is_synced() } else { folder.is_drained_of(accepted) }
         })
     }
 

@@ -36,6 +36,8 @@ pub struct SealedChunk {
     pub frames: u32,
     /// The file's bytes.
     pub bytes: u64,
+    /// So many frames had been pushed when its last one was; 0 for what was taken up.
+    pub until: u64,
     /// Whether this process wrote it: then it need not be read through first, and may take the first clock offset.
     pub ours: bool,
 }
@@ -182,17 +184,17 @@ impl Folder {
     }
 
     /// A sealed chunk waits to be uploaded.
-    pub fn enqueue(&self, chunk: u64, sealed: &SealedFile) {
-        self.add(chunk, sealed.seal.frames, sealed.bytes, true);
+    pub fn enqueue(&self, chunk: u64, sealed: &SealedFile, until: u64) {
+        self.add(chunk, sealed.seal.frames, sealed.bytes, until, true);
         self.changed.notify_one();
         self.notices.bell.ring();
     }
 
-    fn add(&self, chunk: u64, frames: u32, bytes: u64, ours: bool) {
+    fn add(&self, chunk: u64, frames: u32, bytes: u64, until: u64, ours: bool) {
         let mut pending = self.pending.lock();
         let order = pending.next_order;
         pending.next_order += 1;
-        pending.chunks.insert(order, SealedChunk { order, chunk, frames, bytes, ours });
+        pending.chunks.insert(order, SealedChunk { order, chunk, frames, bytes, until, ours });
     }
 
     /// A chunk was synced, or could not be: then a power cut could still harm it.
@@ -247,14 +249,10 @@ impl Folder {
         self.pending.lock().closed
     }
 
-    /// The order that the next sealed chunk gets: all before it are sealed.
-    pub fn next_order(&self) -> u64 {
-        self.pending.lock().next_order
-    }
-
-    /// Whether every chunk sealed before that one is confirmed or accounted for.
-    pub fn is_drained_before(&self, order: u64) -> bool {
-        self.pending.lock().chunks.first_key_value().is_none_or(|(first, _)| *first >= order)
+    /// Whether no chunk waits that holds nothing but the first so many frames.
+    pub fn is_drained_of(&self, frames: u64) -> bool {
+        // They wait about in the order of their frames: a look at the first is mostly enough.
+        !self.pending.lock().chunks.values().any(|chunk| chunk.until <= frames)
     }
 
     /// The oldest waiting chunk that is wanted.
@@ -556,7 +554,7 @@ impl TakenUp {
         chunks.sort_unstable();
         for (chunk, frames, bytes) in chunks {
             self.frames += u64::from(frames);
-            folder.add(chunk, frames, bytes, false);
+            folder.add(chunk, frames, bytes, 0, false);
         }
         Ok(())
     }

@@ -43,6 +43,8 @@ pub struct Encoder {
     buffer: Vec<u8>,
     open: Option<OpenChunk>,
     next_chunk: u64,
+    /// Frames so far.
+    dealt_with: u64,
     /// What is promised to the frame that is being encoded; 0 = none is. Looked at when the encoder has failed.
     in_hand: Arc<AtomicI64>,
     /// Frames lost for a reason, told together.
@@ -67,7 +69,19 @@ impl Encoder {
     ) -> io::Result<Encoder> {
         let compressor = FrameCompressor::new(works.options.compression_level)?;
         let buffer = Vec::new();
-        Ok(Encoder { works, intake, desk, compressor, limits, buffer, open: None, next_chunk: 0, in_hand, lost: None })
+        Ok(Encoder {
+            works,
+            intake,
+            desk,
+            compressor,
+            limits,
+            buffer,
+            open: None,
+            next_chunk: 0,
+            dealt_with: 0,
+            in_hand,
+            lost: None,
+        })
     }
 
     /// Until nothing more is taken and every frame is in a sealed chunk.
@@ -118,6 +132,7 @@ impl Encoder {
             self.seal();
         }
         let appended = self.append(&frame);
+        self.dealt_with += 1;
         self.in_hand.store(0, Ordering::Relaxed);
         works.folder.root().release(frame.promised);
         let Filled { slot, id, width, height, .. } = frame;
@@ -202,7 +217,7 @@ impl Encoder {
         let sealed = patiently(&works, || works.folder.seal(&mut open.file, clock));
         root.release(open.promised);
         match sealed {
-            Ok(sealed) => works.chunk_sealed(&open.file, &sealed),
+            Ok(sealed) => works.chunk_sealed(&open.file, &sealed, self.dealt_with),
             // The frames are in the part file, and the next process seals it.
             Err(reason) => works
                 .ledger

@@ -148,7 +148,7 @@ impl Works {
     }
 
     /// A chunk is a shard now: it is counted, judged, and waits to be uploaded.
-    fn chunk_sealed(&self, chunk: &ChunkFile, sealed: &SealedFile) {
+    fn chunk_sealed(&self, chunk: &ChunkFile, sealed: &SealedFile, until: u64) {
         let ledger = &self.ledger;
         let index = chunk.head().chunk;
         ledger
@@ -163,7 +163,7 @@ impl Works {
         }
         ledger.add(Stat::BytesShards, sealed.bytes as i64);
         ledger.add(Stat::ChunksSealed, 1);
-        self.folder.enqueue(index, sealed);
+        self.folder.enqueue(index, sealed, until);
     }
 
     fn judge_stamps(&self, index: u64, stamps: &ChunkStamps) {

@@ -1,6 +1,8 @@
 //! A call that waits, on a thread of its own.
 
 use super::HANGS_AFTER;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Instant;
 
@@ -16,12 +18,18 @@ impl<T: Send + 'static> Waiter<T> {
     pub fn start(what: &str, call: impl FnOnce() -> T + Send + 'static) -> Waiter<T> {
         let (here, thread) = mpsc::channel();
         let (answers, answer) = mpsc::sync_channel(1);
+        let calls = Arc::new(AtomicBool::new(false));
+        let begins = calls.clone();
         std::thread::spawn(move || {
             // SAFETY: gettid takes nothing and cannot fail.
             here.send(unsafe { libc::gettid() }).expect("the test waits for it");
+            begins.store(true, Ordering::SeqCst); // Before, it may have slept to tell its number.
             let _ = answers.send(call());
         });
         let waiter = Waiter { what: what.into(), thread: thread.recv().expect("the thread begins"), answer };
+        while !calls.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
         waiter.sleeps();
         waiter
     }
