@@ -31,17 +31,23 @@ pub fn init(text: &str) -> Result<(u64, String)> {
     let engine = Engine::running()?;
     let root = engine.root(&options.spool_dir, true, options.spool_retention)?;
     let bounds = Bounds::new(&options);
-    if root.room(&bounds) <= 0 {
-        let message = format!("spool_dir {}: no room within spool_max_bytes and spool_min_free_bytes", root.path().display());
+    let full = (root.room(&bounds) <= 0)
+        .then(|| format!("spool_dir {}: no room within spool_max_bytes and spool_min_free_bytes", root.path().display()));
+    // A service that is reached makes room by taking what an earlier process left.
+    let may_clear = options.endpoint != Endpoint::None && root.used() > 0;
+    if let Some(message) = full.clone().filter(|_| !may_clear) {
         return Err(Error::new(Code::EDiskFull, message));
     }
     let notices = engine.notices(&options, &root, "stream");
     let way = engine.way(&options, &notices)?;
     let folder = Folder::create(&root, &options, notices.clone(), engine.syncer.queue())?;
     let opened = engine.open_stream(options, &notices, &root, bounds, way.as_ref(), folder.clone());
-    opened.inspect_err(|_| {
+    let (handle, remark) = opened.inspect_err(|_| {
         let _ = folder.discard(); // Nothing was taken: nothing is to be left behind.
-    })
+    })?;
+    let full = full.map(|full| format!("{full}: frames are refused until what is there has been sent"));
+    let remarks: Vec<String> = [full, Some(remark)].into_iter().flatten().filter(|remark| !remark.is_empty()).collect();
+    Ok((handle, remarks.join("; ")))
 }
 
 /// `rheed_resume`: the handle of what is being taken up.
@@ -156,8 +162,11 @@ impl Engine {
             let running = engine.couriers.enter();
             held.aborted_are_released().await;
             let tasks = engine.tasks.clone();
+            let owner = session.clone();
             let take_up = move || engine.take_up_now(&session, way.as_ref(), &endpoint, adopt, &held, &cancel);
-            let _ = tasks.spawn_blocking(take_up).await;
+            if tasks.spawn_blocking(take_up).await.is_err_and(|error| error.is_panic()) {
+                owner.search_failed();
+            }
             drop(running);
         });
     }

@@ -1,6 +1,6 @@
 //! What a handle stands for: a live stream, or what was taken up from a spool.
 
-use crate::codes::{Code, Health, Stat, State, Text};
+use crate::codes::{self, Code, Health, Stat, State, Text};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Event, Ledger, Notices, Phase};
 use crate::options::Endpoint;
@@ -108,6 +108,15 @@ impl Session {
                 resumption.incomplete.store(true, Ordering::Release);
             }
         }
+    }
+
+    /// The search ended in an internal error: something may be there that nobody has taken up.
+    pub fn search_failed(&self) {
+        self.notices.tell(codes::Event::Fault, 0, "an error inside the search of the spool: not all may have been taken up");
+        if let Kind::Resumed(resumption) = &self.kind {
+            resumption.incomplete.store(true, Ordering::Release);
+        }
+        self.all_taken_up();
     }
 
     /// The whole spool was looked through.

@@ -282,9 +282,9 @@ impl Ledger {
         self.disk_low.swap(low, Ordering::Relaxed) != low
     }
 
-    /// Whether the last chunk's measured rate is not the declared one.
-    pub fn note_rate_off(&self, off: bool) {
-        self.rate_off.store(off, Ordering::Relaxed);
+    /// Whether the last chunk's measured rate is not the declared one; tells whether that is new.
+    pub fn note_rate_off(&self, off: bool) -> bool {
+        self.rate_off.swap(off, Ordering::Relaxed) != off
     }
 
     /// RHEED_STAT_STATE.

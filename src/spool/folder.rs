@@ -281,9 +281,11 @@ impl Folder {
 
     /// The service has the chunk: its file goes.
     pub fn confirm(&self, chunk: &SealedChunk) {
-        // A file that cannot be removed is uploaded once more by the next process, which does no harm.
-        if fs::remove_file(self.file_of(chunk)).is_ok() {
-            self.root.removed(chunk.bytes);
+        // Before its file goes: whoever counts the spool meanwhile finds that the sum has changed, and counts again.
+        self.root.removed(chunk.bytes);
+        if fs::remove_file(self.file_of(chunk)).is_err() {
+            // It is uploaded once more by the next process, which does no harm.
+            self.root.added(chunk.bytes);
         }
         self.settled(chunk);
     }
@@ -457,13 +459,16 @@ impl std::fmt::Display for Skipped {
     }
 }
 
-/// A folder whose maker died before it was complete. One that is being made is locked, or has no lock file yet.
+/// A folder whose maker died before it was complete.
 fn remove_unborn(path: &Path) {
-    let lock = path.join(layout::LOCK);
-    if lock.exists() && matches!(FileLock::take(&lock), Ok(Some(_))) {
+    let age = fs::metadata(path).and_then(|facts| facts.modified()).ok().and_then(|made| made.elapsed().ok());
+    if age.is_some_and(|age| age > UNBORN_FOR) {
         let _ = fs::remove_dir_all(path);
     }
 }
+
+/// Making a folder takes no time: one that is unborn after this has no maker any more.
+const UNBORN_FOR: Duration = Duration::from_secs(600);
 
 /// A folder that has no manifest is being removed, or its owner died while it removed it: then at most its lock is left.
 fn remove_remains(path: &Path) -> io::Result<()> {
@@ -585,12 +590,13 @@ fn move_aside(root: &Root, local_id: &str, file: &Path, reason: &str) -> io::Res
     platform::create_private_folder(&folder)?;
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let aside = folder.join(&name);
+    // Kept from now on for the retention time. Before it lies there, where what is old is removed.
+    let _ = fs::File::open(file).and_then(|file| file.set_modified(std::time::SystemTime::now()));
     platform::rename(file, &aside)?;
-    // The file is safe now; that the words fit on the disk too, and that its time says since when it lies here, is a help only.
+    // The file is safe now; that the words fit on the disk too is a help only.
     if platform::replace_file(&folder.join(format!("{name}.reason.txt")), reason.as_bytes()).is_ok() {
         root.added(reason.len() as u64);
     }
-    let _ = fs::File::open(&aside).and_then(|file| file.set_modified(std::time::SystemTime::now()));
     Ok(())
 }
 

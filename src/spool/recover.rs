@@ -30,8 +30,10 @@ pub fn part(folder: &Path, path: &Path, stream: &[u8; 16]) -> io::Result<Recover
         return Err(foreign());
     }
     let torn = length - walk.end;
-    // A kill tears one frame at most. More than that is damage, behind which whole frames may lie: nothing is cut off then.
-    if torn > FrameRecord::SIZE as u64 + FrameCompressor::bound(walk.head.frame_bytes()) as u64 {
+    // A kill tears one frame at most, or leaves a seal that was not yet followed by the rename. More than that is damage, behind
+    // which whole frames may lie: nothing is cut off then.
+    let one_frame = FrameRecord::SIZE as u64 + FrameCompressor::bound(walk.head.frame_bytes()) as u64;
+    if torn > one_frame.max(ChunkFile::seal_bytes(walk.frames.len() as u64)) {
         return Err(damaged(&format!("behind {} whole frames lie {torn} bytes that are none", walk.frames.len())));
     }
     let Some(stamps) = walk.stamps else { return Ok(Recovered::Empty) };
@@ -185,6 +187,32 @@ mod tests {
             std::fs::remove_dir_all(folder).unwrap();
         }
         std::fs::remove_dir_all(whole).unwrap();
+    }
+
+    #[test]
+    fn a_chunk_that_was_sealed_and_not_yet_renamed_is_whole() {
+        const FRAMES: u32 = 200; // Their index is larger than a frame.
+        let folder = folder();
+        chunk(&folder, FRAMES.into()).seal(None).unwrap();
+        let path = layout::part(&folder, 0);
+        std::fs::rename(layout::shard(&folder, 0, FRAMES), &path).unwrap();
+        let Ok(Recovered::Sealed(sealed, _)) = part(&folder, &path, &STREAM) else { panic!("it is recovered") };
+        assert_eq!(sealed.seal.frames, FRAMES);
+        verify(&layout::shard(&folder, 0, FRAMES), FRAMES, &STREAM).unwrap();
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn whole_frames_behind_a_damaged_one_are_not_cut_off() {
+        let folder = folder();
+        drop(chunk(&folder, 50));
+        let path = layout::part(&folder, 0);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[Head::SIZE + FrameRecord::SIZE + 3] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(part(&folder, &path, &STREAM).is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "it is left as it is");
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

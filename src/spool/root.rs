@@ -153,9 +153,9 @@ impl Root {
         self.free.fetch_add(bytes as i64, Ordering::Relaxed);
     }
 
-    /// A write failed: no frame is taken until one succeeds. Tells whether that is new.
-    pub fn write_failed(&self) -> bool {
-        !self.failing.swap(true, Ordering::Relaxed)
+    /// A write failed: no frame is taken until one succeeds.
+    pub fn write_failed(&self) {
+        self.failing.store(true, Ordering::Relaxed);
     }
 
     /// Whether the last write failed.

@@ -230,15 +230,19 @@ impl Encoder {
 
 /// Tries until the disk takes it. While it does not, pushes are refused. Fails when the stream is aborted meanwhile.
 fn patiently<T>(works: &Works, mut attempt: impl FnMut() -> io::Result<T>) -> Result<T, String> {
+    let mut told = false;
     loop {
         let error = match attempt() {
             Ok(done) => return Ok(done),
             Err(error) => error,
         };
-        if works.folder.root().write_failed() {
+        works.folder.root().write_failed();
+        if !told {
+            told = true;
             works.ledger.note_disk_low(false);
             works.tell_disk_low(format!("the spool cannot be written: {error}"));
         }
+        works.ledger.notices.bell.ring(); // Pushes that wait for a slot are not to wait for a disk.
         if works.ledger.phase() >= Phase::Aborted {
             works.folder.root().write_given_up();
             return Err(format!("the spool could not be written: {error}"));
@@ -279,6 +283,7 @@ mod tests {
         notices.bell.wait_until(Deadline::after(Duration::from_secs(60)), sealed).expect("the chunk is sealed");
         intake.close();
         desk.close();
+        notices.bell.ring();
         encoding.join().unwrap();
     }
 

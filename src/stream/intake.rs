@@ -113,12 +113,14 @@ impl Intake {
     /// Open, without slots until a frame's size is known.
     pub fn new(works: Arc<Works>) -> Result<Intake> {
         // Whether the memory can be had is better known now than at the first frame.
-        let probe = works.options.frame_bytes.max(1) as usize;
-        let pool = new_pool(probe, &works.options)?;
-        let pool = (works.options.frame_bytes > 0).then(|| {
+        drop(new_pool(usize::try_from(works.options.queue_bytes).unwrap_or(usize::MAX), &works.options)?);
+        let pool = match works.options.frame_bytes {
+            0 => None,
+            bytes => Some(new_pool(bytes as usize, &works.options)?),
+        };
+        if let Some(pool) = &pool {
             pool.touch();
-            pool
-        });
+        }
         Ok(Intake {
             works,
             pool: RwLock::new(pool),
@@ -276,7 +278,7 @@ impl Intake {
 
     /// A slot for a frame of that size; waits for one where that was asked for.
     fn free_slot(&self, frame_bytes: usize) -> Result<Slot> {
-        let pool = self.pool(frame_bytes)?;
+        let pool = self.pool(frame_bytes).map_err(|_| self.queue_full())?;
         self.take_or_wait(|| pool.take())
     }
 

@@ -173,8 +173,7 @@ impl Works {
             let milli = (measured * 1000.0).round() as i64;
             ledger.set(Stat::FpsMilli, milli);
             let off = stamps.stamped && (measured / declared - 1.0).abs() > RATE_TOLERANCE;
-            ledger.note_rate_off(off);
-            if off {
+            if ledger.note_rate_off(off) && off {
                 let text = format!("chunk {index}: {measured:.3} frames per second by their time stamps, but fps = {declared}");
                 ledger.notices.tell(codes::Event::RateOff, milli, text);
             }

@@ -36,7 +36,8 @@ impl ChunkDesk {
     pub fn push(&self, works: &Arc<Works>, intake: &Intake, chunk: &Chunk) -> Result<()> {
         intake.check_open()?;
         let rejected = |error: Error| {
-            works.ledger.add(Stat::FramesRejected, chunk.count.into());
+            // A count that cannot be meant counts as one chunk's frames.
+            works.ledger.add(Stat::FramesRejected, chunk.count.min(works.options.chunk_size).into());
             error
         };
         intake.claim(Way::Chunks).map_err(rejected)?;

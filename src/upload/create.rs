@@ -1,7 +1,7 @@
 //! Making a stream exist at the service: what it is linked to is found first, so that a bad link leaves nothing behind.
 
 use super::{Answering, Courier, FirstAnswer, Refused, note_offline};
-use crate::codes;
+use crate::codes::{self, Code};
 use crate::error::Error;
 use crate::log::Level;
 use crate::service::{Backoff, NewStream, Trouble};
@@ -162,7 +162,12 @@ impl Courier {
         }
         let facts = self.folder.facts();
         let mut backoff = Backoff::default();
-        for _ in 0..LINK_TRIES {
+        // As long as chunks are under way, and a few times more.
+        let mut tries_left = TRIES_AFTER_THE_CHUNKS;
+        while tries_left > 0 {
+            if self.folder.is_drained() {
+                tries_left -= 1;
+            }
             let linked = match self.find_links(&facts).await {
                 Ok(links) => self.link(data_id, &links, &facts).await,
                 Err(trouble) => Err(trouble),
@@ -177,10 +182,11 @@ impl Courier {
                 Err(_) => break,
             }
         }
-        let text = "the stream goes on without its links, which could not be made";
+        let text = "the stream is without its links, which could not be made";
+        self.ledger.notices.note_failure(&Error::plain(Code::ENetwork, text, [0; 4]));
         self.ledger.notices.tell(codes::Event::Refused, 0, text);
     }
 }
 
-/// Then it goes on without.
-const LINK_TRIES: u32 = 5;
+/// Then the stream is ended without its links.
+const TRIES_AFTER_THE_CHUNKS: u32 = 5;

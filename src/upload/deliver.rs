@@ -35,8 +35,8 @@ struct Closed {
 }
 
 impl Gate {
-    fn allows(&self, in_flight: usize) -> bool {
-        self.closed.as_ref().is_none_or(|closed| in_flight == 0 && Instant::now() >= closed.until)
+    fn allows(&self, in_flight: usize, now: Instant) -> bool {
+        self.closed.as_ref().is_none_or(|closed| in_flight == 0 && now >= closed.until)
     }
 
     /// An attempt that began then has failed. Those that failed together count once.
@@ -101,17 +101,18 @@ impl Courier {
         };
         let mut turn: Option<Turn> = None;
         while !self.folder.is_drained() {
-            let due = deliveries.due();
-            if due.is_some() && turn.is_none() {
+            // One look at the clock for both: what is not due now is due later, and nothing falls between.
+            let now = Instant::now();
+            if deliveries.due(now).is_some() && turn.is_none() {
                 let workers = self.workers.clone();
                 turn = Some(Box::pin(async move { workers.acquire_owned().await.ok() }));
             }
-            let pause = deliveries.next_due();
+            let pause = deliveries.next_due(now);
             tokio::select! {
                 // Kept across rounds: a place in the line of those who wait for a worker is not given up.
                 permit = async { match turn.as_mut() { Some(turn) => turn.await, None => std::future::pending().await } } => {
                     turn = None;
-                    if let (Some(permit), Some(chunk)) = (permit, deliveries.due()) {
+                    if let (Some(permit), Some(chunk)) = (permit, deliveries.due(Instant::now())) {
                         deliveries.start(chunk, permit);
                     }
                 }
@@ -129,11 +130,10 @@ impl Courier {
 
 impl Deliveries<'_> {
     /// The oldest chunk that may be tried now.
-    fn due(&self) -> Option<SealedChunk> {
-        if !self.gate.allows(self.in_flight.len()) {
+    fn due(&self, now: Instant) -> Option<SealedChunk> {
+        if !self.gate.allows(self.in_flight.len(), now) {
             return None;
         }
-        let now = Instant::now();
         self.courier.folder.oldest(|chunk| {
             !self.in_flight.contains(&chunk.order)
                 && self.tries.get(&chunk.order).and_then(|tries| tries.not_before).is_none_or(|time| time <= now)
@@ -141,8 +141,7 @@ impl Deliveries<'_> {
     }
 
     /// When there may be one, if nothing else happens before.
-    fn next_due(&self) -> Option<Instant> {
-        let now = Instant::now();
+    fn next_due(&self, now: Instant) -> Option<Instant> {
         let later = self.tries.values().filter_map(|tries| tries.not_before).filter(|time| *time > now).min();
         match &self.gate.closed {
             Some(closed) if closed.until > now => Some(closed.until),
@@ -293,7 +292,7 @@ mod tests {
     fn attempts_that_fail_together_count_as_one_failure() {
         let began = Instant::now();
         let mut gate = Gate::default();
-        assert!(gate.allows(7));
+        assert!(gate.allows(7, began));
         let mut asked = 0;
         for _ in 0..8 {
             gate.failed(began, |_| {
@@ -302,8 +301,8 @@ mod tests {
             });
         }
         assert_eq!(asked, 1);
-        assert!(!gate.allows(0));
+        assert!(!gate.allows(0, began));
         gate.succeeded();
-        assert!(gate.allows(7));
+        assert!(gate.allows(7, began));
     }
 }
