@@ -300,7 +300,7 @@ const char *RHEED_CALL rheed_strerror(int32_t code);
  * for the same endpoint is taken up and sent in the background.
  *
  * Returns RHEED_OK, RHEED_E_ARGUMENT (NULL, not UTF-8), RHEED_E_OPTION, RHEED_E_AUTH (no key, or refused),
- * RHEED_E_NOT_FOUND (an unknown sample UUID), RHEED_E_REFUSED (the service's words are in `message`), RHEED_E_NETWORK
+ * RHEED_E_NOT_FOUND (an unknown sample UUID, no file api_key_file or ca_file), RHEED_E_REFUSED (the service's words are in `message`), RHEED_E_NETWORK
  * (proxy or ca_file cannot be used), RHEED_E_SPOOL, RHEED_E_DISK_FULL, RHEED_E_ABORTED (rheed_shutdown came meanwhile),
  * RHEED_E_FORKED, RHEED_E_INTERNAL.
  * Ownership: the texts are copied; end the handle with rheed_free. Any thread.

@@ -92,7 +92,7 @@ const KEYS: &[Key] = &[
     Key {
         name: "fps",
         default: "",
-        values: "number, above 0 to 10000",
+        values: "number, 0.001 to 10000",
         meaning: "Frames per second that the camera is set to. Required by `rheed_init`.",
         set: |o, v| number(v, 1e-3, 1e4).map(|it| o.fps = it),
     },
@@ -223,7 +223,7 @@ const KEYS: &[Key] = &[
         name: "queue_bytes",
         default: "64 MiB",
         values: "bytes, 1 MiB to 64 GiB",
-        meaning: "Memory for frames between push and encoder. A frame (8 bits a pixel) must fit.",
+        meaning: "Memory for frames between push and encoder, at most 4096 of them. A frame (8 bits a pixel) must fit.",
         set: |o, v| bytes(v, 1 << 20, 64 << 30).map(|it| o.queue_bytes = it),
     },
     Key {
@@ -251,7 +251,7 @@ const KEYS: &[Key] = &[
         name: "spool_max_bytes",
         default: "0",
         values: "bytes, 0 or at least 1 MiB",
-        meaning: "Bound for all that lies in the spool; then frames are refused with `RHEED_E_DISK_FULL`. 0 = only the disk is the bound.",
+        meaning: "Bound for what lies in the spool, set-aside chunks included, logs and reports not; then frames are refused with `RHEED_E_DISK_FULL`. 0 = only the disk is the bound.",
         set: |o, v| {
             o.spool_max_bytes = bytes(v, 0, i64::MAX as u64)?;
             if o.spool_max_bytes == 0 || o.spool_max_bytes >= 1 << 20 { Ok(()) } else { Err("0, or at least 1 MiB".into()) }
@@ -731,6 +731,19 @@ mod tests {
     fn a_key_is_never_repeated_in_a_message() {
         let error = Options::for_stream("fps = 1\napi_key = se cret").unwrap_err();
         assert!(!error.to_string().contains("cret"), "{error}");
+    }
+
+    #[test]
+    fn a_key_file_gives_its_first_line_whatever_editor_wrote_it() {
+        let file = std::env::temp_dir().join(format!("rheed-key-{}", Uuid::now_v7()));
+        let open = || Options::for_stream(&format!("fps = 1\nspool_dir = /tmp/s\napi_key_file = {}", file.display()));
+        let missing = open().unwrap_err();
+        assert!(missing.code == Code::ENotFound && missing.to_string().contains("api_key_file"), "{missing}");
+        std::fs::write(&file, "\u{feff}the-key \r\nnot the key\r\n").unwrap();
+        assert_eq!(open().unwrap().api_key.as_deref(), Some("the-key"));
+        std::fs::write(&file, "\n").unwrap();
+        assert_eq!(open().unwrap_err().code, Code::EOption);
+        std::fs::remove_file(file).unwrap();
     }
 
     #[test]

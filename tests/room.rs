@@ -196,3 +196,31 @@ fn a_chunk_that_the_disk_does_not_take_is_counted_and_may_come_again() {
     assert_eq!(stream.push_shade(1, NO_FRAME_ID, 0), Code::EArgument as i32);
     assert_eq!(stream.finalize(-1), OK);
 }
+
+#[test]
+fn init_without_room_says_so_and_sends_what_was_left() {
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let left = Stream::open(&with(options(&workshop), &["fps=10"]));
+    assert_eq!(push(&left, 0), OK);
+    assert_eq!(left.finalize(-1), OK);
+    // More room is to be left to others than any disk has.
+    let without_room = |lines: Vec<String>| Stream::try_open(&with(lines, &["fps=10", "spool_min_free_bytes=1000000 GiB"]));
+    let (code, said) = without_room(options(&workshop)).err().expect("nothing would ever make room");
+    assert!(code == DISK_FULL && said.contains("no room"), "{code} {said}");
+
+    let resumed = service::options(&service, &workshop);
+    service.set_faults("presign:status=503").expect("a rule");
+    let sending = Stream::resume(&resumed);
+    sending.wait_for(Event::Connected); // From now on the recording belongs to this service.
+    assert_eq!(sending.abort(), OK);
+    drop(sending);
+    service.set_faults("").expect("no rules");
+    let (stream, remark) = without_room(resumed).expect("what is there can be sent");
+    assert!(remark.contains("no room"), "{remark}");
+    assert_eq!(push(&stream, 1), DISK_FULL);
+    assert!(service.wait_until(support::HANGS_AFTER, |service| {
+        service.streams().iter().any(|stream| stream.ended && stream.frames() == 1)
+    }));
+    assert_eq!(stream.finalize(-1), OK);
+}

@@ -110,6 +110,8 @@ impl Engine {
     /// The spool folder, shared by all who use it.
     fn root(&self, path: &Path, create: bool, retention: Duration) -> Result<Arc<Root>> {
         Root::prepare(path, create)?;
+        // One folder is one spool, by whatever name.
+        let path = &path.canonicalize().unwrap_or(path.into());
         let root = match self.known_root(path, retention) {
             Some(known) => known,
             None => {

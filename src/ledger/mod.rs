@@ -231,11 +231,12 @@ impl Ledger {
         self.losses.lock().clone()
     }
 
-    /// Goes on to a later phase; tells whether it did.
+    /// Goes on to a later phase; tells whether it did. What is over stays as it ended.
     pub fn enter(&self, phase: Phase) -> bool {
-        let before = self.phase.fetch_max(phase as i32, Ordering::AcqRel);
+        let goes_on = |now: i32| (now < phase as i32 && now < Phase::Finalized as i32).then_some(phase as i32);
+        let entered = self.phase.fetch_update(Ordering::AcqRel, Ordering::Acquire, goes_on).is_ok();
         self.notices.bell.ring();
-        before < phase as i32
+        entered
     }
 
     /// Where the stream is.

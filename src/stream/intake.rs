@@ -1,7 +1,7 @@
 //! Where a frame comes in: it is checked, copied into a slot, and left to the encoder.
 //!
-//! This runs on the camera's thread. It takes no lock that the encoder, the disk or the network may hold, and allocates only
-//! when a frame is larger than any before.
+//! This runs on the camera's thread. It takes no lock that the disk or the network may hold, and allocates only when a frame is
+//! larger than any before, or when there is something to tell: the first refusal of a burst, the first gap of a chunk.
 
 use super::Works;
 use super::frame_ids::FrameIds;
@@ -147,8 +147,10 @@ impl Intake {
         let way = if self.is_run_here() { Way::Run } else { Way::Frames };
         // Noted for refused frames too: the camera did not lose them.
         self.note_id(frame.frame_id);
-        let (pixels, geometry) =
-            self.claim(way).and_then(|()| self.check(frame)).inspect_err(|_| ledger.add(Stat::FramesRejected, 1))?;
+        let (pixels, geometry) = self
+            .check(frame)
+            .and_then(|checked| self.claim(way).map(|()| checked))
+            .inspect_err(|_| ledger.add(Stat::FramesRejected, 1))?;
 
         let frame_bytes = geometry.frame_bytes();
         let promised = promised_for_frame(frame_bytes);

@@ -248,6 +248,7 @@ impl Stream {
         if frames > 0 {
             self.works.lose_frames(&what, Loss { frames, chunks: 0 });
         }
+        self.intake.drop_slots();
         self.works.folder.close();
     }
 

@@ -1,5 +1,6 @@
 //! A whole chunk under the caller's own index: encoded on the caller's thread, straight from its memory.
 
+use super::encoder::Limits;
 use super::intake::{Intake, NO_MEMORY, Way};
 use super::pixels::Geometry;
 use super::{Chunk, Works};
@@ -40,8 +41,8 @@ impl ChunkDesk {
             works.ledger.add(Stat::FramesRejected, chunk.count.min(works.options.chunk_size).into());
             error
         };
-        intake.claim(Way::Chunks).map_err(rejected)?;
         let (frames, geometry) = check(works, chunk).map_err(rejected)?;
+        intake.claim(Way::Chunks).map_err(rejected)?;
         self.begin(intake, chunk.index).map_err(|error| if error.code == Code::EArgument { rejected(error) } else { error })?;
         let _at_work = AtWork { desk: self, works };
         self.encode(works, intake, chunk, frames, &geometry).inspect_err(|_| {
@@ -149,6 +150,11 @@ fn check<'a>(works: &Works, chunk: &Chunk<'a>) -> Result<(&'a [u8], Geometry)> {
     if frames.len() != geometry.source_bytes() * count {
         let numbers = [frames.len() as u64, chunk.count.into(), geometry.source_bytes() as u64, 0];
         return Err(Error::plain(Code::EArgument, "size_bytes is {}, but {} frames of {} bytes were told", numbers));
+    }
+    let bytes = geometry.frame_bytes() as u64 * u64::from(chunk.count);
+    if bytes > Limits::USUAL.bytes {
+        let numbers = [bytes, Limits::USUAL.bytes, 0, 0];
+        return Err(Error::plain(Code::EArgument, "a chunk of {} bytes (8 bits a pixel) is too large: at most {}", numbers));
     }
     Ok((frames, geometry))
 }

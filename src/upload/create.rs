@@ -86,7 +86,7 @@ impl Courier {
         if let Err(trouble) = self.link(&data_id, &links, &facts).await {
             if !trouble.may_pass() && self.is_awaited() {
                 // Init fails: the stream must not be left open.
-                let _ = self.service.end_stream(&data_id).await;
+                self.end_unlinked(&data_id).await;
                 let status = trouble.status();
                 return Err(Trouble::Refused {
                     status,
@@ -99,6 +99,21 @@ impl Courier {
         self.keep_created(&data_id);
         self.keep_linked();
         Ok(())
+    }
+
+    /// Init waits for this, but not for long: then it goes on without.
+    async fn end_unlinked(&self, data_id: &str) {
+        let (service, data_id) = (self.service.clone(), data_id.to_string());
+        let ending = tokio::spawn(async move {
+            let mut backoff = Backoff::default();
+            for _ in 0..ENDING_TRIES {
+                match service.end_stream(&data_id).await {
+                    Err(trouble) if trouble.may_pass() => tokio::time::sleep(backoff.next(trouble.asked_delay())).await,
+                    _ => return,
+                }
+            }
+        });
+        let _ = tokio::time::timeout(ENDING_PATIENCE, ending).await;
     }
 
     fn keep_created(&self, data_id: &str) {
@@ -188,5 +203,8 @@ impl Courier {
     }
 }
 
+/// Of a stream that init will not have: the service may answer 503 for a minute or more.
+const ENDING_TRIES: u32 = 12;
+const ENDING_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 /// Then the stream is ended without its links.
 const TRIES_AFTER_THE_CHUNKS: u32 = 5;
