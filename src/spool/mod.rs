@@ -13,10 +13,12 @@ mod root;
 #[cfg(test)]
 pub mod scratch;
 mod sync;
+mod take_up;
 
 pub use chunk_file::{ChunkFile, SealedFile};
-pub use folder::{Folder, SealedChunk, Search, Skipped, TakenUp, take_up_all};
+pub use folder::{Folder, SealedChunk};
 pub use manifest::StreamFacts;
 pub use record::{FrameRecord, Head};
 pub use root::{Bounds, Root};
 pub use sync::Syncer;
+pub use take_up::{Search, Skipped, TakenUp, take_up_all};
