@@ -3,9 +3,11 @@
 use crate::panics;
 use crate::platform;
 use crate::wait::{Bell, Deadline};
+use parking_lot::Mutex;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 
 /// Counts what is running.
 #[derive(Clone, Default)]
@@ -15,6 +17,7 @@ pub struct Gauge(Arc<Counted>);
 struct Counted {
     running: AtomicUsize,
     bell: Bell,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// Something is running until this is dropped.
@@ -44,12 +47,22 @@ impl Gauge {
                 drop(running);
             })
         });
-        thread.map(|_| ())
+        let mut threads = self.0.threads.lock();
+        threads.retain(|thread| !thread.is_finished());
+        threads.push(thread?);
+        Ok(())
     }
 
     /// Until nothing runs; tells whether that was in time.
     pub fn wait(&self, deadline: Deadline) -> bool {
         let ended = || (self.0.running.load(Ordering::Acquire) == 0).then_some(());
-        self.0.bell.wait_until(deadline, ended).is_some()
+        if self.0.bell.wait_until(deadline, ended).is_none() {
+            return false;
+        }
+        // Their last word is said, but they are threads until they are joined.
+        for thread in std::mem::take(&mut *self.0.threads.lock()) {
+            let _ = thread.join();
+        }
+        true
     }
 }
