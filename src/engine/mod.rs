@@ -112,32 +112,22 @@ impl Engine {
         Root::prepare(path, create)?;
         // One folder is one spool, by whatever name.
         let path = &path.canonicalize().unwrap_or(path.into());
-        let root = match self.known_root(path, retention) {
+        // A statement of its own: its lock is let go before the disk is asked.
+        let known = known_root(&mut self.roots.lock(), path, retention);
+        let root = match known {
             Some(known) => known,
             None => {
                 // Not under the lock: a slow disk must not hold up those who look after the others.
                 let root = Root::open(path)?;
-                let known = self.known_root(path, retention);
-                known.unwrap_or_else(|| {
-                    self.roots.lock().push((Arc::downgrade(&root), retention));
+                let mut roots = self.roots.lock();
+                known_root(&mut roots, path, retention).unwrap_or_else(|| {
+                    roots.push((Arc::downgrade(&root), retention));
                     root
                 })
             }
         };
         self.tasks.spawn(remove_old(root.clone(), retention));
         Ok(root)
-    }
-
-    /// One that is in use; who opened it last says how long things are kept.
-    fn known_root(&self, path: &Path, retention: Duration) -> Option<Arc<Root>> {
-        let mut roots = self.roots.lock();
-        roots.retain(|(root, _)| root.strong_count() > 0);
-        let (known, kept) = roots.iter_mut().find_map(|(root, kept)| {
-            let root = root.upgrade().filter(|root| root.path() == path)?;
-            Some((root, kept))
-        })?;
-        *kept = retention;
-        Some(known)
     }
 
     /// The clock of an endpoint, and whether it is new and has to be fed.
@@ -203,7 +193,7 @@ impl Engine {
 
     fn shut_down(&self, deadline: Deadline) -> Result<Code> {
         let ledgers: Vec<Arc<Ledger>> = self.carried.lock().iter().filter_map(|(ledger, _)| ledger.upgrade()).collect();
-        for ledger in ledgers.iter().filter(|ledger| !ledger.is_over()) {
+        for ledger in &ledgers {
             ledger.enter(Phase::Aborted);
         }
         let mut in_time = self.encoders.wait(deadline) && self.couriers.wait(deadline);
@@ -224,13 +214,21 @@ impl Engine {
             Code::Ok
         })
     }
-}
 
-impl Engine {
     /// Whether nothing of it runs any more, at the latest then.
     fn has_ended(&self, deadline: Deadline) -> bool {
         self.encoders.wait(deadline) && self.couriers.wait(deadline) && self.writers.wait(deadline)
     }
+}
+
+/// One that is in use; who opened it last says how long things are kept.
+fn known_root(roots: &mut Vec<(Weak<Root>, Duration)>, path: &Path, retention: Duration) -> Option<Arc<Root>> {
+    roots.retain(|(root, _)| root.strong_count() > 0);
+    roots.iter_mut().find_map(|(root, kept)| {
+        let root = root.upgrade().filter(|root| root.path() == path)?;
+        *kept = retention;
+        Some(root)
+    })
 }
 
 /// The stream folders that a process held at a moment.

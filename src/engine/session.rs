@@ -207,7 +207,7 @@ impl Session {
             Kind::Resumed(resumption) if self.phase() < Phase::Finalized => {
                 resumption.aborted.store(true, Ordering::Release);
                 // Not under the lock: whoever is woken by this looks at the ledgers, too.
-                for ledger in self.ledgers().iter().filter(|ledger| !ledger.is_over()) {
+                for ledger in self.ledgers() {
                     ledger.enter(Phase::Aborted);
                 }
             }

@@ -284,9 +284,7 @@ impl Stream {
 
     /// Stops: nothing more is taken or sent. What was taken goes on to sealed chunks.
     pub fn abort(&self) {
-        if !self.works.ledger.is_over() {
-            self.works.ledger.enter(Phase::Aborted);
-        }
+        self.works.ledger.enter(Phase::Aborted);
         self.close();
     }
 
