@@ -8,7 +8,8 @@ use rheed_stream::receiver::{ChunkRecord, Receiver};
 use std::time::{SystemTime, UNIX_EPOCH};
 use support::Workshop;
 use support::host::{FRAME_BYTES, OK, Stream};
-use support::service::{self, with};
+use support::service;
+use support::spool::with;
 
 const MS: i64 = 1_000_000;
 const NO_ID: u64 = u64::MAX;

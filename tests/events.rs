@@ -9,7 +9,7 @@ mod support;
 use rheed_stream::codes::{Code, Event, Stat};
 use support::Workshop;
 use support::host::{OK, Stream};
-use support::service::with;
+use support::spool::with;
 
 /// A side of frames that do not fit twice into the smallest queue, or often into the smallest spool.
 const SIDE: u32 = 724;

@@ -7,7 +7,8 @@ use rheed_stream::codes::{Event, Stat, Text};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use support::host::{OK, Stream};
-use support::service::{self, with};
+use support::service;
+use support::spool::with;
 use support::{Workshop, stub::Stub};
 
 /// Lines of each level, as a stream of 25 frames brings them, whose first upload fails and whose second chunk is refused.

@@ -7,7 +7,8 @@ use rheed_stream::codes::{Code, Event, Health, Stat, State, Text};
 use std::net::TcpListener;
 use support::Workshop;
 use support::host::{OK, Stream, Told};
-use support::service::{self, with};
+use support::service;
+use support::spool::with;
 
 #[test]
 fn an_outage_in_mid_stream_is_told_once_and_costs_no_frame() {

@@ -10,7 +10,8 @@ use std::collections::HashSet;
 use std::net::TcpListener;
 use support::Workshop;
 use support::host::{FRAME_BYTES, OK, Stream};
-use support::service::{self, with};
+use support::service;
+use support::spool::with;
 
 /// Streams 50 frames to a service that fails as the rule says: all of them arrive, once, and the stream is ended once.
 #[track_caller]

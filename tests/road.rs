@@ -5,12 +5,8 @@ mod support;
 
 use rheed_stream::codes::{Event, Stat, State, Text};
 use support::host::{FRAME_BYTES, OK, Stream};
+use support::spool::with;
 use support::{Workshop, service};
-
-fn with(mut options: Vec<String>, more: &[&str]) -> Vec<String> {
-    options.extend(more.iter().map(|line| line.to_string()));
-    options
-}
 
 #[test]
 fn every_frame_arrives_bit_for_bit_and_in_order() {

@@ -5,12 +5,8 @@ mod support;
 
 use rheed_stream::codes::{Code, Event};
 use support::host::{FRAME_BYTES, OK, Stream};
+use support::spool::with;
 use support::{Workshop, service};
-
-fn with(mut options: Vec<String>, more: &[&str]) -> Vec<String> {
-    options.extend(more.iter().map(|line| line.to_string()));
-    options
-}
 
 #[test]
 fn everything_goes_through_the_proxy_that_is_named() {

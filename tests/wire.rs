@@ -8,7 +8,8 @@ use rheed_stream::receiver::Receiver;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use support::host::{HEIGHT, OK, Stream, WIDTH};
-use support::service::{self, with};
+use support::service;
+use support::spool::with;
 use support::{Workshop, stub::Stub};
 
 const PROJECT: &str = "7b0b7f0e-5b1c-4c53-9f0e-0d9f5a4ce001";

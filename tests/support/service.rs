@@ -57,12 +57,6 @@ pub fn puts(service: &Receiver) -> Vec<RequestRecord> {
     service.requests().into_iter().filter(RequestRecord::is_put).collect()
 }
 
-/// Options and more options.
-pub fn with(mut options: Vec<String>, more: &[&str]) -> Vec<String> {
-    options.extend(more.iter().map(|line| line.to_string()));
-    options
-}
-
 /// What a program is told so that it streams there: lines of options.
 pub fn options(service: &Receiver, workshop: &Workshop) -> Vec<String> {
     vec![
