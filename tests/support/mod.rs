@@ -5,6 +5,7 @@
 
 pub mod frames;
 pub mod host;
+pub mod long_run;
 #[cfg(feature = "receiver")]
 pub mod service;
 pub mod spool;

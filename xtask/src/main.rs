@@ -8,6 +8,7 @@ mod kit;
 mod options;
 mod summary;
 mod test;
+mod torture;
 
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
@@ -24,6 +25,9 @@ To try it, and to trust it:
   test                  run all tests, the C ones included; on Debian as root (a CI
                         machine) what they need is installed, elsewhere tests that
                         lack something are skipped, and the end says which and why
+  torture [--only PART] [--times N]
+                        the tests that kill, cut off and misuse it, for hours instead of
+                        seconds; the figures end in target/torture.txt
 
 To use it:
   install --prefix DIR [--debug]
@@ -48,6 +52,7 @@ enum Command {
     Help,
     Demo { length: Duration },
     Test,
+    Torture { only: Option<String>, times: Option<u64> },
     Install { prefix: PathBuf, debug: bool },
     Header { only_check: bool },
     Options { only_check: bool },
@@ -60,10 +65,13 @@ fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
         Some(other) => return Err(other.unexpected().into()),
     };
     let (mut length, mut prefix, mut debug, mut only_check) = (Duration::from_secs(10), None, false, false);
+    let (mut only, mut times) = (None, None);
     while let Some(argument) = arguments.next()? {
         match (name.as_str(), argument) {
             (_, Short('h') | Long("help")) => return Ok(Command::Help),
             ("demo", Long("seconds")) => length = Duration::from_secs(arguments.value()?.parse()?),
+            ("torture", Long("only")) => only = Some(arguments.value()?.string()?),
+            ("torture", Long("times")) => times = Some(arguments.value()?.parse()?),
             ("install", Long("prefix")) => prefix = Some(arguments.value()?.into()),
             ("install", Long("debug")) => debug = true,
             ("header" | "options", Long("check")) => only_check = true,
@@ -74,6 +82,7 @@ fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
         "help" => Command::Help,
         "demo" => Command::Demo { length },
         "test" => Command::Test,
+        "torture" => Command::Torture { only, times },
         "install" => match prefix {
             Some(prefix) => Command::Install { prefix, debug },
             None => bail!("install needs a place: cargo xtask install --prefix DIR"),
@@ -90,6 +99,7 @@ impl Command {
             Command::Help => print!("{HELP}"),
             Command::Demo { length } => demo::run(root, length)?,
             Command::Test => return test::run(root),
+            Command::Torture { only, times } => return torture::run(root, only.as_deref(), times),
             Command::Install { prefix, debug } => install(root, &prefix, debug)?,
             Command::Header { only_check: true } => header::check(root)?,
             Command::Header { only_check: false } => header::write(root)?,

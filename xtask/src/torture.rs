@@ -1,0 +1,59 @@
+//! `cargo xtask torture`: the tests that break things, as often as a night allows; the ordinary run does the same a few times.
+
+use crate::cargo;
+use crate::kit::Kit;
+use anyhow::{Result, bail};
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// One thing that is broken again and again.
+struct Part {
+    /// As `--only` names it.
+    name: &'static str,
+    /// The test file in tests/.
+    suite: &'static str,
+    /// How the tests are told how often.
+    variable: &'static str,
+    /// How often, if nothing else is said.
+    times: u64,
+}
+
+const PARTS: [Part; 1] = [
+    // SIGKILL at random moments, and a resume after each.
+    Part { name: "killed", suite: "torture", variable: "RHEED_TORTURE_KILLS", times: 200 },
+];
+
+/// Runs all parts, or one of them; `times` instead of the number in the table. Says what they found at the end.
+pub fn run(root: &Path, only: Option<&str>, times: Option<u64>) -> Result<ExitCode> {
+    let parts: Vec<&Part> = PARTS.iter().filter(|part| only.is_none_or(|only| only == part.name)).collect();
+    if parts.is_empty() {
+        let names = PARTS.map(|part| part.name).join(", ");
+        bail!("torture has no part {:?}; it has {names}", only.unwrap_or_default());
+    }
+    let kit = Kit::complete(root);
+    let figures = root.join("target/torture.txt");
+    fs::create_dir_all(root.join("target"))?;
+    fs::write(&figures, "")?;
+    let mut failed = Vec::new();
+    for part in parts {
+        let began = Instant::now();
+        let mut tests = cargo::command(root);
+        tests.args(["test", "--features", "receiver", "--test", part.suite, "--", "--nocapture"]);
+        tests.env(part.variable, times.unwrap_or(part.times).to_string()).env("RHEED_TEST_FIGURES", &figures);
+        if let Some(venv) = &kit.venv {
+            tests.env("RHEED_TEST_PYTHON", venv.python());
+        }
+        if !tests.status()?.success() {
+            failed.push(part.name);
+        }
+        println!("{}: {} s\n", part.name, began.elapsed().as_secs());
+    }
+    println!("{}", fs::read_to_string(&figures)?);
+    if failed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("FAILED: {}", failed.join(", "));
+    Ok(ExitCode::FAILURE)
+}
