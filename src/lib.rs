@@ -8,6 +8,7 @@ mod clock;
 pub mod codes;
 mod engine;
 mod error;
+mod ids;
 mod ledger;
 mod log;
 pub mod options;
@@ -20,6 +21,7 @@ mod stamps;
 mod stream;
 mod upload;
 mod wait;
+pub mod words;
 
 #[cfg(feature = "receiver")]
 pub mod receiver;

@@ -4,7 +4,7 @@
 //! When that thread is behind, messages are left out and their number is told.
 
 use crate::options::{LogFile, Options};
-use crate::platform;
+use crate::{platform, words};
 use parking_lot::Mutex;
 use std::ffi::{CString, c_char, c_void};
 use std::fs::File;
@@ -107,7 +107,7 @@ impl Log {
         if !self.takes(level) {
             return;
         }
-        let message = tidy(&message());
+        let message = words::one_line(&message(), LONGEST_MESSAGE);
         if self.inner.writer.try_send(Job::Write(self.inner.clone(), level, message)).is_err() {
             self.inner.left_out.fetch_add(1, Ordering::Relaxed);
         }
@@ -117,13 +117,6 @@ impl Log {
     pub fn file(&self) -> Option<&Path> {
         self.inner.file.as_ref().map(|file| file.path.as_path())
     }
-}
-
-/// One line, not endless, whatever a server or a host put into it.
-fn tidy(message: &str) -> String {
-    let mut line: String = message.chars().take(LONGEST_MESSAGE).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    line.truncate(line.trim_end().len());
-    line
 }
 
 /// The writing thread's other end, held by the engine.
@@ -149,7 +142,8 @@ impl Logger {
             LogFile::InSpool => Some(spool.join("rheed.log")),
             LogFile::At(path) => Some(path.clone()),
         };
-        let (file, failure) = match path.map(|path| self.file(&path, options.log_max_bytes)) {
+        let (file, failure) = match path.map(|path| self.file(&path, options.log_file == LogFile::InSpool, options.log_max_bytes))
+        {
             None => (None, None),
             Some(Ok(file)) => (Some(file), None),
             Some(Err(error)) => (None, Some(error)),
@@ -165,13 +159,13 @@ impl Logger {
     }
 
     /// Streams with the same log file share it, so that it is rotated once.
-    fn file(&self, path: &Path, most_bytes: u64) -> io::Result<Arc<RotatingFile>> {
+    fn file(&self, path: &Path, in_spool: bool, most_bytes: u64) -> io::Result<Arc<RotatingFile>> {
         let mut files = self.files.lock();
         files.retain(|file| file.strong_count() > 0);
         if let Some(file) = files.iter().filter_map(Weak::upgrade).find(|file| file.path == path) {
             return Ok(file);
         }
-        let file = Arc::new(RotatingFile::open(path, most_bytes)?);
+        let file = Arc::new(RotatingFile::open(path, in_spool, most_bytes)?);
         files.push(Arc::downgrade(&file));
         Ok(file)
     }
@@ -230,32 +224,34 @@ fn call_host(level: Level, message: &str) {
 /// A log file that is put aside as `.1` when it has grown enough. Several processes may write to one.
 struct RotatingFile {
     path: PathBuf,
+    in_spool: bool,
     most_bytes: u64,
     file: Mutex<File>,
 }
 
 impl RotatingFile {
-    fn open(path: &Path, most_bytes: u64) -> io::Result<RotatingFile> {
-        Ok(RotatingFile { path: path.into(), most_bytes, file: Mutex::new(append(path)?) })
+    fn open(path: &Path, in_spool: bool, most_bytes: u64) -> io::Result<RotatingFile> {
+        Ok(RotatingFile { path: path.into(), in_spool, most_bytes, file: Mutex::new(append(path, in_spool)?) })
     }
 
     fn write(&self, line: &str) -> io::Result<()> {
         let mut file = self.file.lock();
         if !platform::is_still_at(&file, &self.path) {
-            *file = append(&self.path)?; // Rotated by another process, or removed.
+            *file = append(&self.path, self.in_spool)?; // Rotated by another process, or removed.
         }
         if file.metadata()?.len() > self.most_bytes {
             let mut aside = self.path.clone().into_os_string();
             aside.push(".1");
             platform::rename(&self.path, Path::new(&aside))?;
-            *file = append(&self.path)?;
+            *file = append(&self.path, self.in_spool)?;
         }
         file.write_all(line.as_bytes())
     }
 }
 
-fn append(path: &Path) -> io::Result<File> {
-    platform::private_file(false).append(true).create(true).open(path)
+fn append(path: &Path, in_spool: bool) -> io::Result<File> {
+    let mut options = if in_spool { platform::private_file(false) } else { platform::named_file(false) };
+    options.append(true).create(true).open(path)
 }
 
 #[cfg(test)]
@@ -266,17 +262,12 @@ mod tests {
     fn a_log_file_is_put_aside_when_it_has_grown_enough() {
         let folder = std::env::temp_dir().join(format!("rheed-log-{}", uuid::Uuid::now_v7()));
         std::fs::create_dir(&folder).unwrap();
-        let file = RotatingFile::open(&folder.join("rheed.log"), 100).unwrap();
+        let file = RotatingFile::open(&folder.join("rheed.log"), true, 100).unwrap();
         for _ in 0..30 {
             file.write("0123456789\n").unwrap();
         }
         let size = |name: &str| std::fs::metadata(folder.join(name)).unwrap().len();
         assert!(size("rheed.log") <= 111 && size("rheed.log.1") <= 111);
         std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn a_message_is_one_line_whatever_it_is_made_of() {
-        assert_eq!(tidy("a\r\nb\u{7}\n"), "a  b");
     }
 }

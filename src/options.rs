@@ -2,11 +2,16 @@
 
 use crate::codes::Code;
 use crate::error::{Error, Result};
+use crate::platform;
+use crate::words::{self, Secret};
 use reqwest::Url;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use uuid::Uuid;
+
+/// A key's line and what else may stand in its file; more is not read.
+const LONGEST_KEY_FILE: u64 = 64 << 10;
 
 /// The service of the guide.
 pub const DEFAULT_ENDPOINT: &str = "https://api.atomscale.ai";
@@ -42,11 +47,11 @@ pub struct Options {
     pub project_id: Option<Uuid>,
     pub tags: Vec<String>,
     pub azimuth: Option<String>,
-    pub api_key: Option<String>,
+    pub api_key: Option<Secret>,
     pub api_key_file: Option<PathBuf>,
     pub endpoint: Endpoint,
     pub allow_http: bool,
-    pub proxy: Option<String>,
+    pub proxy: Option<Secret>,
     pub ca_file: Option<PathBuf>,
     pub connect_timeout: Duration,
     pub request_timeout: Duration,
@@ -65,6 +70,8 @@ pub struct Options {
     pub verbosity: i32,
     pub log_file: LogFile,
     pub log_max_bytes: u64,
+    /// What there is to say of options that are used all the same.
+    pub remarks: Vec<String>,
 }
 
 /// Where the log file lies.
@@ -154,13 +161,13 @@ const KEYS: &[Key] = &[
         default: "",
         values: "text",
         meaning: "The key for the service; goes nowhere else. Else `api_key_file`, else the environment's `AS_API_KEY`, else `ATOMSCALE_API_KEY`.",
-        set: |o, v| api_key(v).map(|it| o.api_key = Some(it)),
+        set: |o, v| api_key(v).map(|it| o.api_key = Some(Secret::new(it))),
     },
     Key {
         name: "api_key_file",
         default: "",
         values: "path",
-        meaning: "A file whose first line is the key.",
+        meaning: "A file whose first line is the key. It should be readable by its owner alone (`chmod 600`): else `rheed_init` remarks on it.",
         set: |o, v| path(v).map(|it| o.api_key_file = Some(it)),
     },
     Key {
@@ -181,14 +188,14 @@ const KEYS: &[Key] = &[
         name: "proxy",
         default: "",
         values: "URL, or `none`",
-        meaning: "Proxy for every connection; `none`: no proxy, whatever the environment says. Default: the environment's `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`.",
-        set: |o, v| proxy(v).map(|it| o.proxy = Some(it)),
+        meaning: "Proxy for every connection, with user and password if it wants them: `http://user:password@proxy.example:3128`; also `https://`, `socks5://` and `socks5h://`. `none`: no proxy, whatever the environment says. Default: the environment's `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, but for hosts in `NO_PROXY` and an endpoint on this computer.",
+        set: |o, v| proxy(v).map(|it| o.proxy = Some(Secret::new(it))),
     },
     Key {
         name: "ca_file",
         default: "",
         values: "path",
-        meaning: "PEM certificates to trust beside the system's, for a proxy that inspects TLS.",
+        meaning: "Authorities to trust beside the system's, as PEM certificates, one or many: for a service of one's own, or a proxy that inspects TLS.",
         set: |o, v| path(v).map(|it| o.ca_file = Some(it)),
     },
     Key {
@@ -369,8 +376,9 @@ impl Options {
             let (name, value) = line
                 .split_once('=')
                 .map(|(name, value)| (name.trim(), value.trim()))
-                .ok_or_else(|| option_error(format!("line {}: `{}` has no `=`: write `key = value`", number + 1, shown(line))))?;
-            let key = KEYS.iter().find(|key| key.name == name).ok_or_else(|| unknown(name))?;
+                // The line is not repeated: it may be a key, pasted where it does not belong.
+                .ok_or_else(|| option_error(format!("line {} has no `=`: write `key = value`", number + 1)))?;
+            let key = KEYS.iter().find(|key| key.name == name).ok_or_else(|| unknown(name, number + 1))?;
             if given.contains(&key.name) {
                 return Err(bad(name, "is given twice: give it once"));
             }
@@ -391,20 +399,30 @@ impl Options {
         if self.endpoint == Endpoint::Url(String::new()) {
             let address = environment("AS_API_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.into());
             self.endpoint = endpoint(&address).map_err(|right| {
-                bad("endpoint", &format!("= {} (environment, AS_API_ENDPOINT) is not right: give {right}", shown(&address)))
+                bad("endpoint", &format!("from the environment's AS_API_ENDPOINT is not right: give {right}"))
             })?;
         }
         if let Endpoint::Url(url) = &self.endpoint {
-            if !self.allow_http && !may_speak_plainly(url) {
+            if !self.allow_http && url.starts_with("http:") && !is_on_this_computer(url) {
                 return Err(bad(
                     "endpoint",
                     "is plain http to another computer, where anybody on the way can read the key: use https, or set allow_http = on",
                 ));
             }
-            self.api_key = Some(self.find_api_key()?);
+            if let Some(proxy) = self.proxy.as_ref().map(Secret::expose).filter(|proxy| *proxy != "none")
+                && !self.allow_http
+                && url.starts_with("http:")
+                && !is_on_this_computer(proxy)
+            {
+                return Err(bad(
+                    "proxy",
+                    "is on another computer and the endpoint is plain http, so that anybody on the way can read the key: use https, or set allow_http = on",
+                ));
+            }
+            self.api_key = Some(Secret::new(self.find_api_key()?));
         }
         if self.spool_dir.as_os_str().is_empty() {
-            self.spool_dir = crate::platform::default_spool()
+            self.spool_dir = platform::default_spool()
                 .ok_or_else(|| Error::new(Code::ESpool, "no spool folder: set spool_dir, since the environment has no HOME"))?;
         }
         Ok(self)
@@ -412,14 +430,23 @@ impl Options {
 
     fn find_api_key(&mut self) -> Result<String> {
         if let Some(key) = self.api_key.take() {
-            return Ok(key);
+            return Ok(key.expose().into());
         }
-        if let Some(file) = &self.api_key_file {
-            let text = std::fs::read_to_string(file)
-                .map_err(|error| Error::new(Code::ENotFound, format!("api_key_file {}: {error}", file.display())))?;
+        if let Some(path) = &self.api_key_file {
+            let (bytes, others_may_read) = std::fs::File::open(path)
+                .and_then(|file| Ok((platform::read_at_most(&file, LONGEST_KEY_FILE)?, platform::others_may_read(&file)?)))
+                .map_err(|error| Error::new(Code::ENotFound, format!("api_key_file {}: {error}", path.display())))?;
+            if others_may_read {
+                self.remarks.push(format!(
+                    "api_key_file {}: other users of this computer can read it; `chmod 600` keeps it to its owner",
+                    path.display()
+                ));
+            }
+            let text = String::from_utf8_lossy(&bytes);
             let line = text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default().trim();
-            return api_key(line)
-                .map_err(|right| bad("api_key_file", &format!("{}: its first line should be {right}", file.display())));
+            return api_key(line).map_err(|right| {
+                bad("api_key_file", &format!("{}: its first line should be {right}, in UTF-8", path.display()))
+            });
         }
         for name in ["AS_API_KEY", "ATOMSCALE_API_KEY"] {
             if let Some(value) = environment(name) {
@@ -463,6 +490,7 @@ impl Options {
             verbosity: 0,
             log_file: LogFile::InSpool,
             log_max_bytes: 0,
+            remarks: Vec::new(),
         }
     }
 }
@@ -487,15 +515,13 @@ pub fn markdown() -> String {
     page
 }
 
-/// Whether an address may be spoken to without `allow_http`: https, or this computer.
-pub fn may_speak_plainly(address: &str) -> bool {
-    let Ok(url) = Url::parse(address) else { return false };
-    url.scheme() == "https"
-        || match url.host_str() {
-            Some("localhost") => true,
-            Some(host) => host.trim_matches(['[', ']']).parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback()),
-            None => false,
-        }
+/// Whether an address is one of this computer itself, which nobody else can listen to.
+pub fn is_on_this_computer(address: &str) -> bool {
+    match Url::parse(address).ok().as_ref().and_then(Url::host_str) {
+        Some("localhost") => true,
+        Some(host) => host.trim_matches(['[', ']']).parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback()),
+        None => false,
+    }
 }
 
 fn environment(name: &str) -> Option<String> {
@@ -510,14 +536,17 @@ fn option_error(message: String) -> Error {
     Error::new(Code::EOption, message)
 }
 
-fn unknown(name: &str) -> Error {
+fn unknown(name: &str, line: usize) -> Error {
     let alike = KEYS
         .iter()
         .map(|key| (distance(name, key.name), key.name))
         .min()
         .filter(|(distance, _)| *distance <= 3)
         .map_or("docs/options.md lists the keys".into(), |(_, known)| format!("did you mean {known}?"));
-    option_error(format!("{} is no option: {alike}", shown(name)))
+    // Names have letters and underscores alone: anything else may be a secret that ends in `=`, and is not repeated.
+    let is_name = name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    let told = if is_name { name.into() } else { format!("what stands before the `=` in line {line}") };
+    option_error(format!("{told} is no option: {alike}"))
 }
 
 /// How many letters must be changed to make one word the other.
@@ -537,7 +566,7 @@ fn distance(a: &str, b: &str) -> usize {
 
 /// A value as it may stand in a message: no control characters, not endless.
 fn shown(value: &str) -> String {
-    let mut shown: String = value.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut shown = words::one_line(value, 80);
     if value.chars().count() > 80 {
         shown.push_str("...");
     }
@@ -650,8 +679,10 @@ fn proxy(value: &str) -> std::result::Result<String, String> {
         return Ok(value.into());
     }
     match Url::parse(value) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host_str().is_some() => Ok(value.into()),
-        _ => Err("an address such as http://proxy.example:3128, or none".into()),
+        Ok(url) if matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") && url.host_str().is_some() => {
+            Ok(value.into())
+        }
+        _ => Err("an address such as http://proxy.example:3128 or socks5h://proxy.example:1080, or none".into()),
     }
 }
 
@@ -740,7 +771,7 @@ mod tests {
         let missing = open().unwrap_err();
         assert!(missing.code == Code::ENotFound && missing.to_string().contains("api_key_file"), "{missing}");
         std::fs::write(&file, "\u{feff}the-key \r\nnot the key\r\n").unwrap();
-        assert_eq!(open().unwrap().api_key.as_deref(), Some("the-key"));
+        assert_eq!(open().unwrap().api_key, Some(Secret::new("the-key")));
         std::fs::write(&file, "\n").unwrap();
         assert_eq!(open().unwrap_err().code, Code::EOption);
         std::fs::remove_file(file).unwrap();

@@ -17,6 +17,7 @@ rheed-receiver: an ingest service for RHEED streams, on this computer
   --url-ttl SECONDS       how long an upload URL lives (300)
   --max-body BYTES        the longest shard taken (2147483648)
   --prefix PATH           a path before every route, like /api/v2
+  --public-url URL        scheme, host and port by which clients come, where a TLS terminator stands before it
   --fault RULE            fail on purpose; may be given several times
   --clock-offset-ms N     how far /gateway/time is ahead of this computer's clock (0)
   --verify-frames         decompress every frame before a shard is taken
@@ -72,7 +73,8 @@ fn parse(arguments: Vec<String>) -> Result<Command, String> {
             }
             "--quiet" => settings.log = None,
             "--verify-frames" => settings.verify_frames = true,
-            "--listen" | "--data" | "--key" | "--url-ttl" | "--max-body" | "--prefix" | "--fault" | "--clock-offset-ms" => {
+            "--listen" | "--data" | "--key" | "--url-ttl" | "--max-body" | "--prefix" | "--public-url" | "--fault"
+            | "--clock-offset-ms" => {
                 let value = value.take().or_else(|| arguments.next()).ok_or_else(|| format!("{name} lacks its value"))?;
                 set(&mut settings, &name, &value)?;
             }
@@ -92,6 +94,7 @@ fn set(settings: &mut Settings, name: &str, value: &str) -> Result<(), String> {
         "--url-ttl" => settings.url_ttl = Duration::from_secs(number("a whole number of seconds")?),
         "--max-body" => settings.max_body = number("a whole number of bytes")?,
         "--prefix" => settings.prefix = value.to_owned(),
+        "--public-url" => settings.public_url = Some(value.to_owned()),
         "--clock-offset-ms" => settings.clock_offset_ms = value.parse().map_err(|_| wanted("a number of milliseconds"))?,
         _ => {
             settings.faults.push_str(value);

@@ -39,6 +39,7 @@ pub fn init(text: &str) -> Result<(u64, String)> {
         return Err(Error::new(Code::EDiskFull, message));
     }
     let notices = engine.notices(&options, &root, "stream");
+    let remarks = remarks_on_secrecy(&options, &root, &notices);
     let way = engine.way(&options, &notices)?;
     let folder = Folder::create(&root, &options, notices.clone(), engine.syncer.queue())?;
     let opened = engine.open_stream(options, &notices, &root, bounds, way.as_ref(), folder.clone());
@@ -46,8 +47,8 @@ pub fn init(text: &str) -> Result<(u64, String)> {
         let _ = folder.discard(); // Nothing was taken: nothing is to be left behind.
     })?;
     let full = full.map(|full| format!("{full}: frames are refused until what is there has been sent"));
-    let remarks: Vec<String> = [full, Some(remark)].into_iter().flatten().filter(|remark| !remark.is_empty()).collect();
-    Ok((handle, remarks.join("; ")))
+    let remarks = [full, Some(remark)].into_iter().flatten().chain(remarks).filter(|remark| !remark.is_empty());
+    Ok((handle, remarks.collect::<Vec<_>>().join("; ")))
 }
 
 /// `rheed_resume`: the handle of what is being taken up.
@@ -56,11 +57,21 @@ pub fn resume(text: &str) -> Result<(u64, String)> {
     let engine = Engine::running()?;
     let root = engine.root(&options.spool_dir, false, options.spool_retention)?;
     let notices = engine.notices(&options, &root, "resume");
+    let remarks = remarks_on_secrecy(&options, &root, &notices);
     let way = engine.way(&options, &notices)?;
     let cancel = engine.cancel.child_token();
     let session = Arc::new(Session::resumed(notices, root, Bounds::new(&options), cancel));
     engine.take_up(&session, way, options.endpoint, true, session.cancel.clone());
-    Ok((engine.register(session)?, String::new()))
+    Ok((engine.register(session)?, remarks.join("; ")))
+}
+
+/// What others on this computer can read or change, told in the log too. It is used all the same: frames matter more.
+fn remarks_on_secrecy(options: &Options, root: &Root, notices: &Notices) -> Vec<String> {
+    let remarks: Vec<String> = options.remarks.iter().cloned().chain(root.exposure()).collect();
+    for remark in &remarks {
+        notices.log.say(Level::Notice, || remark.clone());
+    }
+    remarks
 }
 
 impl Engine {

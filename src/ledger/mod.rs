@@ -12,6 +12,7 @@ use crate::codes::{self, Health, Stat, State};
 use crate::error::Error;
 use crate::log::{Level, Log};
 use crate::wait::Bell;
+use crate::words;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -78,7 +79,7 @@ impl Notices {
     /// An event, told in the log too.
     pub fn tell(&self, kind: codes::Event, value: i64, text: impl Into<Cow<'static, str>>) {
         use codes::Event::*;
-        let text = text.into();
+        let text = words::harmless(text.into());
         let level = match kind {
             ChunkConfirmed => Level::Chunk,
             ChunkSetAside | FramesLost | Fault | Refused => Level::Error,

@@ -5,6 +5,7 @@ mod unix;
 #[cfg(unix)]
 pub use unix::*;
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -24,4 +25,15 @@ pub fn replace_file(path: &Path, contents: &[u8]) -> io::Result<()> {
     drop(file);
     rename(&next, path)?;
     path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// What a small file holds. One that is longer, or has no end, is an error.
+pub fn read_at_most(file: &File, most: u64) -> io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it is longer than {most} bytes")));
+    }
+    Ok(bytes)
 }

@@ -90,11 +90,47 @@ impl Drop for BlockedSignals {
     }
 }
 
-/// How a file is opened that only its owner may read. `write` also creates it.
+/// How a file of the spool is opened, which only its owner may read. `write` also creates it. A link that a stranger laid in
+/// its place leads nowhere, and a pipe keeps nobody waiting.
 pub fn private_file(write: bool) -> OpenOptions {
+    let mut options = named_file(write);
+    options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    options
+}
+
+/// The same where a user said which file: it may be a link.
+pub fn named_file(write: bool) -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(write).create(write).mode(0o600);
     options
+}
+
+/// Whether `private_file` met a link.
+pub fn is_link(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ELOOP)
+}
+
+/// Whether everybody on this computer can read a file.
+pub fn others_may_read(file: &File) -> io::Result<bool> {
+    Ok(file.metadata()?.mode() & 0o004 != 0)
+}
+
+/// What others could do to a folder that is to be its owner's alone.
+pub fn exposure(folder: &Path) -> Option<String> {
+    let facts = fs::metadata(folder).ok()?;
+    // SAFETY: geteuid has no preconditions and cannot fail.
+    let me = unsafe { libc::geteuid() };
+    let sticky = facts.mode() & 0o1000 != 0; // As /tmp: there nobody can rename what is another's.
+    if ![me, 0].contains(&facts.uid()) {
+        Some(format!("belongs to another user (uid {}), who can remove or replace what lies in it", facts.uid()))
+    } else if facts.mode() & 0o002 != 0 && !sticky {
+        Some(
+            "can be written by every user of this computer, who can remove or replace what lies in it: `chmod o-w` ends that"
+                .into(),
+        )
+    } else {
+        None
+    }
 }
 
 /// Makes a folder, and those above it, that only their owner may enter.

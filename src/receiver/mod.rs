@@ -63,6 +63,8 @@ pub struct Settings {
     pub url_ttl: Duration,
     /// The longest shard taken, in bytes.
     pub max_body: u64,
+    /// Scheme, host and port by which clients come, where something stands between: `https://rheed.example`.
+    pub public_url: Option<String>,
     /// A path put before every route: empty, or like `/api/v2`.
     pub prefix: String,
     /// Fault rules, one a line ([`FAULT_GRAMMAR`]).
@@ -84,6 +86,7 @@ impl Settings {
             key: None,
             url_ttl: Duration::from_secs(300),
             max_body: 2 << 30,
+            public_url: None,
             prefix: String::new(),
             faults: String::new(),
             clock_offset_ms: 0.0,

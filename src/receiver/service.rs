@@ -23,6 +23,7 @@ pub(super) struct Service {
     prefix: String,
     url: String,
     listens_everywhere: bool,
+    public_url: Option<String>,
     key: String,
     log: Option<Log>,
     pub(super) max_body: u64,
@@ -50,6 +51,11 @@ impl Service {
         if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(invalid("key: printable ASCII without blanks is wanted".into()));
         }
+        if let Some(url) = settings.public_url.as_deref()
+            && !url.strip_prefix("http").is_some_and(|rest| rest.starts_with("://") || rest.starts_with("s://"))
+        {
+            return Err(invalid(format!("public_url: an address like https://rheed.example is wanted, not `{url}`")));
+        }
         if !settings.clock_offset_ms.is_finite() {
             return Err(invalid("clock_offset_ms: a finite number is wanted".into()));
         }
@@ -61,6 +67,7 @@ impl Service {
             origin,
             prefix: prefix.to_owned(),
             listens_everywhere: address.ip().is_unspecified(),
+            public_url: settings.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned()),
             key,
             log: settings.log.clone(),
             max_body: settings.max_body,
@@ -87,6 +94,9 @@ impl Service {
 
     /// Scheme and host of the URLs issued to a client. One that came from another computer is told the name it came by.
     pub(super) fn origin(&self, headers: &HeaderMap) -> String {
+        if let Some(url) = &self.public_url {
+            return url.clone();
+        }
         match headers.get(header::HOST).and_then(|host| host.to_str().ok()) {
             Some(host) if self.listens_everywhere => format!("http://{host}"),
             _ => self.origin.clone(),

@@ -105,12 +105,13 @@ impl Service {
         );
         let answer = self.post(&path, Some(&facts.body())).await?;
         let offer = answer.as_array().and_then(|offers| offers.first()).unwrap_or(&answer);
-        let url = offer.get("url").and_then(Value::as_str).filter(|url| self.may_use(url));
-        url.and_then(|url| reqwest::Url::parse(url).ok()).ok_or_else(|| Trouble::Later {
-            status: 200,
-            words: "an answer without a URL that may be used".into(),
-            after: None,
-        })
+        let later = |words: String| Trouble::Later { status: 200, words, after: None };
+        let url = offer.get("url").and_then(Value::as_str).and_then(|url| reqwest::Url::parse(url).ok());
+        let url = url.filter(|url| url.host().is_some()).ok_or_else(|| later("an answer without a URL".into()))?;
+        match self.may_use(&url) {
+            Ok(()) => Ok(url),
+            Err(why) => Err(later(format!("an answer without a URL that may be used: {why}"))),
+        }
     }
 }
 

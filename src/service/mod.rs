@@ -4,6 +4,7 @@ mod chunk;
 mod retry;
 mod stream;
 mod time;
+mod tls;
 
 pub use chunk::{ChunkFacts, UploadTrouble};
 pub use retry::Backoff;
@@ -13,12 +14,14 @@ pub use time::keep_measuring;
 use crate::codes::Code;
 use crate::error::{Error, Result};
 use crate::log::{Level, Log};
-use crate::options::{Options, may_speak_plainly};
+use crate::options::{Options, is_on_this_computer};
+use crate::words::{Mask, Secret, one_line};
 use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 use std::error::Error as _;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// Vendor's header for the key.
@@ -29,6 +32,8 @@ const LONGEST_ANSWER: usize = 64 << 10;
 /// Of the service's words, so many characters are told.
 const LONGEST_WORDS: usize = 300;
 const MOST_REDIRECTS: usize = 5;
+/// Shorter values in a presigned URL's query are no secrets.
+const SHORTEST_SIGNATURE: usize = 8;
 
 /// What went wrong with a request, by what can be done about it.
 #[derive(Clone, Debug)]
@@ -118,6 +123,8 @@ pub struct Service {
     storage: Client,
     endpoint: String,
     key: HeaderValue,
+    /// What error pages may repeat and no message may.
+    secrets: Mask,
     request_timeout: Duration,
     allow_http: bool,
     log: Log,
@@ -126,21 +133,21 @@ pub struct Service {
 impl Service {
     /// As the options say. Nothing is sent yet.
     pub fn new(endpoint: &str, options: &Options, log: Log) -> Result<Service> {
-        let key = options.api_key.as_deref().unwrap_or_default();
+        let told = options.api_key.as_ref().map_or("", Secret::expose);
         let mut key =
-            HeaderValue::from_str(key).map_err(|_| Error::new(Code::EAuth, "the API key cannot be sent in a header"))?;
+            HeaderValue::from_str(told).map_err(|_| Error::new(Code::EAuth, "the API key cannot be sent in a header"))?;
         key.set_sensitive(true);
-        // Within one origin only: the key must not follow a redirect to another host.
-        let same_origin = Policy::custom(|attempt| {
-            let first = attempt.previous().first().map(|url| url.origin());
-            let stays = first == Some(attempt.url().origin());
-            if stays && attempt.previous().len() <= MOST_REDIRECTS { attempt.follow() } else { attempt.stop() }
-        });
+        let mut secrets = Mask::default();
+        secrets.add(told, "[key]");
+        if let Some(password) = options.proxy.as_ref().and_then(|proxy| password_of(proxy.expose())) {
+            secrets.add(&password, "[password]");
+        }
         Ok(Service {
-            api: client(options, same_origin)?,
-            storage: client(options, Policy::none())?,
+            api: client(endpoint, options, same_origin)?,
+            storage: client(endpoint, options, Policy::none)?,
             endpoint: endpoint.into(),
             key,
+            secrets,
             request_timeout: options.request_timeout,
             allow_http: options.allow_http,
             log,
@@ -207,62 +214,125 @@ impl Service {
     }
 
     async fn answered(&self, most: usize, request: RequestBuilder) -> Answer<(u16, Vec<u8>)> {
-        let response = request.send().await.map_err(unreachable)?;
+        let (client, request) = request.build_split();
+        let request = request.map_err(unreachable)?;
+        // A presigned URL is a secret itself: object storage repeats its signature when it does not like it.
+        let mut secrets = self.secrets.clone();
+        if !request.headers().contains_key(KEY_HEADER) {
+            hide_query(request.url(), &mut secrets);
+        }
+        let response = client.execute(request).await.map_err(unreachable)?;
         let status = response.status();
         let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(retry::retry_after);
         let body = read_bounded(response, most).await?;
         if status.is_success() {
             return Ok((status.as_u16(), body));
         }
-        Err(self.trouble(status, after, &body))
+        Err(trouble(status, after, words(&body, &secrets)))
     }
 
-    fn trouble(&self, status: StatusCode, after: Option<Duration>, body: &[u8]) -> Trouble {
-        let words = self.words(body);
-        let number = status.as_u16();
-        let stalled = number == 400 && words.contains("RequestTimeout");
-        match number {
-            401 | 403 => Trouble::Auth { status: number, words },
-            408 | 429 | 500.. => Trouble::Later { status: number, words, after },
-            _ if stalled => Trouble::Later { status: number, words, after },
-            // A captive portal, or a service that moved: it may be right again, and the data stay here until then.
-            100..=399 => Trouble::Later { status: number, words: "a redirect elsewhere, which is not followed".into(), after },
-            _ => Trouble::Refused { status: number, words },
+    /// Whether a URL that the service gave may be used. Plain http as the endpoint itself, or where that was asked for. And a
+    /// service elsewhere must not lead into this computer or to what only its own cable reaches.
+    fn may_use(&self, url: &Url) -> std::result::Result<(), &'static str> {
+        let address = url.as_str();
+        let plain = self.allow_http || (self.endpoint.starts_with("http:") && is_on_this_computer(address));
+        let here = is_on_this_computer(&self.endpoint);
+        let same_host = Url::parse(&self.endpoint).is_ok_and(|endpoint| endpoint.host() == url.host());
+        match url.scheme() {
+            "https" => {}
+            "http" if plain => {}
+            "http" => return Err("it is plain http, which asks for allow_http = on"),
+            _ => return Err("it is neither https nor http"),
         }
-    }
-
-    /// What the service said, as it may stand in a message: not endless, one line, and never with the key in it.
-    fn words(&self, body: &[u8]) -> String {
-        let text = String::from_utf8_lossy(body);
-        let text = match serde_json::from_str::<Value>(&text) {
-            Ok(Value::Object(object)) => {
-                object.get("detail").or(object.get("message")).map_or(text.into_owned(), |detail| match detail {
-                    Value::String(words) => words.clone(),
-                    other => other.to_string(),
-                })
-            }
-            _ => text.into_owned(),
-        };
-        let key = self.key.to_str().unwrap_or_default();
-        let text = if key.is_empty() { text } else { text.replace(key, "[key]") };
-        let line: String = text.chars().take(LONGEST_WORDS).map(|c| if c.is_control() { ' ' } else { c }).collect();
-        if line.trim().is_empty() { "no words".into() } else { line.trim().into() }
-    }
-
-    /// Whether a URL that the service gave may be used: https, or as plain as the endpoint itself. A service elsewhere must not
-    /// lead into this computer.
-    fn may_use(&self, url: &str) -> bool {
-        let Ok(parsed) = reqwest::Url::parse(url) else { return false };
-        let plain = self.allow_http || (self.endpoint.starts_with("http:") && may_speak_plainly(url));
-        parsed.host_str().is_some() && (parsed.scheme() == "https" || (parsed.scheme() == "http" && plain))
+        if leads_inside(url) && !same_host && !(here && is_on_this_computer(address)) {
+            return Err("it leads to this computer, or to a link-local address, and the service is elsewhere");
+        }
+        Ok(())
     }
 }
 
-fn client(options: &Options, redirects: Policy) -> Result<Client> {
-    let unusable = |what: String| Error::new(Code::ENetwork, what);
+fn trouble(status: StatusCode, after: Option<Duration>, words: String) -> Trouble {
+    let number = status.as_u16();
+    let stalled = number == 400 && words.contains("RequestTimeout");
+    match number {
+        401 | 403 => Trouble::Auth { status: number, words },
+        408 | 429 | 500.. => Trouble::Later { status: number, words, after },
+        _ if stalled => Trouble::Later { status: number, words, after },
+        // A captive portal, or a service that moved: it may be right again, and the data stay here until then.
+        100..=399 => Trouble::Later { status: number, words: "a redirect elsewhere, which is not followed".into(), after },
+        _ => Trouble::Refused { status: number, words },
+    }
+}
+
+/// What a service said, as it may stand in a message: not endless, one line, and never with a secret in it.
+fn words(body: &[u8], secrets: &Mask) -> String {
+    let text = secrets.hide(&String::from_utf8_lossy(body));
+    let text = match serde_json::from_str::<Value>(&text) {
+        Ok(Value::Object(object)) => object.get("detail").or(object.get("message")).map_or(text, |detail| match detail {
+            Value::String(words) => words.clone(),
+            other => other.to_string(),
+        }),
+        _ => text,
+    };
+    // Once more: JSON has several ways to write the same text.
+    let line = one_line(&secrets.hide(&text), LONGEST_WORDS);
+    if line.is_empty() { "no words".into() } else { line }
+}
+
+/// Every value in a signed URL's query, as it stands there and decoded.
+fn hide_query(url: &Url, secrets: &mut Mask) {
+    let written = url.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let values = written.map(|(_, value)| value.to_string()).chain(url.query_pairs().map(|(_, value)| value.into_owned()));
+    for value in values.filter(|value| value.len() >= SHORTEST_SIGNATURE) {
+        secrets.add(&value, "[signature]");
+    }
+}
+
+/// The password in a proxy's address, as it is sent.
+fn password_of(proxy: &str) -> Option<String> {
+    let url = Url::parse(proxy).ok()?;
+    // Decoded as a query's value is, but for `+`, which means itself here.
+    let pair = format!("x:?p={}", url.password()?.replace('+', "%2B"));
+    Url::parse(&pair).ok()?.query_pairs().next().map(|(_, password)| password.into_owned())
+}
+
+/// Whether an address is this computer's, or one that only reaches as far as its cable: cloud computers keep secrets there.
+fn leads_inside(url: &Url) -> bool {
+    let address =
+        url.host_str().unwrap_or_default().trim_matches(['[', ']']).parse::<IpAddr>().map(|address| address.to_canonical());
+    is_on_this_computer(url.as_str())
+        || address.is_ok_and(|address| match address {
+            IpAddr::V4(address) => address.is_loopback() || address.is_link_local() || address.is_unspecified(),
+            IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local() || address.is_unspecified(),
+        })
+}
+
+/// Within one origin only: the key must not follow a redirect to another host, or out of TLS.
+fn same_origin() -> Policy {
+    Policy::custom(|attempt| {
+        let first = attempt.previous().first().map(|url| url.origin());
+        let stays = first == Some(attempt.url().origin());
+        if stays && attempt.previous().len() <= MOST_REDIRECTS { attempt.follow() } else { attempt.stop() }
+    })
+}
+
+fn client(endpoint: &str, options: &Options, redirects: fn() -> Policy) -> Result<Client> {
+    let builder = || Ok(client_builder(endpoint, options)?.redirect(redirects()));
+    let built = match builder()?.build() {
+        // Plain http needs none.
+        Err(error) if endpoint.starts_with("http:") && tls::lacks_authorities(&error) => builder()?.tls_certs_only([]).build(),
+        built => built,
+    };
+    built.map_err(|error| unusable(format!("the network cannot be set up: {}", reason(&error))))
+}
+
+fn unusable(what: String) -> Error {
+    Error::new(Code::ENetwork, what)
+}
+
+fn client_builder(endpoint: &str, options: &Options) -> Result<ClientBuilder> {
     let mut builder = Client::builder()
         .user_agent(concat!("rheed-stream/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirects)
         .connect_timeout(options.connect_timeout.max(Duration::from_secs(1)))
         .pool_max_idle_per_host(options.max_workers as usize + 1)
         .tcp_nodelay(true)
@@ -274,23 +344,20 @@ fn client(options: &Options, redirects: Policy) -> Result<Client> {
     {
         builder = builder.tcp_user_timeout(Duration::from_secs(30));
     }
-    match options.proxy.as_deref() {
+    match options.proxy.as_ref().map(Secret::expose) {
         Some("none") => builder = builder.no_proxy(),
         Some(address) => {
             let proxy = reqwest::Proxy::all(address).map_err(|error| unusable(format!("proxy: {}", reason(&error))))?;
             builder = builder.proxy(proxy);
         }
+        // The environment's proxy is for the world outside: it cannot reach this computer, and must not see the key.
+        None if is_on_this_computer(endpoint) => builder = builder.no_proxy(),
         None => {}
     }
     if let Some(path) = &options.ca_file {
-        let pem =
-            std::fs::read(path).map_err(|error| Error::new(Code::ENotFound, format!("ca_file {}: {error}", path.display())))?;
-        let certificates = reqwest::Certificate::from_pem_bundle(&pem).ok().filter(|certificates| !certificates.is_empty());
-        let certificates =
-            certificates.ok_or_else(|| unusable(format!("ca_file {}: no PEM certificate is in it", path.display())))?;
-        builder = builder.tls_certs_merge(certificates);
+        builder = builder.tls_certs_merge(tls::authorities(path)?);
     }
-    builder.build().map_err(|error| unusable(format!("the network cannot be set up: {}", reason(&error))))
+    Ok(builder)
 }
 
 /// An answer's body, as far as it may reach.
@@ -312,8 +379,10 @@ fn unreachable(error: reqwest::Error) -> Trouble {
 
 /// An error's whole chain, without the URL, which may hold a signature.
 fn reason(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() {
-        "out of time".to_string()
+    let mut text = if let Some(meaning) = tls::meaning(error) {
+        meaning.to_string()
+    } else if error.is_timeout() {
+        "out of time".into()
     } else if error.is_connect() {
         "no connection".into()
     } else {

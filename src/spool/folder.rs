@@ -384,7 +384,7 @@ pub(super) fn move_aside(root: &Root, local_id: &str, file: &Path, reason: &str)
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let aside = folder.join(&name);
     // Kept from now on for the retention time. Before it lies there, where what is old is removed.
-    let _ = fs::File::open(file).and_then(|file| file.set_modified(std::time::SystemTime::now()));
+    let _ = platform::private_file(false).open(file).and_then(|file| file.set_modified(std::time::SystemTime::now()));
     platform::rename(file, &aside)?;
     // The file is safe now; that the words fit on the disk too is a help only.
     if platform::replace_file(&folder.join(format!("{name}.reason.txt")), reason.as_bytes()).is_ok() {

@@ -1,5 +1,6 @@
 //! What a stream is, as its folder tells the next process. No secrets: the key is never written down.
 
+use crate::ids;
 use crate::ledger::Losses;
 use crate::options::Options;
 use crate::platform;
@@ -78,16 +79,18 @@ impl Manifest {
 
     /// Reads a folder's manifest.
     pub fn read(path: &Path) -> io::Result<Manifest> {
-        if std::fs::metadata(path)?.len() > LONGEST {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "too long for a manifest"));
-        }
-        let manifest: Manifest = serde_json::from_slice(&std::fs::read(path)?)?;
+        let file = platform::private_file(false).open(path)?;
+        let manifest: Manifest = serde_json::from_slice(&platform::read_at_most(&file, LONGEST)?)?;
         if manifest.format > FORMAT {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "written by a newer version of the library"));
         }
         let facts = &manifest.stream;
         if !(facts.fps > 0.0 && facts.fps.is_finite() && facts.rotations_per_min.is_finite() && facts.chunk_size > 0) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "its numbers are impossible"));
+        }
+        let ids = [&manifest.data_id, &facts.project_id];
+        if !ids.into_iter().flatten().all(|id| ids::is_harmless(id)) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "an id in it is none"));
         }
         Ok(manifest)
     }

@@ -20,7 +20,7 @@ pub enum Recovered {
 
 /// Seals a part-filled chunk of a dead process. Killed itself, it can be run again.
 pub fn part(folder: &Path, path: &Path, stream: &[u8; 16]) -> io::Result<Recovered> {
-    let file = platform::private_file(true).open(path)?;
+    let file = open(path, true)?;
     let length = file.metadata()?.len();
     if length < Head::SIZE as u64 {
         return Ok(Recovered::Empty); // Killed between creating the file and its head.
@@ -45,7 +45,7 @@ pub fn part(folder: &Path, path: &Path, stream: &[u8; 16]) -> io::Result<Recover
 
 /// What a sealed chunk is, from its head and its seal.
 pub fn sealed(path: &Path, frames: u32) -> io::Result<(Head, Seal)> {
-    let mut file = File::open(path)?;
+    let mut file = open(path, false)?;
     let mut head = [0; Head::SIZE];
     file.read_exact(&mut head)?;
     let head = Head::from_bytes(&head)?;
@@ -68,7 +68,7 @@ pub fn verify(path: &Path, frames: u32, stream: &[u8; 16]) -> io::Result<()> {
     if head.stream != *stream {
         return Err(foreign());
     }
-    let file = File::open(path)?;
+    let file = open(path, false)?;
     let length = file.metadata()?.len();
     let walk = Walk::through(&file, length)?;
     if walk.frames.len() != frames as usize {
@@ -82,6 +82,12 @@ pub fn verify(path: &Path, frames: u32, stream: &[u8; 16]) -> io::Result<()> {
         return Err(damaged("its index is not that of its frames"));
     }
     Ok(())
+}
+
+/// A chunk's file. The library writes no links: what one leads to is not the stream's.
+fn open(path: &Path, write: bool) -> io::Result<File> {
+    let opened = platform::private_file(write).open(path);
+    opened.map_err(|error| if platform::is_link(&error) { damaged("a link, not a file") } else { error })
 }
 
 /// The whole frames of a chunk file, from its beginning.

@@ -76,6 +76,14 @@ impl Root {
         Ok(Arc::new(root))
     }
 
+    /// What strangers could do here, if anything.
+    pub fn exposure(&self) -> Option<String> {
+        let folders = ["", layout::STREAMS, layout::SET_ASIDE, layout::REPORTS].map(|name| self.path.join(name));
+        folders.iter().find_map(|folder| {
+            platform::exposure(folder).map(|exposure| format!("the spool folder {} {exposure}", folder.display()))
+        })
+    }
+
     /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.path
@@ -103,7 +111,8 @@ impl Root {
         names.sort();
         let read = |path: &PathBuf| {
             let id = path.file_name()?.to_str()?.strip_suffix(".json")?.to_string();
-            Some((id, serde_json::from_slice(&fs::read(path).ok()?).ok()?))
+            let report = platform::private_file(false).open(path).and_then(|file| platform::read_at_most(&file, LONGEST_REPORT));
+            Some((id, serde_json::from_slice(&report.ok()?).ok()?))
         };
         names.iter().rev().take(MOST_REPORTS).filter_map(read).collect()
     }
@@ -204,6 +213,8 @@ fn failed(path: &Path, error: &io::Error) -> Error {
 }
 
 const MEASURING_TRIES: u32 = 10;
+/// No final report is longer.
+const LONGEST_REPORT: u64 = 1 << 20;
 
 /// Bytes of the files in a folder's folders.
 fn bytes_below(folder: &Path) -> u64 {
