@@ -5,6 +5,9 @@ use crate::error::{Error, Result};
 use crate::platform;
 use reqwest::Certificate;
 use rustls::CertificateError::{self, *};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::error::Error as StdError;
 use std::fs::File;
 use std::path::Path;
@@ -19,7 +22,14 @@ pub fn authorities(path: &Path) -> Result<Vec<Certificate>> {
         .and_then(|file| platform::read_at_most(&file, LONGEST_CA_FILE))
         .map_err(|error| Error::new(Code::ENotFound, format!("ca_file {shown}: {error}")))?;
     let unusable = |why: &str| Error::new(Code::ENetwork, format!("ca_file {shown}: {why}"));
-    let certificates = Certificate::from_pem_bundle(&pem).map_err(|_| unusable("its PEM text is damaged"))?;
+    let damaged = || unusable("a certificate in it is damaged");
+    let mut roots = RootCertStore::empty();
+    let mut certificates = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|_| damaged())?;
+        roots.add(certificate.clone()).map_err(|_| damaged())?;
+        certificates.push(Certificate::from_der(&certificate).map_err(|_| damaged())?);
+    }
     if certificates.is_empty() {
         return Err(unusable("no PEM certificate is in it: it should have a line -----BEGIN CERTIFICATE-----"));
     }

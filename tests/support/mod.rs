@@ -6,11 +6,13 @@
 pub mod frames;
 pub mod host;
 pub mod long_run;
+pub mod proxy;
 #[cfg(feature = "receiver")]
 pub mod service;
 pub mod spool;
 pub mod stalled_disk;
 pub mod stub;
+pub mod tls;
 pub mod victim;
 pub mod waiter;
 #[cfg(feature = "receiver")]
@@ -175,14 +177,19 @@ pub struct Running {
 pub fn start<A: AsRef<OsStr>>(program: &Path, arguments: impl IntoIterator<Item = A>) -> Running {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    without_this_machines_service(&mut command);
+    command.process_group(0); // A hanging program is ended with all that it forked.
+    Running { child: command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display())) }
+}
+
+/// Keys, proxies and authorities that this machine's user has set up are none of a test's.
+pub fn without_this_machines_service(command: &mut Command) {
     for variable in ["AS_API_KEY", "AS_API_ENDPOINT", "ATOMSCALE_API_KEY", "ATOMSCALE_SKIP_CLOCK_SYNC"] {
         command.env_remove(variable);
     }
-    for variable in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
-        command.env_remove(variable);
+    for variable in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        command.env_remove(variable).env_remove(variable.to_lowercase());
     }
-    command.process_group(0); // A hanging program is ended with all that it forked.
-    Running { child: command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display())) }
 }
 
 /// Runs a program to its end.
@@ -214,14 +221,23 @@ impl Running {
 /// Runs the calling test once more, in a process of its own, for what a whole process has once: its environment, its console.
 /// `None`: this is that process.
 pub fn run_alone(environment: &[(&str, &str)]) -> Option<Ended> {
+    run_alone_by(&[], environment)
+}
+
+/// The same, started by another program, which gets the test and its arguments.
+pub fn run_alone_by(starter: &[&str], environment: &[(&str, &str)]) -> Option<Ended> {
     const ALONE: &str = "RHEED_TEST_ALONE";
     if std::env::var_os(ALONE).is_some() {
         return None;
     }
     let thread = std::thread::current();
     let test = thread.name().expect("a test's thread bears its name");
-    let mut command = Command::new(std::env::current_exe().expect("a test knows where it lies"));
-    command.args(["--exact", test, "--nocapture"]).env(ALONE, "yes").envs(environment.iter().copied());
+    let program = std::env::current_exe().expect("a test knows where it lies");
+    let mut words = starter.iter().map(OsStr::new).chain([program.as_os_str()]);
+    let mut command = Command::new(words.next().expect("at least the test's own name"));
+    command.args(words).args(["--exact", test, "--nocapture"]).env(ALONE, "yes");
+    without_this_machines_service(&mut command);
+    command.envs(environment.iter().copied());
     let output = command.output().expect("it can be run again");
     let ended = Ended { status: output.status, out: text(output.stdout), err: text(output.stderr) }.well();
     assert!(ended.out.contains("1 passed"), "{}", ended.out);
