@@ -217,6 +217,9 @@ fn is_recovered(tree: &Tree, promised: &BTreeMap<u64, u64>, known: &Known, servi
         assert!(streams(&spool).iter().all(is_unborn), "{:?} {}", streams(&spool), resumed.text(Text::Report));
     }
     let aside = set_aside(&spool);
+    if known.ended {
+        assert!(aside.iter().all(|file| chunk_of(file) == REFUSED), "what was confirmed is told as lost: {aside:?}");
+    }
     let is_aside = |chunk: u64, frames: u64| {
         let file = aside.iter().find(|file| file.ends_with(format!("c{chunk:010}-{frames}.shard")));
         let shard = file.map(|file| fs::read(file).expect("it can be read"));
