@@ -133,9 +133,15 @@ pub fn exposure(folder: &Path) -> Option<String> {
     }
 }
 
-/// Makes a folder, and those above it, that only their owner may enter.
+/// Makes a folder, and those above it, that only their owner may enter. What is made survives a power cut.
 pub fn create_private_folder(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    let Some(parent) = path.parent().filter(|_| !path.is_dir()) else { return Ok(()) };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    create_private_folder(parent)?;
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !path.is_dir() => Err(error),
+        _ => sync_folder(parent),
+    }
 }
 
 /// Makes the names in a folder survive a power cut.

@@ -16,6 +16,8 @@ pub struct ChunkFile {
     folder: PathBuf,
     path: PathBuf,
     head: Head,
+    /// The head's, with which its frames' begin.
+    crc: u32,
     stamps: Option<ChunkStamps>,
     frames: Vec<FramePlace>,
     bytes: u64,
@@ -51,6 +53,7 @@ impl ChunkFile {
             file,
             folder: folder.into(),
             path,
+            crc: head.crc(),
             head,
             stamps: None,
             frames: Vec::with_capacity(room_for_frames),
@@ -65,7 +68,7 @@ impl ChunkFile {
     pub fn append(&mut self, mut record: FrameRecord, buffer: &mut [u8]) -> io::Result<()> {
         let (place, frame) = buffer.split_at_mut(FrameRecord::SIZE);
         record.bytes = u32::try_from(frame.len()).map_err(io::Error::other)?;
-        place.copy_from_slice(&record.to_bytes(frame));
+        place.copy_from_slice(&record.to_bytes(self.crc, frame));
         self.write(buffer)?;
         let bytes = u64::from(record.bytes);
         self.frames.push(FramePlace { offset: self.bytes + FrameRecord::SIZE as u64, bytes });
@@ -114,7 +117,20 @@ impl ChunkFile {
     }
 
     /// Closes the chunk: seal and index are appended, and the file is renamed to what it now is. On failure it can be tried again.
+    /// It is yet to be synced.
     pub fn seal(&mut self, clock: Option<ClockOffset>) -> io::Result<SealedFile> {
+        let (seal, tail) = self.append_seal(clock)?;
+        self.become_shard(seal, tail)
+    }
+
+    /// The same, and synced before it has its name: should the power be cut in between, nothing is lost of what was recovered.
+    pub(super) fn seal_synced(&mut self, clock: Option<ClockOffset>) -> io::Result<SealedFile> {
+        let (seal, tail) = self.append_seal(clock)?;
+        self.file.sync_all()?;
+        self.become_shard(seal, tail)
+    }
+
+    fn append_seal(&mut self, clock: Option<ClockOffset>) -> io::Result<(Seal, u64)> {
         let stamps = self.stamps.as_ref().ok_or_else(|| io::Error::other("a chunk without frames is not sealed"))?;
         let seal = Seal {
             frames: self.frames.len() as u32,
@@ -130,13 +146,17 @@ impl ChunkFile {
             // Nothing may follow the index, such as the end of a longer write that failed.
             self.file.set_len(self.bytes + tail.len() as u64)?;
         }
+        Ok((seal, tail.len() as u64))
+    }
+
+    fn become_shard(&mut self, seal: Seal, tail: u64) -> io::Result<SealedFile> {
         let path = layout::shard(&self.folder, self.head.chunk, seal.frames);
         let file = self.file.try_clone()?;
         if let Err(error) = platform::rename(&self.path, &path) {
             self.is_torn = true; // Sealed again at the next try, over this seal.
             return Err(error);
         }
-        Ok(SealedFile { file, bytes: self.bytes + tail.len() as u64, added: tail.len() as u64, seal })
+        Ok(SealedFile { file, bytes: self.bytes + tail, added: tail, seal })
     }
 
     /// A chunk that was recovered up to here, to be sealed.
@@ -149,7 +169,18 @@ impl ChunkFile {
         frames: Vec<FramePlace>,
         bytes: u64,
     ) -> ChunkFile {
-        ChunkFile { file, folder: folder.into(), path, head, stamps: Some(stamps), frames, bytes, is_torn: true, was_torn: true }
+        ChunkFile {
+            file,
+            folder: folder.into(),
+            path,
+            crc: head.crc(),
+            head,
+            stamps: Some(stamps),
+            frames,
+            bytes,
+            is_torn: true,
+            was_torn: true,
+        }
     }
 
     /// Throws away a chunk whose frames were not taken.

@@ -285,7 +285,7 @@ impl Folder {
     pub fn open_sealed(&self, chunk: &SealedChunk) -> io::Result<(Head, Seal)> {
         let path = self.file_of(chunk);
         if !chunk.ours {
-            recover::verify(&path, chunk.frames, &self.stream)?;
+            recover::verify(&path, chunk.frames, chunk.chunk, &self.stream)?;
         }
         recover::sealed(&path, chunk.frames)
     }
@@ -325,6 +325,12 @@ impl Folder {
     /// Keeps a loss for the final report of whatever process makes it.
     pub fn note_loss(&self, reason: &str, loss: Loss) -> io::Result<()> {
         self.update(|manifest| manifest.losses.add(reason, loss))
+    }
+
+    /// What was confirmed is gone for good: a power cut does not bring it back. Else the next process would send it to a stream
+    /// that has ended.
+    pub fn sync(&self) -> io::Result<()> {
+        platform::sync_folder(&self.path)
     }
 
     /// Everything is done: only the final report stays. Should a chunk's file be left, which could not be removed or set aside,

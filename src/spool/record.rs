@@ -79,6 +79,11 @@ impl Head {
         writer.sealed()
     }
 
+    /// With this begin the crcs of its frames: no other chunk has it.
+    pub fn crc(&self) -> u32 {
+        crc32c::crc32c(&self.to_bytes()[..Self::SIZE - 4])
+    }
+
     /// Bytes of a frame, 8 bits a pixel.
     pub fn frame_bytes(&self) -> usize {
         self.width as usize * self.height as usize
@@ -102,15 +107,16 @@ impl FrameRecord {
     /// Bytes of the record.
     pub const SIZE: usize = 32;
 
-    /// The record's bytes; its crc covers the compressed frame too.
-    pub fn to_bytes(self, frame: &[u8]) -> [u8; Self::SIZE] {
+    /// The record's bytes; its crc covers the compressed frame too, and begins with the chunk's: after a power cut a file may hold
+    /// what another file left on the disk, and that is not to pass for its own.
+    pub fn to_bytes(self, chunk_crc: u32, frame: &[u8]) -> [u8; Self::SIZE] {
         let mut bytes = [0; Self::SIZE];
         bytes[..4].copy_from_slice(FRAME_MAGIC);
         bytes[8..12].copy_from_slice(&self.bytes.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.flags.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.id.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.stamp_ns.to_le_bytes());
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[8..]), frame);
+        let crc = Self::crc(&bytes, chunk_crc, frame);
         bytes[4..8].copy_from_slice(&crc.to_le_bytes());
         bytes
     }
@@ -130,9 +136,9 @@ impl FrameRecord {
         })
     }
 
-    /// Whether the crc is that of the record's bytes and the compressed frame.
-    pub fn crc_holds(bytes: &[u8; Self::SIZE], frame: &[u8], crc: u32) -> bool {
-        crc32c::crc32c_append(crc32c::crc32c(&bytes[8..]), frame) == crc
+    /// What the crc must be for the record's bytes and the compressed frame.
+    pub fn crc(bytes: &[u8; Self::SIZE], chunk_crc: u32, frame: &[u8]) -> u32 {
+        crc32c::crc32c_append(crc32c::crc32c_append(chunk_crc, &bytes[8..]), frame)
     }
 }
 
@@ -237,9 +243,12 @@ mod tests {
         }
 
         let record = FrameRecord { bytes: 3, flags: 1, id: u64::MAX, stamp_ns: 77 };
-        let bytes = record.to_bytes(b"abc");
+        let bytes = record.to_bytes(head.crc(), b"abc");
         let (read, crc) = FrameRecord::from_bytes(&bytes).unwrap();
         assert_eq!(read, record);
-        assert!(FrameRecord::crc_holds(&bytes, b"abc", crc) && !FrameRecord::crc_holds(&bytes, b"abd", crc));
+        assert_eq!(FrameRecord::crc(&bytes, head.crc(), b"abc"), crc);
+        assert_ne!(FrameRecord::crc(&bytes, head.crc(), b"abd"), crc);
+        let next = Head { chunk: 6, ..head };
+        assert_ne!(FrameRecord::crc(&bytes, next.crc(), b"abc"), crc, "a frame is its own chunk's");
     }
 }

@@ -18,17 +18,15 @@ pub enum Recovered {
     Empty,
 }
 
-/// Seals a part-filled chunk of a dead process. Killed itself, it can be run again.
-pub fn part(folder: &Path, path: &Path, stream: &[u8; 16]) -> io::Result<Recovered> {
+/// Seals a part-filled chunk of a dead process. Killed itself, or without power, it can be run again.
+pub fn part(folder: &Path, path: &Path, chunk: u64, stream: &[u8; 16]) -> io::Result<Recovered> {
     let file = open(path, true)?;
     let length = file.metadata()?.len();
     if length < Head::SIZE as u64 {
         return Ok(Recovered::Empty); // Killed between creating the file and its head.
     }
     let walk = Walk::through(&file, length)?;
-    if walk.head.stream != *stream {
-        return Err(foreign());
-    }
+    walk.head.check(chunk, stream)?;
     let torn = length - walk.end;
     // A kill tears one frame at most, or leaves a seal that was not yet followed by the rename. More than that is damage, behind
     // which whole frames may lie: nothing is cut off then.
@@ -40,7 +38,7 @@ pub fn part(folder: &Path, path: &Path, stream: &[u8; 16]) -> io::Result<Recover
     file.set_len(walk.end)?;
     let mut chunk = ChunkFile::recovered(file, folder, path.into(), walk.head, stamps, walk.frames, walk.end);
     // Without a clock: an offset measured now says nothing about then.
-    Ok(Recovered::Sealed(chunk.seal(None)?, torn))
+    Ok(Recovered::Sealed(chunk.seal_synced(None)?, torn))
 }
 
 /// What a sealed chunk is, from its head and its seal.
@@ -63,11 +61,9 @@ pub fn sealed(path: &Path, frames: u32) -> io::Result<(Head, Seal)> {
 }
 
 /// Reads a sealed chunk through: every frame's crc, the seal, the index. For files that another process wrote.
-pub fn verify(path: &Path, frames: u32, stream: &[u8; 16]) -> io::Result<()> {
+pub fn verify(path: &Path, frames: u32, chunk: u64, stream: &[u8; 16]) -> io::Result<()> {
     let (head, _) = sealed(path, frames)?;
-    if head.stream != *stream {
-        return Err(foreign());
-    }
+    head.check(chunk, stream)?;
     let file = open(path, false)?;
     let length = file.metadata()?.len();
     let walk = Walk::through(&file, length)?;
@@ -105,6 +101,7 @@ impl Walk {
         let mut head = [0; Head::SIZE];
         reader.read_exact(&mut head)?;
         let head = Head::from_bytes(&head)?;
+        let chunk_crc = head.crc();
         let mut walk = Walk { head, stamps: None, frames: Vec::new(), end: Head::SIZE as u64 };
         let mut frame = Vec::new();
         loop {
@@ -121,7 +118,7 @@ impl Walk {
             }
             frame.resize(record.bytes as usize, 0);
             reader.read_exact(&mut frame)?;
-            if !FrameRecord::crc_holds(&bytes, &frame, crc) {
+            if FrameRecord::crc(&bytes, chunk_crc, &frame) != crc {
                 return Ok(walk);
             }
             walk.frames.push(FramePlace { offset: start, bytes: record.bytes.into() });
@@ -138,8 +135,17 @@ fn damaged(what: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, what)
 }
 
-fn foreign() -> io::Error {
-    damaged("it belongs to another stream")
+impl Head {
+    /// Whether the file is what its place and its name say.
+    fn check(&self, chunk: u64, stream: &[u8; 16]) -> io::Result<()> {
+        if self.stream != *stream {
+            return Err(damaged("it belongs to another stream"));
+        }
+        if self.chunk != chunk {
+            return Err(damaged(&format!("it holds chunk {}", self.chunk)));
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -181,12 +187,12 @@ mod tests {
             let path = layout::part(&folder, 0);
             std::fs::write(&path, &bytes[..cut]).unwrap();
             let expected = cut.saturating_sub(Head::SIZE) / frame;
-            match part(&folder, &path, &STREAM) {
+            match part(&folder, &path, 0, &STREAM) {
                 Ok(Recovered::Empty) => assert_eq!(expected, 0, "cut at {cut}"),
                 Ok(Recovered::Sealed(sealed, _)) => {
                     assert_eq!(sealed.seal.frames as usize, expected, "cut at {cut}");
                     assert_eq!(sealed.seal.start_ns, 100_000_000);
-                    verify(&layout::shard(&folder, 0, sealed.seal.frames), sealed.seal.frames, &STREAM).unwrap();
+                    verify(&layout::shard(&folder, 0, sealed.seal.frames), sealed.seal.frames, 0, &STREAM).unwrap();
                 }
                 Err(error) => panic!("cut at {cut}: {error}"),
             }
@@ -202,9 +208,9 @@ mod tests {
         chunk(&folder, FRAMES.into()).seal(None).unwrap();
         let path = layout::part(&folder, 0);
         std::fs::rename(layout::shard(&folder, 0, FRAMES), &path).unwrap();
-        let Ok(Recovered::Sealed(sealed, _)) = part(&folder, &path, &STREAM) else { panic!("it is recovered") };
+        let Ok(Recovered::Sealed(sealed, _)) = part(&folder, &path, 0, &STREAM) else { panic!("it is recovered") };
         assert_eq!(sealed.seal.frames, FRAMES);
-        verify(&layout::shard(&folder, 0, FRAMES), FRAMES, &STREAM).unwrap();
+        verify(&layout::shard(&folder, 0, FRAMES), FRAMES, 0, &STREAM).unwrap();
         std::fs::remove_dir_all(folder).unwrap();
     }
 
@@ -216,7 +222,7 @@ mod tests {
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[Head::SIZE + FrameRecord::SIZE + 3] ^= 1;
         std::fs::write(&path, &bytes).unwrap();
-        assert!(part(&folder, &path, &STREAM).is_err());
+        assert!(part(&folder, &path, 0, &STREAM).is_err());
         assert_eq!(std::fs::read(&path).unwrap(), bytes, "it is left as it is");
         std::fs::remove_dir_all(folder).unwrap();
     }
@@ -226,24 +232,26 @@ mod tests {
         let folder = folder();
         chunk(&folder, 3).seal(None).unwrap();
         let path = layout::shard(&folder, 0, 3);
-        verify(&path, 3, &STREAM).unwrap();
+        verify(&path, 3, 0, &STREAM).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         for at in 0..bytes.len() {
             let mut flipped = bytes.clone();
             flipped[at] ^= 4;
             std::fs::write(&path, &flipped).unwrap();
-            assert!(verify(&path, 3, &STREAM).is_err(), "byte {at}");
+            assert!(verify(&path, 3, 0, &STREAM).is_err(), "byte {at}");
         }
         std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
-    fn a_chunk_of_another_stream_is_foreign() {
+    fn a_chunk_of_another_stream_or_of_another_number_is_foreign() {
         let folder = folder();
         drop(chunk(&folder, 1));
-        assert!(part(&folder, &layout::part(&folder, 0), &[9; 16]).is_err());
+        assert!(part(&folder, &layout::part(&folder, 0), 0, &[9; 16]).is_err());
+        assert!(part(&folder, &layout::part(&folder, 0), 1, &STREAM).is_err());
         chunk(&folder, 1).seal(None).unwrap();
-        assert!(verify(&layout::shard(&folder, 0, 1), 1, &[9; 16]).is_err());
+        assert!(verify(&layout::shard(&folder, 0, 1), 1, 0, &[9; 16]).is_err());
+        assert!(verify(&layout::shard(&folder, 0, 1), 1, 1, &STREAM).is_err());
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

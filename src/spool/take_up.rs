@@ -184,9 +184,8 @@ impl TakenUp {
             let path = entry.path();
             match FileName::parse(&name) {
                 Some(FileName::Shard { chunk, frames }) => chunks.push((chunk, frames, entry.metadata()?.len())),
-                Some(FileName::Part { chunk }) => match recover::part(folder.path(), &path, folder.stream()) {
+                Some(FileName::Part { chunk }) => match recover::part(folder.path(), &path, chunk, folder.stream()) {
                     Ok(Recovered::Sealed(sealed, torn)) => {
-                        sealed.file.sync_all()?;
                         folder.root().removed(torn);
                         folder.root().wrote(sealed.added);
                         chunks.push((chunk, sealed.seal.frames, sealed.bytes));

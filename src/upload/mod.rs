@@ -55,10 +55,18 @@ impl Courier {
         };
         tokio::join!(self.link_if_needed(&data_id), self.deliver(&data_id));
         if self.ledger.phase() < Phase::Aborted {
+            self.sync().await;
             self.end(&data_id).await;
         }
         self.finish();
         Ok(())
+    }
+
+    async fn sync(&self) {
+        let folder = self.folder.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || folder.sync()).await {
+            self.say(Level::Error, || format!("the stream's folder cannot be synced to the disk: {error}"));
+        }
     }
 
     /// Tells the service that no more will come.

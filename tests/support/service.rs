@@ -87,21 +87,26 @@ pub fn pixels(stream: &StreamRecord) -> Vec<u8> {
     stream.chunks.iter().flat_map(|chunk| chunk_pixels(stream, chunk)).collect()
 }
 
-/// A shard by its index: pairs of offset and size at its end, then their crc32c.
 fn chunk_pixels(stream: &StreamRecord, chunk: &ChunkRecord) -> Vec<u8> {
     let file = stream.folder.join(&chunk.array).join(format!("c/{}/0/0", chunk.array_index));
     let shard = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let index_bytes = 16 * chunk.chunk_size as usize;
+    let pixels = shard_pixels(&shard, chunk.chunk_size, chunk.frames);
+    assert_eq!(pixels.len() as u64, chunk.frames * chunk.height * chunk.width);
+    pixels
+}
+
+/// The first frames of a shard, by its index of so many: pairs of offset and size at its end, then their crc32c.
+pub fn shard_pixels(shard: &[u8], indexed: u64, frames: u64) -> Vec<u8> {
+    let index_bytes = 16 * indexed as usize;
     let (data, tail) = shard.split_at(shard.len() - index_bytes - 4);
     let (index, crc) = tail.split_at(index_bytes);
-    assert_eq!(u32::from_le_bytes(crc.try_into().expect("4 bytes")), crc32c::crc32c(index), "{}", file.display());
+    assert_eq!(u32::from_le_bytes(crc.try_into().expect("4 bytes")), crc32c::crc32c(index));
 
     let mut pixels = Vec::new();
-    for entry in index.chunks_exact(16).take(chunk.frames as usize) {
+    for entry in index.chunks_exact(16).take(frames as usize) {
         let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("8 bytes")) as usize;
         let (offset, size) = (number(&entry[..8]), number(&entry[8..]));
         pixels.extend(zstd::decode_all(&data[offset..offset + size]).expect("an inner chunk is a zstd frame"));
     }
-    assert_eq!(pixels.len() as u64, chunk.frames * chunk.height * chunk.width);
     pixels
 }

@@ -20,9 +20,11 @@ struct Part {
     times: u64,
 }
 
-const PARTS: [Part; 1] = [
+const PARTS: [Part; 2] = [
     // SIGKILL at random moments, and a resume after each.
     Part { name: "killed", suite: "torture", variable: "RHEED_TORTURE_KILLS", times: 200 },
+    // Power cuts between any two changes of the disk, and so many states that it may be in after each.
+    Part { name: "power", suite: "power", variable: "RHEED_TORTURE_CUTS", times: 20 },
 ];
 
 /// Runs all parts, or one of them; `times` instead of the number in the table. Says what they found at the end.
