@@ -160,9 +160,7 @@ impl Session {
     }
 
     fn done(&self) -> Result<Code> {
-        // A chunk that cannot be read counts without its frames: nobody knows how many they were.
-        let lost = |ledger: &Arc<Ledger>| ledger.get(Stat::FramesLost) > 0 || ledger.get(Stat::ChunksLost) > 0;
-        let lost = self.ledgers().iter().any(lost);
+        let lost = self.ledgers().iter().any(|ledger| ledger.has_losses());
         Ok(if lost { Code::WLoss } else { Code::Ok })
     }
 

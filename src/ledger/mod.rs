@@ -2,9 +2,12 @@
 //!
 //! Written by those who do the work (intake, encoder, uploads), read by `rheed_stats`, `rheed_text` and `rheed_next_event`.
 
+mod books;
 mod events;
 mod report;
 
+use books::Books;
+pub use books::Place;
 pub use events::{Event, Events};
 pub use report::{report, status_line};
 
@@ -53,6 +56,11 @@ impl Losses {
         grouped.chunks += loss.chunks;
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Reason by reason.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Loss)> {
         self.0.iter().map(|(reason, loss)| (reason.as_str(), *loss))
@@ -78,6 +86,12 @@ impl Notices {
 
     /// An event, told in the log too.
     pub fn tell(&self, kind: codes::Event, value: i64, text: impl Into<Cow<'static, str>>) {
+        self.note(kind, value, text);
+        self.bell.ring();
+    }
+
+    /// The same, for whoever holds a lock that those take who wait: the bell is rung when it is let go.
+    pub fn note(&self, kind: codes::Event, value: i64, text: impl Into<Cow<'static, str>>) {
         use codes::Event::*;
         let text = words::harmless(text.into());
         let level = match kind {
@@ -87,7 +101,6 @@ impl Notices {
         };
         self.log.say(level, || text.to_string());
         self.events.put(kind, value, text);
-        self.bell.ring();
     }
 
     /// A failure becomes the handle's last error.
@@ -141,7 +154,7 @@ pub struct Ledger {
     phase: AtomicI32,
     connection: AtomicI32,
     data_id: Mutex<Option<String>>,
-    losses: Mutex<Losses>,
+    books: Mutex<Books>,
     began: Instant,
     last_frame: Moment,
     last_confirmed: Moment,
@@ -167,7 +180,7 @@ impl Ledger {
             phase: AtomicI32::new(Phase::Open as i32),
             connection: AtomicI32::new(connection as i32),
             data_id: Mutex::new(None),
-            losses: Mutex::default(),
+            books: Mutex::default(),
             began: Instant::now(),
             last_frame: Moment::default(),
             last_confirmed: Moment::default(),
@@ -210,26 +223,37 @@ impl Ledger {
         self.last_trouble.set(self.began);
     }
 
-    /// A chunk's upload is confirmed.
-    pub fn chunk_confirmed(&self, chunk: u64, frames: u64) {
-        self.add(Stat::FramesConfirmed, frames as i64);
-        self.add(Stat::ChunksConfirmed, 1);
-        self.last_confirmed.set(self.began);
-        self.notices.tell(codes::Event::ChunkConfirmed, chunk as i64, format!("chunk {chunk} confirmed, {frames} frames"));
+    /// Frames go from one place to another.
+    pub fn transfer(&self, from: Place, to: Place, frames: u64) {
+        self.books.lock().transfer(from, to, frames);
     }
 
-    /// Frames that had been taken are lost or set aside, for a reason that groups them in the report.
-    pub fn frames_lost(&self, reason: &str, loss: Loss) {
-        self.losses.lock().add(reason, loss);
-        self.add(Stat::FramesLost, loss.frames as i64);
+    /// A chunk's upload is confirmed. The bell is yet to be rung.
+    pub fn chunk_confirmed(&self, chunk: u64, frames: u64) {
+        self.transfer(Place::Waiting, Place::Confirmed, frames);
+        self.add(Stat::ChunksConfirmed, 1);
+        self.last_confirmed.set(self.began);
+        self.notices.note(codes::Event::ChunkConfirmed, chunk as i64, format!("chunk {chunk} confirmed, {frames} frames"));
+    }
+
+    /// Frames that had been taken are lost or set aside, for a reason that groups them in the report. The bell is yet to be rung.
+    pub fn frames_lost(&self, from: Place, reason: &str, loss: Loss) {
+        self.books.lock().lose(from, reason, loss);
         self.add(Stat::ChunksLost, loss.chunks as i64);
         self.last_trouble.set(self.began);
-        self.notices.bell.ring();
     }
 
     /// Losses by reason.
     pub fn losses(&self) -> Losses {
-        self.losses.lock().clone()
+        self.books.lock().losses().clone()
+    }
+
+    /// Where frames were counted, the books have to say as many. Asked by whom nobody can forestall meanwhile.
+    pub fn agrees(&self, place: Place, counted: u64) {
+        if cfg!(debug_assertions) {
+            let booked = self.books.lock().at(place, self.get(Stat::FramesAccepted));
+            debug_assert_eq!(booked, counted as i64, "frames in {place:?}, by the books and as counted");
+        }
     }
 
     /// Goes on to a later phase; tells whether it did. What is over stays as it ended.
@@ -289,6 +313,12 @@ impl Ledger {
         self.rate_off.swap(off, Ordering::Relaxed) != off
     }
 
+    /// Whether anything that was taken is lost or set aside. A chunk that cannot be read counts without its frames: nobody
+    /// knows how many they were.
+    pub fn has_losses(&self) -> bool {
+        !self.books.lock().losses().is_empty()
+    }
+
     /// RHEED_STAT_STATE.
     pub fn state(&self) -> i64 {
         i64::from(match self.phase() {
@@ -313,7 +343,8 @@ impl Ledger {
         } else if (self.is_offline() && !self.is_over())
             || self.disk_low.load(Ordering::Relaxed)
             || self.rate_off.load(Ordering::Relaxed)
-            || counted(&[Stat::FramesLost, Stat::FramesDropped, Stat::FramesRejected, Stat::FramesMissed, Stat::FramesIncomplete])
+            || self.has_losses()
+            || counted(&[Stat::FramesDropped, Stat::FramesRejected, Stat::FramesMissed, Stat::FramesIncomplete])
         {
             Health::Look
         } else {
@@ -323,16 +354,18 @@ impl Ledger {
 
     /// One snapshot, in which accepted = confirmed + lost + pending. What is the spool's is left for who knows it.
     pub fn snapshot(&self) -> [i64; Stat::COUNT] {
-        // What ends is read before what begins: a frame that is seen confirmed is then also seen accepted.
-        let order = [Stat::FramesConfirmed, Stat::FramesLost, Stat::ChunksConfirmed, Stat::ChunksLost];
-        let ended = order.map(|stat| self.get(stat));
+        // What ends is read before what begins: a chunk that is seen confirmed is then also seen sealed.
+        let ended = [Stat::ChunksConfirmed, Stat::ChunksLost].map(|stat| self.get(stat));
+        let books = self.books.lock();
         let mut values: [i64; Stat::COUNT] = std::array::from_fn(|index| self.counts[index].load(Ordering::Acquire));
-        for (stat, value) in order.into_iter().zip(ended) {
-            values[stat as usize] = value;
-        }
-        values[Stat::FramesPending as usize] = values[Stat::FramesAccepted as usize] - ended[0] - ended[1];
-        values[Stat::ChunksPending as usize] = values[Stat::ChunksSealed as usize] - ended[2] - ended[3];
-        debug_assert!(values[Stat::FramesPending as usize] >= 0, "more frames ended than began");
+        let accepted = values[Stat::FramesAccepted as usize];
+        debug_assert!(books.are_right(accepted), "the books of {accepted} frames are wrong");
+        values[Stat::FramesConfirmed as usize] = books.at(Place::Confirmed, accepted);
+        values[Stat::FramesLost as usize] = books.at(Place::Lost, accepted);
+        values[Stat::FramesPending as usize] = books.pending(accepted);
+        drop(books);
+        [values[Stat::ChunksConfirmed as usize], values[Stat::ChunksLost as usize]] = ended;
+        values[Stat::ChunksPending as usize] = values[Stat::ChunksSealed as usize] - ended[0] - ended[1];
         values[Stat::State as usize] = self.state();
         values[Stat::Health as usize] = self.health() as i64;
         let age = |moment: &Moment| moment.age(self.began).map_or(-1, |age| age.as_millis() as i64);

@@ -59,6 +59,8 @@ pub struct Folder {
 #[derive(Default)]
 struct Pending {
     chunks: BTreeMap<u64, SealedChunk>,
+    /// Of all these.
+    frames: u64,
     next_order: u64,
     /// No chunk will follow.
     closed: bool,
@@ -193,19 +195,21 @@ impl Folder {
         Ok(sealed)
     }
 
-    /// A sealed chunk waits to be uploaded.
-    pub fn enqueue(&self, chunk: u64, sealed: &SealedFile, until: u64) {
-        self.add(chunk, sealed.seal.frames, sealed.bytes, until, true);
+    /// A sealed chunk waits to be uploaded. `book` keeps account of it in the same moment, and is told how many frames wait.
+    pub fn enqueue(&self, chunk: u64, sealed: &SealedFile, until: u64, book: impl FnOnce(u64)) {
+        self.add(chunk, sealed.seal.frames, sealed.bytes, until, true, book);
         self.changed.notify_one();
         self.notices.bell.ring();
     }
 
     /// A sealed chunk waits.
-    pub(super) fn add(&self, chunk: u64, frames: u32, bytes: u64, until: u64, ours: bool) {
+    pub(super) fn add(&self, chunk: u64, frames: u32, bytes: u64, until: u64, ours: bool, book: impl FnOnce(u64)) {
         let mut pending = self.pending.lock();
         let order = pending.next_order;
         pending.next_order += 1;
         pending.chunks.insert(order, SealedChunk { order, chunk, frames, bytes, until, ours });
+        pending.frames += u64::from(frames);
+        book(pending.frames);
     }
 
     /// A chunk was synced, or could not be: then a power cut could still harm it.
@@ -291,18 +295,17 @@ impl Folder {
     }
 
     /// The service has the chunk: its file goes.
-    pub fn confirm(&self, chunk: &SealedChunk) {
+    pub fn remove(&self, chunk: &SealedChunk) {
         // Before its file goes: whoever counts the spool meanwhile finds that the sum has changed, and counts again.
         self.root.removed(chunk.bytes);
         if fs::remove_file(self.file_of(chunk)).is_err() {
             // It is uploaded once more by the next process, which does no harm.
             self.root.added(chunk.bytes);
         }
-        self.settled(chunk);
     }
 
     /// The chunk cannot be delivered: it is kept beside the spool, with the reason.
-    /// Fails when it cannot be moved there: then it waits on where it is. Once moved, `lost` closes the matter.
+    /// Fails when it cannot be moved there: then it waits on where it is. Once moved, `settle` closes the matter.
     pub fn set_aside(&self, chunk: &SealedChunk, reason: &str) -> io::Result<()> {
         match move_aside(&self.root, &self.local_id(), &self.file_of(chunk), reason) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()), // Somebody else removed it.
@@ -310,14 +313,15 @@ impl Folder {
         }
     }
 
-    /// The chunk is lost or set aside, and counted: nobody needs to wait for it any more.
-    pub fn lost(&self, chunk: &SealedChunk, reason: &str) {
-        let _ = self.note_loss(reason, Loss { frames: chunk.frames.into(), chunks: 1 });
-        self.settled(chunk);
-    }
-
-    fn settled(&self, chunk: &SealedChunk) {
-        self.pending.lock().chunks.remove(&chunk.order);
+    /// The chunk is confirmed or lost: nobody needs to wait for it any more. `book` keeps account of it in the same moment, and is
+    /// told how many frames wait still.
+    pub fn settle(&self, chunk: &SealedChunk, book: impl FnOnce(u64)) {
+        let mut pending = self.pending.lock();
+        if pending.chunks.remove(&chunk.order).is_some() {
+            pending.frames -= u64::from(chunk.frames);
+            book(pending.frames);
+        }
+        drop(pending);
         self.changed.notify_one();
         self.notices.bell.ring();
     }

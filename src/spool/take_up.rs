@@ -210,7 +210,7 @@ impl TakenUp {
         chunks.sort_unstable();
         for (chunk, frames, bytes) in chunks {
             self.frames += u64::from(frames);
-            folder.add(chunk, frames, bytes, 0, false);
+            folder.add(chunk, frames, bytes, 0, false, |_| {});
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 use super::Works;
 use super::intake::{Filled, Intake};
 use super::push_chunk::ChunkDesk;
-use crate::ledger::{Loss, Phase};
+use crate::ledger::{Loss, Phase, Place};
 use crate::log::Level;
 use crate::shard::FrameCompressor;
 use crate::spool::{ChunkFile, FrameRecord};
@@ -49,6 +49,8 @@ pub struct Encoder {
     in_hand: Arc<AtomicI64>,
     /// Frames lost for a reason, told together.
     lost: Option<(String, u64)>,
+    /// Frames in chunks that could not be sealed.
+    unsealed: u64,
 }
 
 struct OpenChunk {
@@ -81,6 +83,7 @@ impl Encoder {
             dealt_with: 0,
             in_hand,
             lost: None,
+            unsealed: 0,
         })
     }
 
@@ -100,6 +103,8 @@ impl Encoder {
         // Whole chunks are encoded on their callers' threads: those that were begun are finished.
         self.works.ledger.notices.bell.wait_until(Deadline::never(), || self.desk.is_drained().then_some(()));
         self.tell_lost();
+        self.works.ledger.agrees(Place::Slots, 0);
+        self.works.ledger.agrees(Place::OpenChunk, self.unsealed);
         self.intake.drop_slots();
         self.works.folder.close();
     }
@@ -175,6 +180,8 @@ impl Encoder {
         let before = open.file.bytes();
         let record = FrameRecord { bytes: 0, flags: frame.flags, id: frame.id, stamp_ns: frame.stamp_ns };
         patiently(&works, || open.file.append(record, &mut self.buffer))?;
+        works.ledger.transfer(Place::Slots, Place::OpenChunk, 1);
+        works.ledger.agrees(Place::OpenChunk, self.unsealed + open.file.frames());
         root.wrote(open.file.bytes() - before);
         // Of what was promised to the frame, its part of the seal stays promised.
         let for_seal = ChunkFile::seal_bytes(open.file.frames()) as i64;
@@ -217,13 +224,13 @@ impl Encoder {
         let sealed = patiently(&works, || works.folder.seal(&mut open.file, clock));
         root.release(open.promised);
         match sealed {
-            Ok(sealed) => works.chunk_sealed(&open.file, &sealed, self.dealt_with),
+            Ok(sealed) => works.chunk_sealed(&open.file, &sealed, Place::OpenChunk, self.dealt_with),
             // The frames are in the part file, and the next process seals it.
-            Err(reason) => works
-                .ledger
-                .notices
-                .log
-                .say(Level::Error, || format!("chunk {} is left unsealed: {reason}", open.file.head().chunk)),
+            Err(reason) => {
+                self.unsealed += frames;
+                let chunk = open.file.head().chunk;
+                works.ledger.notices.log.say(Level::Error, || format!("chunk {chunk} is left unsealed: {reason}"));
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ pub use intake::Frame;
 use crate::clock::ReferenceClock;
 use crate::codes::{self, Code, Stat};
 use crate::error::{Error, Result};
-use crate::ledger::{Ledger, Loss, Phase};
+use crate::ledger::{Ledger, Loss, Phase, Place};
 use crate::log::Level;
 use crate::options::Options;
 use crate::panics;
@@ -148,7 +148,7 @@ impl Works {
     }
 
     /// A chunk is a shard now: it is counted, judged, and waits to be uploaded.
-    fn chunk_sealed(&self, chunk: &ChunkFile, sealed: &SealedFile, until: u64) {
+    fn chunk_sealed(&self, chunk: &ChunkFile, sealed: &SealedFile, from: Place, until: u64) {
         let ledger = &self.ledger;
         let index = chunk.head().chunk;
         ledger
@@ -163,7 +163,10 @@ impl Works {
         }
         ledger.add(Stat::BytesShards, sealed.bytes as i64);
         ledger.add(Stat::ChunksSealed, 1);
-        self.folder.enqueue(index, sealed, until);
+        self.folder.enqueue(index, sealed, until, |waiting| {
+            ledger.transfer(from, Place::Waiting, sealed.seal.frames.into());
+            ledger.agrees(Place::Waiting, waiting);
+        });
     }
 
     fn judge_stamps(&self, index: u64, stamps: &ChunkStamps) {
@@ -197,9 +200,9 @@ impl Works {
         }
     }
 
-    /// Frames that had been taken are lost: counted with the reason, told, and kept for the final report.
+    /// Frames that had been taken are lost before they were written: counted with the reason, told, and kept for the final report.
     fn lose_frames(&self, reason: &str, loss: Loss) {
-        self.ledger.frames_lost(reason, loss);
+        self.ledger.frames_lost(Place::Slots, reason, loss);
         self.ledger.notices.tell(codes::Event::FramesLost, loss.frames as i64, format!("{} frames lost: {reason}", loss.frames));
         let _ = self.folder.note_loss(reason, loss);
     }

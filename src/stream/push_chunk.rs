@@ -6,7 +6,7 @@ use super::pixels::Geometry;
 use super::{Chunk, Works};
 use crate::codes::{Code, NO_FRAME_ID, Stat};
 use crate::error::{Error, Result};
-use crate::ledger::Phase;
+use crate::ledger::{Phase, Place};
 use crate::platform;
 use crate::shard::FrameCompressor;
 use crate::spool::{ChunkFile, FrameRecord, Head};
@@ -119,7 +119,7 @@ impl ChunkDesk {
                 works.folder.root().wrote(sealed.bytes - sealed.added);
                 let frames = i64::from(chunk.count);
                 works.ledger.frames_accepted(frames, frames * geometry.frame_bytes() as i64);
-                works.chunk_sealed(&file, &sealed, works.ledger.get(Stat::FramesAccepted) as u64);
+                works.chunk_sealed(&file, &sealed, Place::Slots, works.ledger.get(Stat::FramesAccepted) as u64);
                 works.note_spool_rate(sealed.bytes, chunk.count.into());
                 Ok(())
             }

@@ -6,7 +6,7 @@
 use super::{Courier, note_offline};
 use crate::codes::{self, Code, Stat};
 use crate::error::Error;
-use crate::ledger::Loss;
+use crate::ledger::{Loss, Place};
 use crate::log::Level;
 use crate::service::{Backoff, ChunkFacts, Service, Trouble, UploadTrouble};
 use crate::spool::{Folder, SealedChunk, StreamFacts};
@@ -180,8 +180,11 @@ impl Deliveries<'_> {
                 self.gate.succeeded();
                 self.tries.remove(&chunk.order);
                 courier.note_connected(&self.data_id);
-                courier.ledger.chunk_confirmed(chunk.chunk, chunk.frames.into());
-                courier.folder.confirm(&chunk);
+                courier.folder.remove(&chunk);
+                courier.folder.settle(&chunk, |waiting| {
+                    courier.ledger.chunk_confirmed(chunk.chunk, chunk.frames.into());
+                    courier.ledger.agrees(Place::Waiting, waiting);
+                });
             }
             Err(Failure::Damaged(what)) => self.set_aside(&chunk, Code::ESpool, &format!("damaged in the spool: {what}")),
             Err(Failure::Missing) => self.set_aside(&chunk, Code::ESpool, "its file is missing from the spool"),
@@ -229,11 +232,15 @@ impl Deliveries<'_> {
             return;
         }
         self.tries.remove(&chunk.order);
-        courier.ledger.frames_lost(reason, Loss { frames: chunk.frames.into(), chunks: 1 });
+        let loss = Loss { frames: chunk.frames.into(), chunks: 1 };
+        let _ = courier.folder.note_loss(reason, loss);
         let text = format!("chunk {} set aside, {} frames: {reason}", chunk.chunk, chunk.frames);
         courier.ledger.notices.note_failure(&Error::new(code, text.clone()));
-        courier.ledger.notices.tell(codes::Event::ChunkSetAside, chunk.chunk as i64, text);
-        courier.folder.lost(chunk, reason); // Last: it lets those go who wait for the chunk.
+        courier.folder.settle(chunk, |waiting| {
+            courier.ledger.frames_lost(Place::Waiting, reason, loss);
+            courier.ledger.agrees(Place::Waiting, waiting);
+            courier.ledger.notices.note(codes::Event::ChunkSetAside, chunk.chunk as i64, text);
+        });
     }
 }
 

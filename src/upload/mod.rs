@@ -11,7 +11,7 @@ pub use first_answer::{Answering, FirstAnswer, Waited, first_answer};
 
 use crate::clock::ReferenceClock;
 use crate::codes::{self, Stat};
-use crate::ledger::{Connection, Ledger, Notices, Phase, report};
+use crate::ledger::{Connection, Ledger, Notices, Phase, Place, report};
 use crate::log::Level;
 use crate::service::{Backoff, Service, Trouble};
 use crate::spool::{Folder, TakenUp};
@@ -191,11 +191,12 @@ pub fn account_for(taken: &TakenUp, ledger: &Ledger) {
     let notices = &ledger.notices;
     ledger.enter(Phase::Finalizing);
     ledger.frames_accepted(taken.frames as i64, 0);
+    ledger.transfer(Place::Slots, Place::Waiting, taken.frames);
     ledger.add(Stat::ChunksSealed, taken.folder.waiting() as i64);
     for (reason, loss) in taken.losses.iter() {
         ledger.frames_accepted(loss.frames as i64, 0);
         ledger.add(Stat::ChunksSealed, loss.chunks as i64);
-        ledger.frames_lost(reason, loss);
+        ledger.frames_lost(Place::Slots, reason, loss);
     }
     for remark in &taken.remarks {
         notices.log.say(Level::Error, || format!("{}: {remark}", ledger.local_id));
