@@ -252,6 +252,12 @@ impl Session {
             Kind::Live(stream) => stream.works().seconds_left(),
             Kind::Resumed(_) => -1,
         };
+        if let Kind::Live(stream) = &self.kind
+            && stream.works().folder.sync_fails()
+        {
+            let health = &mut values[Stat::Health as usize];
+            *health = (*health).max(Health::Look as i64);
+        }
         values
     }
 

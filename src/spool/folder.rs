@@ -8,7 +8,7 @@ use super::recover;
 use super::root::Root;
 use super::sync::{Job, SyncQueue};
 use crate::clock::ClockOffset;
-use crate::codes::Code;
+use crate::codes::{self, Code};
 use crate::error::{Error, Result};
 use crate::ledger::{Loss, Notices};
 use crate::log::Level;
@@ -20,7 +20,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -37,8 +37,10 @@ pub struct SealedChunk {
     pub bytes: u64,
     /// So many frames had been pushed when its last one was; 0 for what was taken up.
     pub until: u64,
-    /// Whether this process wrote it: then it need not be read through first, and may take the first clock offset.
+    /// Whether this process wrote it: then it may take the first clock offset.
     pub ours: bool,
+    /// Whether it need not be read through first: this process wrote it, and the disk said no word against it.
+    pub trusted: bool,
 }
 
 /// A stream's folder, locked by this process.
@@ -53,6 +55,8 @@ pub struct Folder {
     notices: Arc<Notices>,
     sync: SyncQueue,
     unsynced: AtomicUsize,
+    /// The last chunk could not be synced.
+    sync_fails: AtomicBool,
     lock: Mutex<Option<FileLock>>,
 }
 
@@ -113,6 +117,7 @@ impl Folder {
             notices,
             sync,
             unsynced: AtomicUsize::new(0),
+            sync_fails: AtomicBool::new(false),
             lock: Mutex::new(Some(lock)),
         }
     }
@@ -183,21 +188,20 @@ impl Folder {
         Head { stream: self.stream, chunk, width, height, fps, stamped }
     }
 
-    /// Seals a chunk. From here on it is what waits to be uploaded.
-    pub fn seal(self: &Arc<Self>, chunk: &mut ChunkFile, clock: Option<ClockOffset>) -> io::Result<SealedFile> {
+    /// Seals a chunk. `enqueue` makes it what waits to be uploaded.
+    pub fn seal(&self, chunk: &mut ChunkFile, clock: Option<ClockOffset>) -> io::Result<SealedFile> {
         let sealed = chunk.seal(clock)?;
         self.root.wrote(sealed.added);
-        self.unsynced.fetch_add(1, Ordering::Relaxed);
-        let queued = sealed.file.try_clone().is_ok_and(|file| self.sync.send(Job::Sync(file, self.clone())).is_ok());
-        if !queued {
-            self.synced(None); // The engine is shutting down: the disk gets to it by itself.
-        }
         Ok(sealed)
     }
 
     /// A sealed chunk waits to be uploaded. `book` keeps account of it in the same moment, and is told how many frames wait.
-    pub fn enqueue(&self, chunk: u64, sealed: &SealedFile, until: u64, book: impl FnOnce(u64)) {
+    pub fn enqueue(self: &Arc<Self>, chunk: u64, sealed: SealedFile, until: u64, book: impl FnOnce(u64)) {
+        self.unsynced.fetch_add(1, Ordering::Relaxed);
         self.add(chunk, sealed.seal.frames, sealed.bytes, until, true, book);
+        if self.sync.send(Job::Sync(sealed.file, self.clone(), chunk)).is_err() {
+            self.synced(chunk, None); // The engine is shutting down: the disk gets to it by itself.
+        }
         self.changed.notify_one();
         self.notices.bell.ring();
     }
@@ -207,19 +211,36 @@ impl Folder {
         let mut pending = self.pending.lock();
         let order = pending.next_order;
         pending.next_order += 1;
-        pending.chunks.insert(order, SealedChunk { order, chunk, frames, bytes, until, ours });
+        pending.chunks.insert(order, SealedChunk { order, chunk, frames, bytes, until, ours, trusted: ours });
         pending.frames += u64::from(frames);
         book(pending.frames);
     }
 
-    /// A chunk was synced, or could not be: then a power cut could still harm it.
-    pub fn synced(&self, failure: Option<io::Error>) {
+    /// A chunk was synced, or could not be: then a power cut could still harm it, and what the disk gives back of it is looked
+    /// at before it is sent.
+    pub fn synced(&self, chunk: u64, failure: Option<io::Error>) {
+        let failed = failure.is_some();
         if let Some(error) = failure {
-            self.notices.log.say(Level::Error, || format!("a sealed chunk cannot be synced to the disk: {error}"));
+            let mut pending = self.pending.lock();
+            pending.chunks.values_mut().filter(|waiting| waiting.chunk == chunk).for_each(|waiting| waiting.trusted = false);
+            drop(pending);
+            let text =
+                format!("chunk {chunk} is sealed, but cannot be synced to the disk, so that a power cut may cost it: {error}");
+            if self.sync_fails.swap(true, Ordering::Relaxed) {
+                self.notices.log.say(Level::Error, || text);
+            } else {
+                self.notices.tell(codes::Event::DiskLow, -1, text);
+            }
         }
+        self.sync_fails.store(failed, Ordering::Relaxed);
         self.unsynced.fetch_sub(1, Ordering::Relaxed);
         self.changed.notify_one();
         self.notices.bell.ring();
+    }
+
+    /// Whether the last chunk that was sealed could not be synced.
+    pub fn sync_fails(&self) -> bool {
+        self.sync_fails.load(Ordering::Relaxed)
     }
 
     /// Whether all that was sealed would survive a power cut.
@@ -288,7 +309,7 @@ impl Folder {
     /// What a sealed chunk is. One that another process wrote is read through first.
     pub fn open_sealed(&self, chunk: &SealedChunk) -> io::Result<(Head, Seal)> {
         let path = self.file_of(chunk);
-        if !chunk.ours {
+        if !chunk.trusted {
             recover::verify(&path, chunk.frames, chunk.chunk, &self.stream)?;
         }
         recover::sealed(&path, chunk.frames)

@@ -19,6 +19,6 @@ pub use chunk_file::{ChunkFile, SealedFile};
 pub use folder::{Folder, SealedChunk};
 pub use manifest::StreamFacts;
 pub use record::{FrameRecord, Head};
-pub use root::{Bounds, Root};
+pub use root::{Bounds, Promise, Root};
 pub use sync::Syncer;
 pub use take_up::{Search, Skipped, TakenUp, take_up_all};

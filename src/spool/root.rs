@@ -134,11 +134,6 @@ impl Root {
         self.promised.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| room(&now).then_some(now + bytes)).is_ok()
     }
 
-    /// Promises room that was part of a promise given back just before.
-    pub fn promise_more(&self, bytes: i64) {
-        self.promised.fetch_add(bytes, Ordering::Relaxed);
-    }
-
     /// Gives a promise back.
     pub fn release(&self, promised: i64) {
         self.promised.fetch_sub(promised, Ordering::Relaxed);
@@ -204,6 +199,31 @@ impl Root {
                 return;
             }
         }
+    }
+}
+
+/// Room that is promised until this is dropped, however whoever holds it ends.
+pub struct Promise {
+    root: Arc<Root>,
+    bytes: i64,
+}
+
+impl Promise {
+    /// None yet.
+    pub fn none(root: &Arc<Root>) -> Promise {
+        Promise { root: root.clone(), bytes: 0 }
+    }
+
+    /// Holds so much from now on, the rest of which was part of another promise that is given back.
+    pub fn grow_to(&mut self, bytes: i64) {
+        self.root.promised.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.root.release(self.bytes);
     }
 }
 

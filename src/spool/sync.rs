@@ -12,8 +12,8 @@ pub type SyncQueue = Sender<Job>;
 
 /// What the thread has to do.
 pub enum Job {
-    /// A chunk that was just sealed.
-    Sync(File, Arc<Folder>),
+    /// A chunk that was just sealed: its file, its folder, its index.
+    Sync(File, Arc<Folder>, u64),
     /// End.
     Stop,
 }
@@ -45,12 +45,12 @@ fn sync_all(jobs: &Receiver<Job>) {
     let mut stopped = false;
     // What was sent before the end is still done.
     while let Some(job) = if stopped { jobs.try_recv().ok() } else { jobs.recv().ok() } {
-        let Job::Sync(file, folder) = job else {
+        let Job::Sync(file, folder, chunk) = job else {
             stopped = true;
             continue;
         };
         let synced = file.sync_all().and_then(|()| platform::sync_folder(folder.path()));
         // Confirmed meanwhile, chunk and folder are gone: then there is nothing to keep.
-        folder.synced(synced.err().filter(|error| error.kind() != io::ErrorKind::NotFound));
+        folder.synced(chunk, synced.err().filter(|error| error.kind() != io::ErrorKind::NotFound));
     }
 }

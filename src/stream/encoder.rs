@@ -8,7 +8,7 @@ use super::push_chunk::ChunkDesk;
 use crate::ledger::{Loss, Phase, Place};
 use crate::log::Level;
 use crate::shard::FrameCompressor;
-use crate::spool::{ChunkFile, FrameRecord};
+use crate::spool::{ChunkFile, FrameRecord, Promise};
 use crate::wait::Deadline;
 use std::io;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ struct OpenChunk {
     file: ChunkFile,
     opened: Instant,
     /// What the spool still holds for its seal.
-    promised: i64,
+    promise: Promise,
 }
 
 impl Encoder {
@@ -174,7 +174,7 @@ impl Encoder {
             let file = patiently(&works, || ChunkFile::create(works.folder.path(), head.clone(), room))?;
             root.wrote(file.bytes());
             self.next_chunk += 1;
-            self.open = Some(OpenChunk { file, opened: Instant::now(), promised: 0 });
+            self.open = Some(OpenChunk { file, opened: Instant::now(), promise: Promise::none(root) });
         }
         let Some(open) = &mut self.open else { return Ok(()) };
         let before = open.file.bytes();
@@ -184,9 +184,7 @@ impl Encoder {
         works.ledger.agrees(Place::OpenChunk, self.unsealed + open.file.frames());
         root.wrote(open.file.bytes() - before);
         // Of what was promised to the frame, its part of the seal stays promised.
-        let for_seal = ChunkFile::seal_bytes(open.file.frames()) as i64;
-        root.promise_more(for_seal - open.promised);
-        open.promised = for_seal;
+        open.promise.grow_to(ChunkFile::seal_bytes(open.file.frames()) as i64);
         works.note_spool_rate(open.file.bytes(), open.file.frames());
         Ok(())
     }
@@ -210,25 +208,22 @@ impl Encoder {
 
     /// Closes the open chunk, if there is one.
     fn seal(&mut self) {
-        let Some(mut open) = self.open.take() else { return };
+        let Some(OpenChunk { mut file, promise, .. }) = self.open.take() else { return };
         let works = self.works.clone();
-        let root = works.folder.root();
-        let frames = open.file.frames();
+        let frames = file.frames();
         if frames == 0 {
-            root.release(open.promised);
-            root.removed(open.file.bytes());
-            open.file.discard();
-            return;
+            works.folder.root().removed(file.bytes());
+            return file.discard();
         }
         let clock = works.clock.offset();
-        let sealed = patiently(&works, || works.folder.seal(&mut open.file, clock));
-        root.release(open.promised);
+        let sealed = patiently(&works, || works.folder.seal(&mut file, clock));
+        drop(promise);
         match sealed {
-            Ok(sealed) => works.chunk_sealed(&open.file, &sealed, Place::OpenChunk, self.dealt_with),
+            Ok(sealed) => works.chunk_sealed(&file, sealed, Place::OpenChunk, self.dealt_with),
             // The frames are in the part file, and the next process seals it.
             Err(reason) => {
                 self.unsealed += frames;
-                let chunk = open.file.head().chunk;
+                let chunk = file.head().chunk;
                 works.ledger.notices.log.say(Level::Error, || format!("chunk {chunk} is left unsealed: {reason}"));
             }
         }

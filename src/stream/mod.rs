@@ -148,7 +148,7 @@ impl Works {
     }
 
     /// A chunk is a shard now: it is counted, judged, and waits to be uploaded.
-    fn chunk_sealed(&self, chunk: &ChunkFile, sealed: &SealedFile, from: Place, until: u64) {
+    fn chunk_sealed(&self, chunk: &ChunkFile, sealed: SealedFile, from: Place, until: u64) {
         let ledger = &self.ledger;
         let index = chunk.head().chunk;
         ledger
@@ -163,8 +163,9 @@ impl Works {
         }
         ledger.add(Stat::BytesShards, sealed.bytes as i64);
         ledger.add(Stat::ChunksSealed, 1);
+        let frames = sealed.seal.frames.into();
         self.folder.enqueue(index, sealed, until, |waiting| {
-            ledger.transfer(from, Place::Waiting, sealed.seal.frames.into());
+            ledger.transfer(from, Place::Waiting, frames);
             ledger.agrees(Place::Waiting, waiting);
         });
     }
@@ -238,6 +239,7 @@ impl Stream {
         let root = self.works.folder.root();
         let in_hand = self.in_hand.load(Ordering::Relaxed);
         root.release(in_hand);
+        root.write_given_up(); // Others who write there are not to wait for this one.
         let mut frames = u64::from(in_hand > 0);
         while !self.intake.is_drained() {
             match self.intake.next() {

@@ -119,8 +119,9 @@ impl ChunkDesk {
                 works.folder.root().wrote(sealed.bytes - sealed.added);
                 let frames = i64::from(chunk.count);
                 works.ledger.frames_accepted(frames, frames * geometry.frame_bytes() as i64);
-                works.chunk_sealed(&file, &sealed, Place::Slots, works.ledger.get(Stat::FramesAccepted) as u64);
-                works.note_spool_rate(sealed.bytes, chunk.count.into());
+                let bytes = sealed.bytes;
+                works.chunk_sealed(&file, sealed, Place::Slots, works.ledger.get(Stat::FramesAccepted) as u64);
+                works.note_spool_rate(bytes, chunk.count.into());
                 Ok(())
             }
             Err(error) => {
