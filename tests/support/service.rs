@@ -87,8 +87,8 @@ pub fn pixels(stream: &StreamRecord) -> Vec<u8> {
     stream.chunks.iter().flat_map(|chunk| chunk_pixels(stream, chunk)).collect()
 }
 
-/// A shard by its index: pairs of offset and size at its end, then their crc32c.
-fn chunk_pixels(stream: &StreamRecord, chunk: &ChunkRecord) -> Vec<u8> {
+/// The pixels of a chunk. A shard by its index: pairs of offset and size at its end, then their crc32c.
+pub fn chunk_pixels(stream: &StreamRecord, chunk: &ChunkRecord) -> Vec<u8> {
     let file = stream.folder.join(&chunk.array).join(format!("c/{}/0/0", chunk.array_index));
     let shard = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let index_bytes = 16 * chunk.chunk_size as usize;
