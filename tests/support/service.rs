@@ -87,7 +87,8 @@ pub fn pixels(stream: &StreamRecord) -> Vec<u8> {
     stream.chunks.iter().flat_map(|chunk| chunk_pixels(stream, chunk)).collect()
 }
 
-fn chunk_pixels(stream: &StreamRecord, chunk: &ChunkRecord) -> Vec<u8> {
+/// The pixels of a chunk.
+pub fn chunk_pixels(stream: &StreamRecord, chunk: &ChunkRecord) -> Vec<u8> {
     let file = stream.folder.join(&chunk.array).join(format!("c/{}/0/0", chunk.array_index));
     let shard = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let pixels = shard_pixels(&shard, chunk.chunk_size, chunk.frames);

@@ -1,0 +1,598 @@
+//! Calls of the C interface with good and bad arguments, as proptest makes them, and what is wrong with the bad ones.
+//!
+//! What is wrong is said here from the interface's description alone: nothing of the library's own checks is used.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use rheed_stream::codes::{Code, Format};
+use std::ops::RangeInclusive;
+
+/// A call without its handle's number and its memory.
+#[derive(Clone, Debug)]
+pub enum Call {
+    Init(Opening),
+    Resume(Opening),
+    Push(Handle, Push),
+    PushChunk(Handle, PushChunk),
+    Run(Handle, Source),
+    Flush(Handle, i32),
+    Finalize(Handle, i32),
+    Abort(Handle),
+    Free(Handle),
+    Shutdown(i32),
+    Stats(Handle, Places),
+    Text(Handle, i32, Buffer),
+    NextEvent(Handle, i32, Buffer),
+    SetLog { callback: bool, verbosity: i32 },
+    Strerror(i32),
+    Version,
+    Abi,
+}
+
+/// Which number a call takes for a handle.
+#[derive(Clone, Debug)]
+pub enum Handle {
+    /// One that was opened; it may have been freed since, or be another stream's.
+    Opened(usize),
+    /// One that went through an int.
+    Narrowed(usize),
+    /// One with a bit flipped.
+    Flipped(usize, u32),
+    MadeUp(u64),
+}
+
+/// What `rheed_init` and `rheed_resume` are given.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    pub options: Told,
+    pub handle_is_null: bool,
+    pub message: Buffer,
+}
+
+/// An options text.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// One of `VARIANTS`.
+    Good(usize),
+    /// The same behind a megabyte of comment.
+    Huge(usize),
+    WithoutFps,
+    /// One of `SPOILERS` is among the lines.
+    Spoiled(usize),
+    NotUtf8,
+    Null,
+}
+
+/// What a stream's options bound.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub chunk_size: u32,
+    pub queue_bytes: u64,
+    pub significant_bits: u32,
+}
+
+/// Good options of several kinds.
+pub const VARIANTS: [(&str, Limits); 4] = [
+    ("fps=10", Limits { chunk_size: 20, queue_bytes: 64 << 20, significant_bits: 16 }),
+    ("fps=1\nchunk_size=3", Limits { chunk_size: 3, queue_bytes: 64 << 20, significant_bits: 16 }),
+    (
+        "fps=5\nwhen_full=block\nqueue_bytes=1 MiB\nframe_bytes=512",
+        Limits { chunk_size: 10, queue_bytes: 1 << 20, significant_bits: 16 },
+    ),
+    ("fps=0.5\nsignificant_bits=12\nmax_workers=1", Limits { chunk_size: 1, queue_bytes: 64 << 20, significant_bits: 12 }),
+];
+
+/// The widest of them.
+pub const WIDEST: Limits = VARIANTS[0].1;
+
+/// Lines that make any options wrong.
+pub const SPOILERS: [&str; 10] = [
+    "spool_dir=/elsewhere",
+    "speed=3",
+    "no equals sign",
+    "chunk_size=1000001",
+    "queue_bytes=1",
+    "spool_max_bytes=3 parsecs",
+    "tags=",
+    "max_workers=0",
+    "connect_timeout_ms=12,5",
+    "project_id=7",
+];
+
+/// A place for a text.
+#[derive(Clone, Debug)]
+pub struct Buffer {
+    pub is_null: bool,
+    pub size: i32,
+    /// Whether the size that the text wants, and whatever else a call tells, is asked for.
+    pub others_are_null: bool,
+}
+
+/// Places for numbers.
+#[derive(Clone, Debug)]
+pub struct Places {
+    pub are_null: bool,
+    pub count: i32,
+    pub needed_is_null: bool,
+    /// Not on an address that is a multiple of 8.
+    pub odd: bool,
+}
+
+/// How many bytes a caller says may be read.
+#[derive(Clone, Debug)]
+pub enum Size {
+    Needed,
+    Less(u64),
+    More(u64),
+    Is(u64),
+}
+
+/// Frames in the caller's memory, as a call describes them.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    pub is_null: bool,
+    pub size: Size,
+    pub width: u32,
+    pub height: u32,
+    pub stride: u32,
+    pub format: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct Push {
+    pub picture: Picture,
+    pub frame_id: u64,
+    pub stamp_ns: i64,
+    pub flags: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct PushChunk {
+    pub picture: Picture,
+    pub index: u64,
+    pub count: u32,
+    pub start_ns: i64,
+}
+
+/// A source of `rheed_run`: what it calls, a step each time it is asked, and what it answers at its end.
+#[derive(Clone, Debug)]
+pub enum Source {
+    Null,
+    Calls(Vec<Call>, i32),
+}
+
+/// A frame of this many bytes is not given: its memory would have to be there.
+const MOST_MEMORY: u64 = 1 << 20;
+const MOST_SIDE: u32 = 65_535;
+const LARGEST_CHUNK: u128 = 1 << 30;
+const LARGEST_INDEX: u64 = 9_999_999_999;
+/// The receiver takes no larger one.
+const LARGEST_AT_SERVICE: u64 = (1 << 32) - 1;
+const YEAR_2000_NS: i64 = 946_684_800_000_000_000;
+
+impl Handle {
+    /// Its number, where these were opened.
+    pub fn number(&self, opened: &[u64]) -> u64 {
+        let one = |at: &usize| if opened.is_empty() { 1 << 40 } else { opened[at % opened.len()] };
+        match self {
+            Handle::Opened(at) => one(at),
+            Handle::Narrowed(at) => one(at) & 0xFFFF_FFFF,
+            Handle::Flipped(at, bit) => one(at) ^ (1 << bit),
+            Handle::MadeUp(number) => *number,
+        }
+    }
+}
+
+impl Call {
+    /// The handle it is made on.
+    pub fn handle(&self) -> Option<&Handle> {
+        match self {
+            Call::Push(handle, _)
+            | Call::PushChunk(handle, _)
+            | Call::Run(handle, _)
+            | Call::Flush(handle, _)
+            | Call::Finalize(handle, _)
+            | Call::Abort(handle)
+            | Call::Free(handle)
+            | Call::Stats(handle, _)
+            | Call::Text(handle, ..)
+            | Call::NextEvent(handle, ..) => Some(handle),
+            _ => None,
+        }
+    }
+
+    /// The codes of everything that is wrong with its arguments, whatever its handle is; none if they are good.
+    pub fn faults(&self, limits: &Limits) -> Vec<Code> {
+        match self {
+            Call::Init(opening) => opening.faults(false),
+            Call::Resume(opening) => opening.faults(true),
+            Call::Push(_, push) => push.faults(limits),
+            Call::PushChunk(_, chunk) => chunk.faults(limits),
+            Call::Run(_, Source::Null) => vec![Code::EArgument],
+            Call::Stats(_, places) => places.faults(),
+            Call::Text(_, which, buffer) => [argument(!(1..=7).contains(which)), buffer.faults()].concat(),
+            Call::NextEvent(_, _, buffer) => buffer.faults(),
+            Call::SetLog { verbosity, .. } => argument(!(0..=4).contains(verbosity)),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn argument(is_wrong: bool) -> Vec<Code> {
+    if is_wrong { vec![Code::EArgument] } else { Vec::new() }
+}
+
+impl Opening {
+    fn faults(&self, resumes: bool) -> Vec<Code> {
+        let mut faults = [argument(self.handle_is_null), self.message.faults()].concat();
+        match self.options {
+            Told::Null | Told::NotUtf8 => faults.push(Code::EArgument),
+            Told::WithoutFps if !resumes => faults.push(Code::EOption),
+            Told::Spoiled(_) => faults.push(Code::EOption),
+            _ => {}
+        }
+        faults
+    }
+
+    /// What the options bound, where they are good.
+    pub fn limits(&self) -> Limits {
+        match self.options {
+            Told::Good(variant) | Told::Huge(variant) => VARIANTS[variant].1,
+            _ => WIDEST,
+        }
+    }
+}
+
+impl Buffer {
+    fn faults(&self) -> Vec<Code> {
+        argument(self.size < 0 || (self.is_null && self.size > 0))
+    }
+}
+
+impl Places {
+    fn faults(&self) -> Vec<Code> {
+        argument(self.count < 0 || (self.are_null && self.count > 0))
+    }
+}
+
+impl Picture {
+    /// Bytes a pixel and the shift that keeps its 8 highest bits, of a format that is taken.
+    fn storage(&self, limits: &Limits) -> Option<(u64, u32)> {
+        const MONO: [(Format, u32); 4] = [(Format::Mono8, 8), (Format::Mono10, 10), (Format::Mono12, 12), (Format::Mono14, 14)];
+        if self.format == 0 {
+            return Some((1, 0));
+        }
+        if self.format == Format::Mono16 as u32 {
+            return Some((2, limits.significant_bits - 8));
+        }
+        let (_, bits) = MONO.into_iter().find(|(format, _)| *format as u32 == self.format)?;
+        Some((if bits == 8 { 1 } else { 2 }, bits - 8))
+    }
+
+    fn row(&self, limits: &Limits) -> u64 {
+        u64::from(self.width) * self.storage(limits).map_or(1, |(bytes, _)| bytes)
+    }
+
+    fn stride(&self, limits: &Limits) -> u64 {
+        if self.stride == 0 { self.row(limits) } else { self.stride.into() }
+    }
+
+    /// Bytes from its beginning to its last pixel.
+    fn needed(&self, limits: &Limits) -> u128 {
+        match self.height {
+            0 => 0,
+            rows => u128::from(self.stride(limits)) * u128::from(rows - 1) + u128::from(self.row(limits)),
+        }
+    }
+
+    fn frame_bytes(&self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+
+    fn size_bytes(&self, needed: u128) -> u64 {
+        let size = match self.size {
+            Size::Needed => needed,
+            Size::Less(less) => needed.saturating_sub(less.into()),
+            Size::More(more) => needed + u128::from(more),
+            Size::Is(size) => size.into(),
+        };
+        u64::try_from(size).unwrap_or(u64::MAX)
+    }
+
+    fn faults(&self, limits: &Limits) -> Vec<Code> {
+        let sides = [self.width, self.height];
+        let wrong = self.is_null
+            || sides.iter().any(|side| !(1..=MOST_SIDE).contains(side))
+            || (self.stride != 0 && u64::from(self.stride) < self.row(limits));
+        let format = if self.storage(limits).is_none() { vec![Code::EFormat] } else { Vec::new() };
+        [argument(wrong), format].concat()
+    }
+
+    /// The pixels in 8 bits, of a picture without faults.
+    fn pixels(&self, memory: &[u8], limits: &Limits) -> Vec<u8> {
+        let (bytes, shift) = self.storage(limits).expect("the format is taken");
+        let rows = (0..u64::from(self.height)).map(|row| (row * self.stride(limits)) as usize);
+        rows.flat_map(|row| memory[row..][..self.row(limits) as usize].chunks_exact(bytes as usize))
+            .map(|pixel| if bytes == 1 { pixel[0] } else { (u16::from_le_bytes([pixel[0], pixel[1]]) >> shift) as u8 })
+            .collect()
+    }
+}
+
+/// What push and push_chunk have in common.
+pub trait Given {
+    fn picture(&self) -> &Picture;
+
+    fn picture_mut(&mut self) -> &mut Picture;
+
+    fn count(&self) -> u32;
+
+    fn faults(&self, limits: &Limits) -> Vec<Code>;
+
+    /// Bytes that are read if nothing is wrong.
+    fn needed(&self, limits: &Limits) -> u128 {
+        self.picture().needed(limits).saturating_mul(self.count().into())
+    }
+
+    /// What the caller says may be read.
+    fn size_bytes(&self, limits: &Limits) -> u64 {
+        self.picture().size_bytes(self.needed(limits))
+    }
+
+    /// Frames that would be read where no memory is are not given; what is refused by its numbers may promise any memory.
+    fn made_honest(mut self) -> Self
+    where
+        Self: Sized,
+    {
+        let reads_more = |limits: &Limits| self.faults(limits).is_empty() && self.needed(limits) > MOST_MEMORY.into();
+        if VARIANTS.iter().any(|(_, limits)| reads_more(limits)) {
+            self.picture_mut().size = Size::Is(7);
+        }
+        self
+    }
+
+    /// How much memory is there: what was promised, or so much of it as is read.
+    fn memory(&self) -> usize {
+        let limits = &WIDEST;
+        let promised = u128::from(self.size_bytes(limits)).max(self.needed(limits));
+        let there = if promised > MOST_MEMORY.into() { self.needed(limits).min(MOST_MEMORY.into()) } else { promised };
+        there as usize
+    }
+
+    /// Each frame's width, height and pixels in 8 bits, of a call that was taken.
+    fn frames(&self, memory: &[u8], limits: &Limits) -> Vec<(u32, u32, Vec<u8>)> {
+        let picture = self.picture();
+        let frame = |index: u32| &memory[index as usize * picture.needed(limits) as usize..];
+        (0..self.count()).map(|index| (picture.width, picture.height, picture.pixels(frame(index), limits))).collect()
+    }
+}
+
+impl Given for Push {
+    fn picture(&self) -> &Picture {
+        &self.picture
+    }
+
+    fn picture_mut(&mut self) -> &mut Picture {
+        &mut self.picture
+    }
+
+    fn count(&self) -> u32 {
+        1
+    }
+
+    fn faults(&self, limits: &Limits) -> Vec<Code> {
+        let size = self.size_bytes(limits);
+        let wrong = self.flags > 1
+            || size > i64::MAX as u64
+            || u128::from(size) < self.needed(limits)
+            || self.picture.frame_bytes() > limits.queue_bytes;
+        [argument(wrong), self.picture.faults(limits)].concat()
+    }
+}
+
+impl Given for PushChunk {
+    fn picture(&self) -> &Picture {
+        &self.picture
+    }
+
+    fn picture_mut(&mut self) -> &mut Picture {
+        &mut self.picture
+    }
+
+    fn count(&self) -> u32 {
+        self.count
+    }
+
+    fn faults(&self, limits: &Limits) -> Vec<Code> {
+        let size = self.size_bytes(limits);
+        let wrong = self.index > LARGEST_INDEX
+            || !(1..=limits.chunk_size).contains(&self.count)
+            || (self.start_ns != 0 && !is_unix_time(self.start_ns))
+            || size > i64::MAX as u64
+            || u128::from(size) != self.needed(limits)
+            || u128::from(self.picture.frame_bytes()) * u128::from(self.count) > LARGEST_CHUNK;
+        [argument(wrong), self.picture.faults(limits)].concat()
+    }
+}
+
+/// None of the times that are made here is near a bound.
+fn is_unix_time(ns: i64) -> bool {
+    ns >= YEAR_2000_NS && ns < now_ns() + 3600 * 1_000_000_000
+}
+
+fn now_ns() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is later than 1970");
+    now.as_nanos() as i64
+}
+
+/// Time-outs: what is said to be longer than this waits until it is done.
+pub const LONGEST_LOOK_MS: i32 = 5;
+
+/// A sequence of calls.
+pub fn calls(length: RangeInclusive<usize>) -> impl Strategy<Value = Vec<Call>> {
+    vec(any_call(), length)
+}
+
+fn any_call() -> impl Strategy<Value = Call> {
+    let source = prop_oneof![
+        1 => Just(Source::Null),
+        8 => (vec(simple_call(), 0..6), select(vec![0, 0, 0, -1, i32::MIN, 2, i32::MAX])).prop_map(|(calls, end)| Source::Calls(calls, end)),
+    ];
+    prop_oneof![
+        30 => simple_call(),
+        1 => (handle(), source).prop_map(|(handle, source)| Call::Run(handle, source)),
+    ]
+}
+
+/// All but a run, which takes calls itself.
+fn simple_call() -> impl Strategy<Value = Call> {
+    let which = prop_oneof![8 => 1..=7i32, 1 => select(vec![0, 8, -1, i32::MIN, i32::MAX])];
+    let verbosity = prop_oneof![8 => 0..=4i32, 1 => select(vec![-1, 5, i32::MIN, i32::MAX])];
+    prop_oneof![
+        2 => opening().prop_map(Call::Init),
+        1 => opening().prop_map(Call::Resume),
+        40 => (handle(), push()).prop_map(|(handle, push)| Call::Push(handle, push)),
+        12 => (handle(), push_chunk()).prop_map(|(handle, chunk)| Call::PushChunk(handle, chunk)),
+        4 => (handle(), timeout()).prop_map(|(handle, timeout)| Call::Flush(handle, timeout)),
+        2 => (handle(), timeout()).prop_map(|(handle, timeout)| Call::Finalize(handle, timeout)),
+        1 => handle().prop_map(Call::Abort),
+        2 => handle().prop_map(Call::Free),
+        8 => (handle(), places()).prop_map(|(handle, places)| Call::Stats(handle, places)),
+        8 => (handle(), which, buffer()).prop_map(|(handle, which, buffer)| Call::Text(handle, which, buffer)),
+        8 => (handle(), timeout(), buffer()).prop_map(|(handle, timeout, buffer)| Call::NextEvent(handle, timeout, buffer)),
+        2 => (any::<bool>(), verbosity).prop_map(|(callback, verbosity)| Call::SetLog { callback, verbosity }),
+        1 => timeout().prop_map(Call::Shutdown),
+        1 => any::<i32>().prop_map(Call::Strerror),
+        1 => (-20..5i32).prop_map(Call::Strerror),
+        1 => Just(Call::Version),
+        1 => Just(Call::Abi),
+    ]
+}
+
+fn handle() -> impl Strategy<Value = Handle> {
+    let at = any::<usize>;
+    prop_oneof![
+        40 => at().prop_map(Handle::Opened),
+        1 => at().prop_map(Handle::Narrowed),
+        1 => (at(), 0..64u32).prop_map(|(at, bit)| Handle::Flipped(at, bit)),
+        1 => select(vec![0, 1, u64::MAX, 1 << 32, (1 << 53) - 1, 1 << 53]).prop_map(Handle::MadeUp),
+        1 => (1u64 << 32..1 << 53).prop_map(Handle::MadeUp),
+        1 => any::<u64>().prop_map(Handle::MadeUp),
+    ]
+}
+
+fn timeout() -> impl Strategy<Value = i32> {
+    select(vec![0, 0, 1, LONGEST_LOOK_MS, -1, i32::MIN, i32::MAX])
+}
+
+fn opening() -> impl Strategy<Value = Opening> {
+    let options = prop_oneof![
+        20 => (0..VARIANTS.len()).prop_map(Told::Good),
+        1 => (0..VARIANTS.len()).prop_map(Told::Huge),
+        1 => Just(Told::WithoutFps),
+        4 => (0..SPOILERS.len()).prop_map(Told::Spoiled),
+        1 => Just(Told::NotUtf8),
+        1 => Just(Told::Null),
+    ];
+    (options, seldom(10), buffer()).prop_map(|(options, handle_is_null, message)| Opening { options, handle_is_null, message })
+}
+
+fn seldom(one_in: u32) -> impl Strategy<Value = bool> {
+    (0..one_in).prop_map(|number| number == 0)
+}
+
+fn buffer() -> impl Strategy<Value = Buffer> {
+    let size = prop_oneof![
+        10 => select(vec![1024, 4096, 64 << 10]),
+        2 => 0..200i32,
+        1 => select(vec![-1, i32::MIN]),
+    ];
+    (seldom(10), size, any::<bool>()).prop_map(|(is_null, size, others_are_null)| Buffer { is_null, size, others_are_null })
+}
+
+fn places() -> impl Strategy<Value = Places> {
+    let count = prop_oneof![8 => 0..40i32, 1 => select(vec![-1, i32::MIN, i32::MAX])];
+    (seldom(8), count, any::<bool>(), any::<bool>()).prop_map(|(are_null, count, needed_is_null, odd)| {
+        // Of places that are not there it is only said how many they are.
+        let count = if are_null { count } else { count.min(40) };
+        Places { are_null, count, needed_is_null, odd }
+    })
+}
+
+fn size() -> impl Strategy<Value = Size> {
+    prop_oneof![
+        20 => Just(Size::Needed),
+        2 => (0..40u64).prop_map(Size::Less),
+        2 => (0..40u64).prop_map(Size::More),
+        1 => select(vec![0, 1, 1 << 31, 1 << 40, i64::MAX as u64, 1 << 63, u64::MAX]).prop_map(Size::Is),
+    ]
+}
+
+fn side() -> impl Strategy<Value = u32> {
+    select(vec![0, 1, 2, 7, 63, 65_535, 65_536, u32::MAX])
+}
+
+fn format() -> impl Strategy<Value = u32> {
+    let taken = [Format::Mono8, Format::Mono10, Format::Mono12, Format::Mono14, Format::Mono16];
+    let refused = [
+        Format::Mono10Packed,
+        Format::Mono12Packed,
+        Format::Mono10p,
+        Format::Mono12p,
+        Format::BayerRG8,
+        Format::Rgb8,
+        Format::Bgr8,
+        Format::Yuyv,
+        Format::Uyvy,
+    ];
+    let numbers = |formats: &[Format]| formats.iter().map(|format| *format as u32).collect::<Vec<u32>>();
+    prop_oneof![
+        20 => Just(0),
+        10 => select(numbers(&taken)),
+        1 => select(numbers(&refused)),
+        1 => any::<u32>(),
+    ]
+}
+
+fn stride() -> impl Strategy<Value = u32> {
+    prop_oneof![10 => Just(0), 2 => 1..200u32, 1 => select(vec![65_535, 1 << 31, u32::MAX])]
+}
+
+fn picture() -> impl Strategy<Value = Picture> {
+    let sides = prop_oneof![
+        20 => select(vec![(32, 16), (32, 16), (48, 5), (1, 1), (1, 300)]),
+        2 => (side(), side()),
+    ];
+    (seldom(30), size(), sides, stride(), format()).prop_map(|(is_null, size, (width, height), stride, format)| Picture {
+        is_null,
+        size,
+        width,
+        height,
+        stride,
+        format,
+    })
+}
+
+fn stamp() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        4 => Just(0),
+        2 => YEAR_2000_NS..1_700_000_000_000_000_000,
+        1 => select(vec![1, -1, i64::MIN, i64::MAX, YEAR_2000_NS - 1, 12_345_678]),
+    ]
+}
+
+fn push() -> impl Strategy<Value = Push> {
+    let frame_id = prop_oneof![4 => 0..100_000u64, 1 => select(vec![u64::MAX, u64::MAX - 1, 0, 65_535]), 1 => any::<u64>()];
+    let flags = prop_oneof![20 => 0..=1u32, 1 => select(vec![2, 3, u32::MAX])];
+    (picture(), frame_id, stamp(), flags)
+        .prop_map(|(picture, frame_id, stamp_ns, flags)| Push { picture, frame_id, stamp_ns, flags }.made_honest())
+}
+
+fn push_chunk() -> impl Strategy<Value = PushChunk> {
+    let index = prop_oneof![8 => 0..12u64, 1 => select(vec![LARGEST_AT_SERVICE, LARGEST_INDEX + 1, u64::MAX])];
+    let count = prop_oneof![8 => 1..=3u32, 2 => 4..=20u32, 1 => select(vec![0, 21, 1_000_000, u32::MAX])];
+    (picture(), index, count, stamp()).prop_map(|(mut picture, index, count, start_ns)| {
+        picture.stride = 0;
+        PushChunk { picture, index, count, start_ns }.made_honest()
+    })
+}

@@ -1,0 +1,244 @@
+//! A call is made as C would make it. Whatever it answers, it has to leave alone what is not its own: memory behind a buffer,
+//! places that it was not given; and what it tells has to be what its code says.
+
+use crate::call::{Buffer, Call, Given, Opening, Places, SPOILERS, Told, VARIANTS, WIDEST};
+use rheed_stream::abi::calls::*;
+use rheed_stream::abi::look::*;
+use rheed_stream::codes::{Code, Event, Stat, Text};
+use std::ffi::{CStr, c_char, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What no call writes.
+const UNTOUCHED: u8 = 0xA5;
+
+const OK: i32 = Code::Ok as i32;
+const TRUNCATED: i32 = Code::WTruncated as i32;
+const PENDING: i32 = Code::WPending as i32;
+
+/// What a call answers, and the handle that it opened.
+pub struct Answer {
+    pub code: i32,
+    pub opened: u64,
+}
+
+impl From<i32> for Answer {
+    fn from(code: i32) -> Answer {
+        Answer { code, opened: 0 }
+    }
+}
+
+/// Makes a call that has no source. `memory` is for frames; `options` are the lines that all openings share.
+#[track_caller]
+pub fn perform(call: &Call, number: u64, memory: &[u8], options: &[String]) -> Answer {
+    match call {
+        Call::Init(opening) => open(rheed_init, opening, options),
+        Call::Resume(opening) => open(rheed_resume, opening, options),
+        Call::Push(_, push) => {
+            let picture = &push.picture;
+            let pixels: *const c_void = if picture.is_null { ptr::null() } else { memory.as_ptr().cast() };
+            let size = push.size_bytes(&WIDEST);
+            let (width, height, stride) = (picture.width, picture.height, picture.stride);
+            let (id, stamp_ns) = (push.frame_id, push.stamp_ns);
+            rheed_push(number, pixels, size, width, height, stride, picture.format, id, stamp_ns, push.flags).into()
+        }
+        Call::PushChunk(_, chunk) => {
+            let picture = &chunk.picture;
+            let frames: *const c_void = if picture.is_null { ptr::null() } else { memory.as_ptr().cast() };
+            let size = chunk.size_bytes(&WIDEST);
+            let (width, height, format) = (picture.width, picture.height, picture.format);
+            rheed_push_chunk(number, chunk.index, frames, size, chunk.count, width, height, format, chunk.start_ns).into()
+        }
+        Call::Run(..) => rheed_run(number, None, ptr::null_mut()).into(),
+        Call::Flush(_, timeout_ms) => rheed_flush(number, *timeout_ms).into(),
+        Call::Finalize(_, timeout_ms) => rheed_finalize(number, *timeout_ms).into(),
+        Call::Abort(_) => rheed_abort(number).into(),
+        Call::Free(_) => rheed_free(number).into(),
+        Call::Shutdown(timeout_ms) => rheed_shutdown(*timeout_ms).into(),
+        Call::Stats(_, places) => stats(number, places).into(),
+        Call::Text(_, which, buffer) => text(number, *which, buffer).into(),
+        Call::NextEvent(_, timeout_ms, buffer) => next_event(number, *timeout_ms, buffer).into(),
+        Call::SetLog { callback, verbosity } => {
+            let user = ptr::from_ref(&MESSAGES).cast_mut().cast();
+            rheed_set_log(callback.then_some(hear as extern "C" fn(*mut c_void, i32, *const c_char)), user, *verbosity).into()
+        }
+        Call::Strerror(code) => static_text(rheed_strerror(*code)),
+        Call::Version => static_text(rheed_version()),
+        Call::Abi => {
+            assert_eq!(rheed_abi(), rheed_stream::codes::ABI);
+            OK.into()
+        }
+    }
+}
+
+/// Runs a stream whose frames a closure gives.
+pub fn run(number: u64, mut source: impl FnMut(u64) -> i32) -> i32 {
+    extern "C" fn ask(user: *mut c_void, _stream: u64, index: u64) -> i32 {
+        // SAFETY: `run` gave the address of its closure, which lives as long as the run.
+        let source = unsafe { &mut *user.cast::<&mut dyn FnMut(u64) -> i32>() };
+        source(index)
+    }
+    let mut source: &mut dyn FnMut(u64) -> i32 = &mut source;
+    rheed_run(number, Some(ask), ptr::from_mut(&mut source).cast())
+}
+
+/// Messages that the log callback has heard.
+pub static MESSAGES: AtomicU64 = AtomicU64::new(0);
+
+extern "C" fn hear(user: *mut c_void, level: i32, message: *const c_char) {
+    // SAFETY: the library gives a NUL-terminated text that stays during the call.
+    let is_text = unsafe { CStr::from_ptr(message) }.to_str().is_ok_and(|message| !message.contains('\n'));
+    if !is_text || !(1..=4).contains(&level) || !ptr::eq(user.cast(), &MESSAGES) {
+        eprintln!("the log callback got level {level}, user {user:?}, a text: {is_text}");
+        std::process::abort(); // Nothing may unwind out of here.
+    }
+    MESSAGES.fetch_add(1, Ordering::Relaxed);
+}
+
+fn static_text(text: *const c_char) -> Answer {
+    // SAFETY: a static text, by the header never NULL.
+    assert!(!unsafe { CStr::from_ptr(text) }.is_empty());
+    OK.into()
+}
+
+type Opener = extern "C" fn(*const c_char, *mut u64, *mut c_char, i32) -> i32;
+
+fn open(opener: Opener, opening: &Opening, shared: &[String]) -> Answer {
+    let mut lines = shared.to_vec();
+    match opening.options {
+        Told::Good(variant) => lines.push(VARIANTS[variant].0.into()),
+        Told::Huge(variant) => {
+            lines.insert(0, format!("# {}", "é".repeat(1 << 19)));
+            lines.push(VARIANTS[variant].0.into());
+        }
+        Told::Spoiled(spoiler) => lines.extend([VARIANTS[0].0, SPOILERS[spoiler]].map(String::from)),
+        Told::WithoutFps | Told::NotUtf8 | Told::Null => {}
+    }
+    let mut text = lines.join("\n").into_bytes();
+    if matches!(opening.options, Told::NotUtf8) {
+        text.extend(b"\nfps=1\nstream_name=\xC3\x28");
+    }
+    text.push(0);
+    let options = if matches!(opening.options, Told::Null) { ptr::null() } else { text.as_ptr().cast() };
+    let mut handle = 77;
+    let place = if opening.handle_is_null { ptr::null_mut() } else { &mut handle };
+    let mut message = Guarded::new(&opening.message);
+    let code = opener(options, place, message.pointer(), opening.message.size);
+    let said = message.text_or_untouched(opening.message.size >= 0 && !(opening.message.is_null && opening.message.size > 0));
+    if !opening.handle_is_null {
+        assert_eq!(handle != 0, code == OK, "handle {handle:#x} with code {code}");
+    }
+    if let Some(said) = said
+        && opening.message.size > 1
+    {
+        assert_eq!(said.is_empty(), code == OK, "code {code} with the message {said:?}");
+    }
+    Answer { code, opened: if code == OK { handle } else { 0 } }
+}
+
+fn stats(number: u64, places: &Places) -> i32 {
+    const ROOM: usize = 48;
+    let mut memory = [UNTOUCHED; ROOM * 8 + 1];
+    let odd = usize::from(places.odd);
+    let values: *mut i64 = if places.are_null { ptr::null_mut() } else { memory[odd..].as_mut_ptr().cast() };
+    let mut needed = -77;
+    let code = rheed_stats(number, values, places.count, if places.needed_is_null { ptr::null_mut() } else { &mut needed });
+    let written = if code == OK && !places.are_null { (places.count as usize).min(Stat::COUNT) } else { 0 };
+    assert!(memory[..odd].iter().chain(&memory[odd + 8 * written..]).all(|byte| *byte == UNTOUCHED), "written beyond the places");
+    assert_eq!(needed, if code == OK && !places.needed_is_null { Stat::COUNT as i32 } else { -77 });
+    let value = |stat: Stat| {
+        let at = odd + 8 * stat as usize;
+        i64::from_ne_bytes(memory[at..at + 8].try_into().expect("8 bytes"))
+    };
+    if written > Stat::FramesLost as usize {
+        assert_eq!(
+            value(Stat::FramesAccepted),
+            value(Stat::FramesConfirmed) + value(Stat::FramesLost) + value(Stat::FramesPending)
+        );
+    }
+    code
+}
+
+fn text(number: u64, which: i32, buffer: &Buffer) -> i32 {
+    let mut guarded = Guarded::new(buffer);
+    let mut needed = -77;
+    let place = if buffer.others_are_null { ptr::null_mut() } else { &mut needed };
+    let code = rheed_text(number, which, guarded.pointer(), buffer.size, place);
+    let text = guarded.text_or_untouched(code >= 0);
+    let needed = (!buffer.others_are_null).then_some(needed);
+    judge_text(code, buffer, text.as_deref(), needed);
+    if code == PENDING {
+        assert!(which == Text::DataId as i32 && text.is_none_or(|text| text.is_empty()));
+    }
+    code
+}
+
+fn next_event(number: u64, timeout_ms: i32, buffer: &Buffer) -> i32 {
+    let mut guarded = Guarded::new(buffer);
+    let (mut kind, mut time_ns, mut value, mut needed) = (-77, -77, -77, -77);
+    let (size, text) = (buffer.size, guarded.pointer());
+    let code = if buffer.others_are_null {
+        let null = ptr::null_mut;
+        rheed_next_event(number, timeout_ms, null(), ptr::null_mut(), ptr::null_mut(), text, size, null())
+    } else {
+        rheed_next_event(number, timeout_ms, &mut kind, &mut time_ns, &mut value, text, size, &mut needed)
+    };
+    let text = guarded.text_or_untouched(code >= 0);
+    let needed = (!buffer.others_are_null).then_some(needed);
+    judge_text(code, buffer, text.as_deref(), needed);
+    if !buffer.others_are_null {
+        assert_eq!((kind == -77, time_ns == -77, value == -77), (code < 0, code < 0, code < 0), "code {code}, kind {kind}");
+        if code >= 0 {
+            assert!((0..=Event::TakenUp as i32).contains(&kind), "kind {kind}");
+            assert!(kind != 0 || (time_ns == 0 && value == 0));
+        }
+    }
+    code
+}
+
+/// A text's code, its length and what it says that it wants belong together.
+fn judge_text(code: i32, buffer: &Buffer, text: Option<&str>, needed: Option<i32>) {
+    if code < 0 {
+        assert!(needed.is_none_or(|needed| needed == -77), "needed is written with code {code}");
+        return;
+    }
+    if let Some(needed) = needed {
+        assert!(needed >= 1, "needed is {needed}");
+        assert_eq!(code == TRUNCATED, buffer.size > 0 && needed > buffer.size, "{needed} for {}", buffer.size);
+        if let Some(text) = text
+            && code != TRUNCATED
+        {
+            assert_eq!(text.len() as i32 + 1, needed);
+        }
+    }
+}
+
+/// A buffer for a text, and memory behind it that is not the call's.
+struct Guarded {
+    memory: Vec<u8>,
+    size: usize,
+    is_null: bool,
+}
+
+impl Guarded {
+    fn new(buffer: &Buffer) -> Guarded {
+        let size = buffer.size.max(0) as usize;
+        Guarded { memory: vec![UNTOUCHED; size + 16], size, is_null: buffer.is_null }
+    }
+
+    fn pointer(&mut self) -> *mut c_char {
+        if self.is_null { ptr::null_mut() } else { self.memory.as_mut_ptr().cast() }
+    }
+
+    /// The text, where one was to be written and there was room for it.
+    fn text_or_untouched(&self, is_written: bool) -> Option<String> {
+        let untouched = |bytes: &[u8]| bytes.iter().all(|byte| *byte == UNTOUCHED);
+        if !is_written || self.is_null || self.size == 0 {
+            assert!(untouched(&self.memory), "a buffer is written that should not be");
+            return None;
+        }
+        assert!(untouched(&self.memory[self.size..]), "written beyond the buffer");
+        let text = CStr::from_bytes_until_nul(&self.memory[..self.size]).expect("the text ends in its buffer");
+        Some(text.to_str().expect("the text is UTF-8, cut between characters").into())
+    }
+}
