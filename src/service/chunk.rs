@@ -1,6 +1,6 @@
 //! A chunk's upload: a presigned URL is asked for, and the shard's file is sent there.
 
-use super::{Answer, Service, Trouble};
+use super::{Answer, Service, Trouble, later};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -105,12 +105,11 @@ impl Service {
         );
         let answer = self.post(&path, Some(&facts.body())).await?;
         let offer = answer.as_array().and_then(|offers| offers.first()).unwrap_or(&answer);
-        let later = |words: String| Trouble::Later { status: 200, words, after: None };
         let url = offer.get("url").and_then(Value::as_str).and_then(|url| reqwest::Url::parse(url).ok());
-        let url = url.filter(|url| url.host().is_some()).ok_or_else(|| later("an answer without a URL".into()))?;
+        let url = url.filter(|url| url.host().is_some()).ok_or_else(|| later(200, "an answer without a URL"))?;
         match self.may_use(&url) {
             Ok(()) => Ok(url),
-            Err(why) => Err(later(format!("an answer without a URL that may be used: {why}"))),
+            Err(why) => Err(later(200, &format!("an answer without a URL that may be used: {why}"))),
         }
     }
 }
@@ -118,7 +117,7 @@ impl Service {
 /// A presigned URL bears no key and is good for one upload: what it refuses, it refuses for now (403: it has expired).
 fn of_storage(trouble: Trouble) -> Trouble {
     match trouble {
-        Trouble::Auth { status, words } | Trouble::Refused { status, words } => Trouble::Later { status, words, after: None },
+        Trouble::Auth { status, words } | Trouble::Refused { status, words, .. } => later(status, &words),
         other => other,
     }
 }

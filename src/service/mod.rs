@@ -8,6 +8,7 @@ mod tls;
 
 pub use chunk::{ChunkFacts, UploadTrouble};
 pub use retry::Backoff;
+use stream::Entries;
 pub use stream::NewStream;
 pub use time::keep_measuring;
 
@@ -16,9 +17,10 @@ use crate::error::{Error, Result};
 use crate::log::{Level, Log};
 use crate::options::{Options, is_on_this_computer};
 use crate::words::{Mask, Secret, one_line};
-use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, Url};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use std::error::Error as _;
 use std::net::IpAddr;
@@ -26,8 +28,8 @@ use std::time::{Duration, Instant};
 
 /// Vendor's header for the key.
 const KEY_HEADER: &str = "X-API-KEY";
-/// Lists of samples may be long; other answers are short. More is not read.
-const LONGEST_LIST: usize = 16 << 20;
+/// Lists of samples may be long; other answers are short. More is not read, so that no answer fills the memory.
+const LONGEST_LIST: usize = 8 << 20;
 const LONGEST_ANSWER: usize = 64 << 10;
 /// Of the service's words, so many characters are told.
 const LONGEST_WORDS: usize = 300;
@@ -62,15 +64,23 @@ pub enum Trouble {
         status: u16,
         /// What it said.
         words: String,
+        /// Whether the service itself said so, which it does in JSON. What stands before it (a gateway while the service
+        /// is being renewed) may say something else next time.
+        in_json: bool,
     },
     /// What an option names does not exist at the service.
     Unknown(String),
 }
 
 impl Trouble {
-    /// Whether the same request may succeed later.
-    pub fn may_pass(&self) -> bool {
-        matches!(self, Trouble::Unreachable(_) | Trouble::Later { .. })
+    /// Whether it is a refusal, by whomever: a program that has only just begun had better hear it.
+    pub fn is_refusal(&self) -> bool {
+        !matches!(self, Trouble::Unreachable(_) | Trouble::Later { .. })
+    }
+
+    /// Whether the service itself refuses what was asked, and not the key: asking again is no use.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Trouble::Refused { in_json: true, .. } | Trouble::Unknown(_))
     }
 
     /// What the service asks to wait.
@@ -107,7 +117,7 @@ impl std::fmt::Display for Trouble {
             Trouble::Unreachable(why) => write!(f, "the service cannot be reached: {why}"),
             Trouble::Later { status, words, .. } => write!(f, "the service answers {status} for now: {words}"),
             Trouble::Auth { status, words } => write!(f, "the service does not accept the API key ({status}): {words}"),
-            Trouble::Refused { status, words } => write!(f, "the service refuses ({status}): {words}"),
+            Trouble::Refused { status, words, .. } => write!(f, "the service refuses ({status}): {words}"),
             Trouble::Unknown(what) => f.write_str(what),
         }
     }
@@ -166,7 +176,8 @@ impl Service {
             .timeout(self.request_timeout)
     }
 
-    async fn get(&self, path: &str) -> Answer<Value> {
+    /// A list, whose entries' names and ids alone are kept.
+    async fn list(&self, path: &str) -> Answer<Entries> {
         self.json_of_at_most(LONGEST_LIST, path, self.request(Method::GET, path)).await
     }
 
@@ -187,13 +198,9 @@ impl Service {
         self.json_of_at_most(LONGEST_ANSWER, path, request).await
     }
 
-    async fn json_of_at_most(&self, most: usize, path: &str, request: RequestBuilder) -> Answer<Value> {
+    async fn json_of_at_most<T: DeserializeOwned>(&self, most: usize, path: &str, request: RequestBuilder) -> Answer<T> {
         let (status, answer) = self.send_for_at_most(most, path, request).await?;
-        serde_json::from_slice(&answer).map_err(|_| Trouble::Later {
-            status,
-            words: "an answer that is no JSON".into(),
-            after: None,
-        })
+        serde_json::from_slice(&answer).map_err(|_| later(status, "an answer that is not the JSON that was asked for"))
     }
 
     /// Sends, and gives a 2xx answer's status and body.
@@ -221,14 +228,22 @@ impl Service {
         if !request.headers().contains_key(KEY_HEADER) {
             hide_query(request.url(), &mut secrets);
         }
-        let response = client.execute(request).await.map_err(unreachable)?;
-        let status = response.status();
-        let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(retry::retry_after);
-        let body = read_bounded(response, most).await?;
-        if status.is_success() {
-            return Ok((status.as_u16(), body));
+        let mut response = client.execute(request).await.map_err(unreachable)?;
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        if !response.status().is_success() {
+            // The status says what to do, whatever becomes of the words.
+            let _ = read(&mut response, &mut body, LONGEST_ANSWER).await;
+            return Err(trouble(status, response.headers(), &body, words(&body, &secrets)));
         }
-        Err(trouble(status, after, words(&body, &secrets)))
+        if !read(&mut response, &mut body, most).await? {
+            return Err(later(status, &format!("an answer of more than {} KiB", most >> 10)));
+        }
+        // A network's log-in page answers for whom it hides: nothing was done, nor is a shard anywhere.
+        if body.trim_ascii_start().starts_with(b"<") {
+            return Err(later(status, &format!("a web page instead of an answer: {}", words(&body, &secrets))));
+        }
+        Ok((status, body))
     }
 
     /// Whether a URL that the service gave may be used. Plain http as the endpoint itself, or where that was asked for. And a
@@ -244,6 +259,9 @@ impl Service {
             "http" => return Err("it is plain http, which asks for allow_http = on"),
             _ => return Err("it is neither https nor http"),
         }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("it bears a login of its own");
+        }
         if leads_inside(url) && !same_host && !(here && is_on_this_computer(address)) {
             return Err("it leads to this computer, or to a link-local address, and the service is elsewhere");
         }
@@ -251,16 +269,16 @@ impl Service {
     }
 }
 
-fn trouble(status: StatusCode, after: Option<Duration>, words: String) -> Trouble {
-    let number = status.as_u16();
-    let stalled = number == 400 && words.contains("RequestTimeout");
-    match number {
-        401 | 403 => Trouble::Auth { status: number, words },
-        408 | 429 | 500.. => Trouble::Later { status: number, words, after },
-        _ if stalled => Trouble::Later { status: number, words, after },
-        // A captive portal, or a service that moved: it may be right again, and the data stay here until then.
-        100..=399 => Trouble::Later { status: number, words: "a redirect elsewhere, which is not followed".into(), after },
-        _ => Trouble::Refused { status: number, words },
+fn trouble(status: u16, headers: &HeaderMap, body: &[u8], words: String) -> Trouble {
+    let after = retry::retry_after(headers);
+    let stalled = status == 400 && words.contains("RequestTimeout");
+    match status {
+        401 | 403 => Trouble::Auth { status, words },
+        100..=399 => Trouble::Later { status, words: led_to(headers), after },
+        // Beside time-outs and overload: a proxy that wants to know who asks, an account to be paid.
+        402 | 407 | 408 | 425 | 429 | 500.. => Trouble::Later { status, words, after },
+        _ if stalled => Trouble::Later { status, words, after },
+        _ => Trouble::Refused { status, words, in_json: serde_json::from_slice::<IgnoredAny>(body).is_ok() },
     }
 }
 
@@ -307,11 +325,12 @@ fn leads_inside(url: &Url) -> bool {
         })
 }
 
-/// Within one origin only: the key must not follow a redirect to another host, or out of TLS.
+/// Within one origin only: the key must not follow a redirect to another host, or out of TLS. And only those that keep a POST
+/// a POST.
 fn same_origin() -> Policy {
     Policy::custom(|attempt| {
         let first = attempt.previous().first().map(|url| url.origin());
-        let stays = first == Some(attempt.url().origin());
+        let stays = first == Some(attempt.url().origin()) && matches!(attempt.status().as_u16(), 307 | 308);
         if stays && attempt.previous().len() <= MOST_REDIRECTS { attempt.follow() } else { attempt.stop() }
     })
 }
@@ -360,17 +379,31 @@ fn client_builder(endpoint: &str, options: &Options) -> Result<ClientBuilder> {
     Ok(builder)
 }
 
-/// An answer's body, as far as it may reach.
-async fn read_bounded(mut response: Response, most: usize) -> Answer<Vec<u8>> {
-    let mut body = Vec::new();
+/// An answer's body, as far as it may reach; tells whether that was all of it.
+async fn read(response: &mut Response, body: &mut Vec<u8>, most: usize) -> Answer<bool> {
     while let Some(piece) = response.chunk().await.map_err(unreachable)? {
         if body.len() + piece.len() > most {
-            let words = format!("an answer of more than {} KiB", most >> 10);
-            return Err(Trouble::Later { status: response.status().as_u16(), words, after: None });
+            body.extend_from_slice(&piece[..most - body.len()]);
+            return Ok(false);
         }
         body.extend_from_slice(&piece);
     }
-    Ok(body)
+    Ok(true)
+}
+
+/// An answer that is of no use: another may be.
+fn later(status: u16, words: &str) -> Trouble {
+    Trouble::Later { status, words: words.into(), after: None }
+}
+
+/// A captive portal, a service that moved, a circle: it may be right again, and the data stay here until then. The address is
+/// told without its path, which may hold a signature.
+fn led_to(headers: &HeaderMap) -> String {
+    let location = headers.get(LOCATION).and_then(|location| location.to_str().ok()).and_then(|url| Url::parse(url).ok());
+    match location {
+        Some(url) => format!("a redirect to {}, which is not followed", url.origin().ascii_serialization()),
+        None => "a redirect that is not followed".into(),
+    }
 }
 
 fn unreachable(error: reqwest::Error) -> Trouble {

@@ -1,7 +1,9 @@
 //! A stream at the service: what it is linked to, its creation, its end.
 
-use super::{Answer, Service, Trouble};
+use super::{Answer, Service, Trouble, later};
 use crate::ids;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -24,29 +26,24 @@ impl Service {
     /// The id of a sample given by name or UUID; a name is created when it is not known.
     pub async fn resolve_sample(&self, wanted: &str) -> Answer<String> {
         const PATH: &str = "/physical_samples/";
-        let known = self.get(PATH).await?;
+        let known = self.list(PATH).await?;
         if let Ok(id) = Uuid::parse_str(wanted) {
-            return entries(&known)
-                .map(|(known, _)| known)
-                .find(|known| Uuid::parse_str(known).ok() == Some(id))
-                .map(String::from)
-                .ok_or_else(|| {
-                    Trouble::Unknown(format!(
-                        "physical_sample {id} does not exist at the service: give an existing UUID, or a name"
-                    ))
-                });
+            let unknown = || {
+                Trouble::Unknown(format!("physical_sample {id} does not exist at the service: give an existing UUID, or a name"))
+            };
+            return known.ids().find(|known| Uuid::parse_str(known).ok() == Some(id)).map(String::from).ok_or_else(unknown);
         }
-        if let Some(id) = find(&known, wanted) {
+        if let Some(id) = known.find(wanted) {
             return Ok(id);
         }
         let created = match self.post(PATH, Some(&json!({ "name": wanted.trim() }))).await {
             Ok(created) => created,
             // Somebody else created it meanwhile: the answer names it, or else the list does now.
-            Err(Trouble::Refused { status: 409, words }) => match serde_json::from_str(&words) {
+            Err(Trouble::Refused { status: 409, words, in_json }) => match serde_json::from_str(&words) {
                 Ok(existing) => existing,
                 Err(_) => {
-                    let known = self.get(PATH).await?;
-                    return find(&known, wanted).ok_or(Trouble::Refused { status: 409, words });
+                    let known = self.list(PATH).await?;
+                    return known.find(wanted).ok_or(Trouble::Refused { status: 409, words, in_json });
                 }
             },
             Err(trouble) => return Err(trouble),
@@ -60,10 +57,10 @@ impl Service {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let mut known = self.get(PATH).await?;
+        let mut known = self.list(PATH).await?;
         let mut ids = Vec::new();
         for name in wanted {
-            if let Some(id) = find(&known, name) {
+            if let Some(id) = known.find(name) {
                 ids.push(id);
                 continue;
             }
@@ -71,8 +68,8 @@ impl Service {
                 Ok(created) => ids.push(id_of(&created, &["id"])?),
                 // A duplicate is refused: somebody else created it meanwhile.
                 Err(trouble @ Trouble::Refused { .. }) => {
-                    known = self.get(PATH).await?;
-                    ids.push(find(&known, name).ok_or(trouble)?);
+                    known = self.list(PATH).await?;
+                    ids.push(known.find(name).ok_or(trouble)?);
                 }
                 Err(trouble) => return Err(trouble),
             }
@@ -98,7 +95,7 @@ impl Service {
         let answer = self.post("/rheed/stream/", Some(&body)).await?;
         match answer.as_str().filter(|id| ids::is_harmless(id)) {
             Some(data_id) => Ok(data_id.into()),
-            None => Err(Trouble::Later { status: 200, words: "an answer without a data id".into(), after: None }),
+            None => Err(later(200, "an answer without a data id")),
         }
     }
 
@@ -133,26 +130,44 @@ impl Service {
     }
 }
 
-/// The (id, name) of a list's entries; what is no such entry is passed over.
-fn entries(list: &Value) -> impl Iterator<Item = (&str, &str)> {
-    list.as_array().into_iter().flatten().filter_map(|entry| {
-        let id = entry.get("id").and_then(Value::as_str)?;
-        Some((id, entry.get("name").and_then(Value::as_str).unwrap_or_default()))
-    })
+/// A list of samples or tags: of each entry its id and name, however much else is told of it. `null` is an empty one.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct Entries(Option<Vec<Entry>>);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Named {
+        id: String,
+        #[serde(default)]
+        name: Option<String>,
+    },
+    /// What is no such entry is passed over.
+    Other(IgnoredAny),
 }
 
-/// By name, trimmed, in either case.
-fn find(list: &Value, wanted: &str) -> Option<String> {
-    let wanted = wanted.trim().to_lowercase();
-    entries(list).find(|(_, name)| name.trim().to_lowercase() == wanted).map(|(id, _)| id.into())
+impl Entries {
+    fn ids(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flatten().filter_map(|entry| match entry {
+            Entry::Named { id, .. } => Some(id.as_str()),
+            Entry::Other(_) => None,
+        })
+    }
+
+    /// The id that goes by a name, trimmed, in either case.
+    fn find(&self, wanted: &str) -> Option<String> {
+        let wanted = wanted.trim().to_lowercase();
+        self.0.iter().flatten().find_map(|entry| match entry {
+            Entry::Named { id, name: Some(name) } if name.trim().to_lowercase() == wanted => Some(id.clone()),
+            _ => None,
+        })
+    }
 }
 
 fn id_of(answer: &Value, keys: &[&str]) -> Answer<String> {
-    keys.iter().find_map(|key| answer.get(key).and_then(Value::as_str)).map(String::from).ok_or_else(|| Trouble::Later {
-        status: 200,
-        words: "an answer without an id".into(),
-        after: None,
-    })
+    let id = keys.iter().find_map(|key| answer.get(key).and_then(Value::as_str));
+    id.map(String::from).ok_or_else(|| later(200, "an answer without an id"))
 }
 
 #[cfg(test)]
@@ -161,9 +176,13 @@ mod tests {
 
     #[test]
     fn names_match_trimmed_and_in_either_case() {
-        let list = json!([{ "id": "1", "name": " GaAs " }, "nonsense", { "id": "2" }, { "id": "3", "name": "InAs" }]);
-        assert_eq!(find(&list, "gaas"), Some("1".into()));
-        assert_eq!(find(&list, "INAS "), Some("3".into()));
-        assert_eq!(find(&list, "Ga"), None);
+        let list = json!([
+            { "id": "1", "name": " GaAs ", "more": [{}] }, "nonsense", { "id": "2", "name": null }, { "id": 4 }, { "id": "3", "name": "InAs" }
+        ]);
+        let list: Entries = serde_json::from_value(list).unwrap();
+        assert_eq!(list.find("gaas"), Some("1".into()));
+        assert_eq!(list.find("INAS "), Some("3".into()));
+        assert_eq!(list.find("Ga"), None);
+        assert_eq!(list.ids().collect::<Vec<_>>(), ["1", "2", "3"]);
     }
 }

@@ -1,6 +1,6 @@
 //! The service's clock, asked by four-timestamp exchanges.
 
-use super::{Answer, Service, Trouble};
+use super::{Answer, Service, later};
 use crate::clock::{Exchange, ReferenceClock};
 use crate::platform::unix_ns;
 use reqwest::Method;
@@ -57,7 +57,7 @@ impl Service {
             {
                 Ok(Exchange { sent_ns, server_received_ns, server_sent_ns, received_ns })
             }
-            _ => Err(Trouble::Later { status: 200, words: "no times in it".into(), after: None }),
+            _ => Err(later(200, "no times in it")),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Making a stream exist at the service: what it is linked to is found first, so that a bad link leaves nothing behind.
 
-use super::{Answering, Courier, FirstAnswer, Refused, note_offline};
+use super::{Answering, Courier, FirstAnswer, Refused};
 use crate::codes::{self, Code};
 use crate::error::Error;
 use crate::log::Level;
@@ -17,7 +17,7 @@ struct Links {
 impl Courier {
     /// Until the stream exists; gives its data id. `None`: there is nothing to send, so it need not exist.
     pub(super) async fn exist(&mut self) -> Result<Option<String>, Refused> {
-        let mut backoff = Backoff::default();
+        let (mut backoff, mut refusals) = (Backoff::default(), Backoff::after_refusals());
         loop {
             if let Some((data_id, _)) = self.folder.created() {
                 self.ledger.set_data_id(&data_id);
@@ -33,16 +33,17 @@ impl Courier {
                 }
                 Err(trouble) => trouble,
             };
-            if !trouble.may_pass() && self.is_awaited() {
+            if trouble.is_refusal() && self.is_awaited() {
                 self.answer(FirstAnswer::Refused(trouble.to_error()));
                 return Err(Refused);
             }
-            let pause = if trouble.may_pass() {
-                self.note_trouble(&trouble);
-                note_offline(&self.ledger, &self.folder, format!("the stream is not created yet: {trouble}"));
-                backoff.next(trouble.asked_delay())
+            let pause = if trouble.is_refusal() {
+                self.refused(&trouble);
+                refusals.next(None)
             } else {
-                self.refused(&trouble)
+                self.ledger.notices.note_failure(&trouble.to_error());
+                self.note_offline(format!("the stream is not created yet: {trouble}"));
+                backoff.next(trouble.asked_delay())
             };
             self.answer(FirstAnswer::Offline(trouble.to_string()));
             if self.nothing_to_send_within(pause).await {
@@ -84,14 +85,12 @@ impl Courier {
         };
         let data_id = self.service.create_stream(&stream).await?;
         if let Err(trouble) = self.link(&data_id, &links, &facts).await {
-            if !trouble.may_pass() && self.is_awaited() {
+            if trouble.is_refusal() && self.is_awaited() {
                 // Init fails: the stream must not be left open.
                 self.end_unlinked(&data_id).await;
                 let status = trouble.status();
-                return Err(Trouble::Refused {
-                    status,
-                    words: format!("stream {data_id} could not be linked and was ended: {trouble}"),
-                });
+                let words = format!("stream {data_id} could not be linked and was ended: {trouble}");
+                return Err(Trouble::Refused { status, words, in_json: true });
             }
             self.keep_created(&data_id);
             return Ok(()); // It exists; the links are tried again.
@@ -108,7 +107,7 @@ impl Courier {
             let mut backoff = Backoff::default();
             for _ in 0..ENDING_TRIES {
                 match service.end_stream(&data_id).await {
-                    Err(trouble) if trouble.may_pass() => tokio::time::sleep(backoff.next(trouble.asked_delay())).await,
+                    Err(trouble) if !trouble.is_refusal() => tokio::time::sleep(backoff.next(trouble.asked_delay())).await,
                     _ => return,
                 }
             }
@@ -147,8 +146,7 @@ impl Courier {
     }
 
     fn leave_out(&self, what: &str, trouble: Trouble) -> Result<(), Trouble> {
-        let for_good = matches!(trouble, Trouble::Refused { .. } | Trouble::Unknown(_));
-        if !for_good || self.is_awaited() {
+        if !trouble.is_final() || self.is_awaited() {
             return Err(trouble);
         }
         let text = format!("the stream goes on without its {what}: {trouble}");
@@ -170,32 +168,38 @@ impl Courier {
         }
     }
 
-    /// A stream that exists without its links gets them beside its uploads, which do not wait for it.
+    /// A stream that exists without its links gets them beside its uploads and its end, which do not wait for it.
     pub(super) async fn link_if_needed(&self, data_id: &str) {
         if self.folder.created().is_none_or(|(_, linked)| linked) {
             return;
         }
         let facts = self.folder.facts();
-        let mut backoff = Backoff::default();
-        // As long as chunks are under way, and a few times more.
-        let mut tries_left = TRIES_AFTER_THE_CHUNKS;
-        while tries_left > 0 {
-            if self.folder.is_drained() {
-                tries_left -= 1;
-            }
+        let (mut backoff, mut refusals) = (Backoff::default(), Backoff::after_refusals());
+        // As long as chunks are under way, the service is away or the key refused; and a few answers more.
+        let mut answers_left = ANSWERS_AFTER_THE_CHUNKS;
+        while answers_left > 0 {
             let linked = match self.find_links(&facts).await {
                 Ok(links) => self.link(data_id, &links, &facts).await,
                 Err(trouble) => Err(trouble),
             };
-            match linked {
-                Ok(()) => {
-                    self.note_connected(data_id);
-                    self.keep_linked();
-                    return;
+            let Err(trouble) = linked else {
+                self.note_connected(data_id);
+                self.keep_linked();
+                return;
+            };
+            self.say(Level::Notice, || format!("the stream is not linked yet: {trouble}"));
+            let pause = match &trouble {
+                Trouble::Auth { .. } => {
+                    self.refused(&trouble);
+                    refusals.next(None)
                 }
-                Err(trouble) if trouble.may_pass() => tokio::time::sleep(backoff.next(trouble.asked_delay())).await,
-                Err(_) => break,
-            }
+                Trouble::Unreachable(_) => backoff.next(None),
+                _ => {
+                    answers_left -= u32::from(self.folder.is_drained());
+                    backoff.next(trouble.asked_delay())
+                }
+            };
+            tokio::time::sleep(pause).await;
         }
         let text = "the stream is without its links, which could not be made";
         self.ledger.notices.note_failure(&Error::plain(Code::ENetwork, text, [0; 4]));
@@ -206,5 +210,5 @@ impl Courier {
 /// Of a stream that init will not have: the service may answer 503 for a minute or more.
 const ENDING_TRIES: u32 = 12;
 const ENDING_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
-/// Then the stream is ended without its links.
-const TRIES_AFTER_THE_CHUNKS: u32 = 5;
+/// Then the stream stays without its links.
+const ANSWERS_AFTER_THE_CHUNKS: u32 = 8;

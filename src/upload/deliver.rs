@@ -3,7 +3,7 @@
 //! Every chunk has its own delay after a failure. Besides, after any failure there is one probe at a time until something
 //! succeeds again, so that a service in trouble is not stormed by a long backlog.
 
-use super::{Courier, note_offline};
+use super::Courier;
 use crate::codes::{self, Code, Stat};
 use crate::error::Error;
 use crate::ledger::{Loss, Place};
@@ -19,14 +19,18 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// A service that answers, but takes nothing after so many tries, is as good as away.
-const FAILURES_OF_AN_OUTAGE: u32 = 4;
-
 /// Closed after a failure: one probe at a time, not before the time is over.
-#[derive(Default)]
 struct Gate {
     backoff: Backoff,
+    /// The slower one, while the key is refused.
+    refusals: Backoff,
     closed: Option<Closed>,
+}
+
+impl Default for Gate {
+    fn default() -> Gate {
+        Gate { backoff: Backoff::default(), refusals: Backoff::after_refusals(), closed: None }
+    }
 }
 
 struct Closed {
@@ -40,12 +44,12 @@ impl Gate {
     }
 
     /// An attempt that began then has failed. Those that failed together count once.
-    fn failed(&mut self, began: Instant, pause: impl FnOnce(&mut Backoff) -> Duration) {
+    fn failed(&mut self, began: Instant, pause: impl FnOnce(&mut Gate) -> Duration) {
         if self.closed.as_ref().is_some_and(|closed| began < closed.since) {
             return;
         }
         let now = Instant::now();
-        self.closed = Some(Closed { since: now, until: now + pause(&mut self.backoff) });
+        self.closed = Some(Closed { since: now, until: now + pause(self) });
     }
 
     fn succeeded(&mut self) {
@@ -198,28 +202,30 @@ impl Deliveries<'_> {
     fn failed(&mut self, chunk: &SealedChunk, began: Instant, trouble: &UploadTrouble) {
         let courier = self.courier;
         let asked = match trouble {
-            UploadTrouble::Presign(refused @ (Trouble::Refused { .. } | Trouble::Unknown(_))) => {
+            UploadTrouble::Presign(refused) if refused.is_final() => {
                 self.gate.succeeded(); // The service answers.
                 return self.set_aside(chunk, Code::ERefused, &refused.to_string());
             }
             UploadTrouble::Presign(auth @ Trouble::Auth { .. }) => {
-                let pause = courier.refused(auth);
-                self.gate.failed(began, |_| pause);
+                courier.refused(auth);
+                self.gate.failed(began, |gate| gate.refusals.next(None));
                 return;
             }
             UploadTrouble::Presign(later) | UploadTrouble::Put(later) => {
-                courier.note_trouble(later);
-                later.asked_delay()
+                let asked = later.asked_delay();
+                self.gate.failed(began, |gate| gate.backoff.next(asked));
+                courier.note_trouble(later, self.gate.backoff.failures());
+                asked
             }
-            UploadTrouble::File(_) => None,
+            // The disk's trouble: the service may well take the other chunks.
+            UploadTrouble::File(_) => {
+                courier.ledger.notices.note_failure(&Error::new(Code::ESpool, format!("chunk {}: {trouble}", chunk.chunk)));
+                None
+            }
         };
         courier.say(Level::Notice, || format!("chunk {} is tried again: {trouble}", chunk.chunk));
         let tries = self.tries.entry(chunk.order).or_default();
         tries.not_before = Some(Instant::now() + tries.backoff.next(asked));
-        self.gate.failed(began, |backoff| backoff.next(asked));
-        if self.gate.backoff.failures() >= FAILURES_OF_AN_OUTAGE {
-            note_offline(&courier.ledger, &courier.folder, trouble.to_string());
-        }
     }
 
     /// Not delivered, and not to be: kept beside the spool, counted and told.
@@ -302,7 +308,7 @@ mod tests {
         assert!(gate.allows(7, began));
         let mut asked = 0;
         for _ in 0..8 {
-            gate.failed(began, |_| {
+            gate.failed(began, |_gate| {
                 asked += 1;
                 Duration::from_secs(1)
             });

@@ -16,7 +16,6 @@ use crate::log::Level;
 use crate::service::{Backoff, Service, Trouble};
 use crate::spool::{Folder, TakenUp};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +37,11 @@ pub struct Courier {
     pub first_answer: Option<Answering>,
 }
 
+/// A connection may break once; a service that cannot be reached at once either is away.
+const SILENCES_OF_AN_OUTAGE: u32 = 2;
+/// A service that answers, but takes nothing after so many tries, is as good as away.
+const FAILURES_OF_AN_OUTAGE: u32 = 4;
+
 /// Why a courier stops before the stream has ended.
 struct Refused;
 
@@ -53,11 +57,13 @@ impl Courier {
             self.finish(); // It never had a frame, and never was at the service.
             return Ok(());
         };
-        tokio::join!(self.link_if_needed(&data_id), self.deliver(&data_id));
-        if self.ledger.phase() < Phase::Aborted {
-            self.sync().await;
-            self.end(&data_id).await;
-        }
+        tokio::join!(self.link_if_needed(&data_id), async {
+            self.deliver(&data_id).await;
+            if self.ledger.phase() < Phase::Aborted {
+                self.sync().await;
+                self.end(&data_id).await;
+            }
+        });
         self.finish();
         Ok(())
     }
@@ -71,7 +77,7 @@ impl Courier {
 
     /// Tells the service that no more will come.
     async fn end(&self, data_id: &str) {
-        let mut backoff = Backoff::default();
+        let (mut backoff, mut refusals) = (Backoff::default(), Backoff::after_refusals());
         loop {
             let trouble = match self.service.end_stream(data_id).await {
                 Ok(()) => return,
@@ -79,7 +85,11 @@ impl Courier {
             };
             self.say(Level::Notice, || format!("the stream is not ended yet: {trouble}"));
             let pause = match &trouble {
-                Trouble::Refused { .. } | Trouble::Unknown(_) => {
+                Trouble::Auth { .. } => {
+                    self.refused(&trouble);
+                    refusals.next(None)
+                }
+                refused if refused.is_final() => {
                     // It has every chunk that it would take; a stream that is gone or ended already needs no end.
                     self.ledger.notices.note_failure(&trouble.to_error());
                     self.ledger.notices.tell(
@@ -89,10 +99,10 @@ impl Courier {
                     );
                     return;
                 }
-                Trouble::Auth { .. } => self.refused(&trouble),
                 _ => {
-                    self.note_trouble(&trouble);
-                    backoff.next(trouble.asked_delay())
+                    let pause = backoff.next(trouble.asked_delay());
+                    self.note_trouble(&trouble, backoff.failures());
+                    pause
                 }
             };
             tokio::time::sleep(pause).await;
@@ -112,20 +122,31 @@ impl Courier {
         finalized(&self.ledger);
     }
 
-    /// The key, or the stream, is not accepted: data are kept, tries go on slowly.
-    fn refused(&self, trouble: &Trouble) -> Duration {
+    /// The key, or the stream, is not accepted: data are kept, tries go on slowly. Nothing gets through, as in an outage.
+    fn refused(&self, trouble: &Trouble) {
         self.ledger.notices.note_failure(&trouble.to_error());
+        self.ledger.connect(Connection::Offline);
         if self.ledger.refuse() {
             self.ledger.notices.tell(codes::Event::Refused, trouble.status().into(), trouble.to_string());
         }
-        Backoff::slow()
     }
 
-    /// What stands between chunks and service; an outage is told once.
-    fn note_trouble(&self, trouble: &Trouble) {
+    /// What stands between chunks and service, for the so manyth time: after some it is an outage.
+    fn note_trouble(&self, trouble: &Trouble, failures: u32) {
         self.ledger.notices.note_failure(&trouble.to_error());
-        if matches!(trouble, Trouble::Unreachable(_)) {
-            note_offline(&self.ledger, &self.folder, trouble.to_string());
+        let of_an_outage = match trouble {
+            Trouble::Unreachable(_) => SILENCES_OF_AN_OUTAGE,
+            _ => FAILURES_OF_AN_OUTAGE,
+        };
+        if failures >= of_an_outage {
+            self.note_offline(trouble.to_string());
+        }
+    }
+
+    /// Told once an outage.
+    fn note_offline(&self, why: String) {
+        if self.ledger.connect(Connection::Offline) {
+            self.ledger.notices.tell(codes::Event::Offline, self.folder.waiting() as i64, why);
         }
     }
 
@@ -138,13 +159,6 @@ impl Courier {
 
     fn say(&self, level: Level, message: impl FnOnce() -> String) {
         self.ledger.notices.log.say(level, message);
-    }
-}
-
-/// The service cannot be reached; told once an outage.
-pub fn note_offline(ledger: &Ledger, folder: &Folder, why: String) {
-    if ledger.connect(Connection::Offline) {
-        ledger.notices.tell(codes::Event::Offline, folder.waiting() as i64, why);
     }
 }
 

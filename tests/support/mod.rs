@@ -5,6 +5,7 @@
 
 pub mod frames;
 pub mod host;
+pub mod liar;
 pub mod long_run;
 pub mod proxy;
 #[cfg(feature = "receiver")]

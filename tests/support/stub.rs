@@ -37,20 +37,40 @@ impl Stub {
 
 /// One request a connection, so that none waits for another.
 fn serve(mut line: TcpStream, noted: &Mutex<Vec<String>>, answer: &impl Fn(&str) -> (u16, String)) -> std::io::Result<()> {
-    let mut reader = BufReader::new(line.try_clone()?);
-    let mut head = Vec::new();
-    loop {
-        let mut text = String::new();
-        reader.read_line(&mut text)?;
-        if text.trim().is_empty() {
-            break;
-        }
-        head.push(text.trim().to_string());
-    }
-    let length = head.iter().find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
-    std::io::copy(&mut reader.take(length.unwrap_or(0)), &mut std::io::sink())?;
-    let request = head.first().map(|first| first.trim_end_matches(" HTTP/1.1").to_string()).unwrap_or_default();
-    let (status, body) = answer(&request);
-    noted.lock().expect("no test panics while it notes").push(request);
+    let request = Request::read(&line)?;
+    let (status, body) = answer(&request.what());
+    noted.lock().expect("no test panics while it notes").push(request.what());
     write!(line, "HTTP/1.1 {status} As Told\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+/// A request as it came over a connection.
+pub struct Request {
+    /// Its lines, the first one too, without their ends.
+    pub head: Vec<String>,
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// The whole of it.
+    pub fn read(line: &TcpStream) -> std::io::Result<Request> {
+        let mut reader = BufReader::new(line.try_clone()?);
+        let mut head = Vec::new();
+        loop {
+            let mut text = String::new();
+            reader.read_line(&mut text)?;
+            if text.trim().is_empty() {
+                break;
+            }
+            head.push(text.trim().to_string());
+        }
+        let length = head.iter().find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+        let mut body = Vec::new();
+        reader.take(length.unwrap_or(0)).read_to_end(&mut body)?;
+        Ok(Request { head, body })
+    }
+
+    /// Method, path and query: `POST /tags/`.
+    pub fn what(&self) -> String {
+        self.head.first().map(|first| first.trim_end_matches(" HTTP/1.1").to_string()).unwrap_or_default()
+    }
 }
