@@ -25,7 +25,7 @@ static const char *const wrong[][2] = {
     {"fps = 10\nqueue_bytes = 99999999999999999999999\n", "queue_bytes"},
     {"fps = 10\nsignificant_bits = 17\n", "significant_bits"},
     {"fps = 10\nrotations_per_min = -3\n", "rotations_per_min"},
-    {"fps = 10\nnonsense\n", "nonsense"},
+    {"fps = 10\nnonsense\n", "has no `=`"},
 };
 
 static void wrong_options_name_their_key(int argc, char **argv) {
