@@ -9,6 +9,8 @@ pub mod liar;
 pub mod long_run;
 pub mod proxy;
 #[cfg(feature = "receiver")]
+pub mod night;
+#[cfg(feature = "receiver")]
 pub mod service;
 pub mod spool;
 pub mod stalled_disk;
@@ -199,6 +201,17 @@ pub fn run<A: AsRef<OsStr>>(program: &Path, arguments: impl IntoIterator<Item = 
 }
 
 impl Running {
+    /// Whether it is over.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child can be waited for").is_some()
+    }
+
+    /// Ends it with SIGKILL, unless it has ended before; collects what it said.
+    pub fn kill(mut self) -> Ended {
+        self.child.kill().expect("a child can be killed");
+        self.finish()
+    }
+
     /// Closes its standard input, waits for its end and collects what it said.
     #[track_caller]
     pub fn finish(mut self) -> Ended {

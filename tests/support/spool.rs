@@ -39,6 +39,21 @@ pub fn files(stream: &Path, ending: &str) -> Vec<PathBuf> {
     entries(stream).into_iter().filter(|file| file.to_string_lossy().ends_with(ending)).collect()
 }
 
+/// The ids of the whole frames in a chunk's file, read without anything of the library's: behind a head of 72 bytes, each frame
+/// has a record of 32 bytes, in which its size and its id stand. A file that is gone has none.
+pub fn frame_ids(file: &Path) -> Vec<u64> {
+    let bytes = std::fs::read(file).unwrap_or_default();
+    let mut rest = bytes.get(72..).unwrap_or_default();
+    let mut ids = Vec::new();
+    while rest.len() >= 32 && !rest.starts_with(b"RHEEDse1") {
+        let size = u32::from_le_bytes(rest[8..12].try_into().expect("4 bytes")) as usize;
+        let Some(behind) = rest.get(32 + size..) else { break };
+        ids.push(u64::from_le_bytes(rest[16..24].try_into().expect("8 bytes")));
+        rest = behind;
+    }
+    ids
+}
+
 /// What was set aside, of all streams, without the reasons.
 pub fn set_aside(spool: &Path) -> Vec<PathBuf> {
     let folders = entries(&spool.join("set-aside"));
