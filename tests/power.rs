@@ -155,7 +155,7 @@ impl Life {
         let (mut written, mut synced) = (BTreeMap::new(), BTreeSet::new());
         for change in &self.changes[..changes] {
             match change {
-                Change::Write { path, bytes, .. } if bytes.starts_with(b"RHfr") => {
+                Change::Write { path, at: 1.., bytes } if is_part(path) && !bytes.starts_with(b"RHEEDse1") => {
                     *written.entry(chunk_of(path)).or_default() += 1
                 }
                 Change::Sync(path) if path.extension() == Some(OsStr::new("shard")) => _ = synced.insert(chunk_of(path)),
@@ -167,6 +167,11 @@ impl Life {
         }
         if matches!(kept, Kept::Everything) { written } else { promised }
     }
+}
+
+/// Whether a file is a chunk that is being filled. Behind its head come frames, and at last the seal.
+fn is_part(path: &Path) -> bool {
+    path.extension() == Some(OsStr::new("part"))
 }
 
 /// The chunk that a file is of.

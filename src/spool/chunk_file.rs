@@ -69,6 +69,10 @@ impl ChunkFile {
         let (place, frame) = buffer.split_at_mut(FrameRecord::SIZE);
         record.bytes = u32::try_from(frame.len()).map_err(io::Error::other)?;
         place.copy_from_slice(&record.to_bytes(self.crc, frame));
+        if self.is_torn {
+            // Perhaps of a longer frame, which was given up: a file ends with the beginning of a frame, and not with the end of one.
+            self.file.set_len(self.bytes)?;
+        }
         self.write(buffer)?;
         let bytes = u64::from(record.bytes);
         self.frames.push(FramePlace { offset: self.bytes + FrameRecord::SIZE as u64, bytes });

@@ -310,7 +310,7 @@ impl Folder {
     pub fn open_sealed(&self, chunk: &SealedChunk) -> io::Result<(Head, Seal)> {
         let path = self.file_of(chunk);
         if !chunk.trusted {
-            recover::verify(&path, chunk.frames, chunk.chunk, &self.stream)?;
+            recover::verify(&path, chunk.chunk, chunk.frames, &self.stream)?;
         }
         recover::sealed(&path, chunk.frames)
     }
@@ -361,19 +361,24 @@ impl Folder {
     /// Everything is done: only the final report stays. Should a chunk's file be left, which could not be removed or set aside,
     /// the folder stays for the next process.
     pub fn finish(&self, report: &serde_json::Value) -> io::Result<()> {
-        if self.holds_frames()? {
-            return Err(io::Error::other("frames are still in it, which the next process takes up"));
+        for entry in fs::read_dir(&self.path)?.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if FileName::parse(&name).is_some() {
+                return Err(io::Error::other("frames are still in it, which the next process takes up"));
+            }
+            if ![layout::LOCK, layout::MANIFEST, layout::NEXT_MANIFEST].contains(&&*name) {
+                move_aside(&self.root, &self.local_id(), &entry.path(), NOT_OURS)?;
+            }
         }
-        platform::replace_file(&self.root.report(&self.local_id()), &serde_json::to_vec_pretty(report)?)?;
+        let path = self.root.report(&self.local_id());
+        // One that is there tells of the frames; who finds it was only killed before the folder was gone.
+        if !path.exists() {
+            platform::replace_file(&path, &serde_json::to_vec_pretty(report)?)?;
+        }
         self.discard()
     }
 
-    /// Whether a file of a chunk is there.
-    fn holds_frames(&self) -> io::Result<bool> {
-        Ok(fs::read_dir(&self.path)?.flatten().any(|entry| FileName::parse(&entry.file_name().to_string_lossy()).is_some()))
-    }
-
-    /// Removes the folder. It stays locked meanwhile.
+    /// Removes the folder with what the library itself puts there, and nothing else. It stays locked meanwhile.
     pub fn discard(&self) -> io::Result<()> {
         let held = self.lock.lock().take();
         let lock = match held {
@@ -382,13 +387,9 @@ impl Folder {
         };
         let lock = lock.ok_or_else(|| io::Error::other("another process has taken it up"))?;
         let bytes = bytes_of(&self.path.join(layout::MANIFEST));
+        let _ = fs::remove_file(self.path.join(layout::NEXT_MANIFEST)); // Left by a kill; mostly there is none.
         // The lock file goes last: until then nobody else can take up what is half removed.
         fs::remove_file(self.path.join(layout::MANIFEST))?;
-        for entry in fs::read_dir(&self.path)?.flatten() {
-            if entry.file_name() != layout::LOCK {
-                fs::remove_file(entry.path())?;
-            }
-        }
         self.root.removed(bytes);
         fs::remove_file(self.path.join(layout::LOCK))?;
         drop(lock);
@@ -408,20 +409,29 @@ impl Folder {
     }
 }
 
+/// Why a stranger's file does not stay among a stream's.
+pub(super) const NOT_OURS: &str = "not a file of this library";
+
 /// Moves a file beside the spool, with the reason in words. The file first: a full disk may have no room for the reason.
 pub(super) fn move_aside(root: &Root, local_id: &str, file: &Path, reason: &str) -> io::Result<()> {
     let folder = root.set_aside(local_id);
     platform::create_private_folder(&folder)?;
-    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let aside = folder.join(&name);
+    let name = name_aside(&folder, &file.file_name().unwrap_or_default().to_string_lossy());
     // Kept from now on for the retention time. Before it lies there, where what is old is removed.
-    let _ = platform::private_file(false).open(file).and_then(|file| file.set_modified(std::time::SystemTime::now()));
-    platform::rename(file, &aside)?;
+    let _ = platform::touch(file);
+    platform::rename(file, &folder.join(&name))?;
     // The file is safe now; that the words fit on the disk too is a help only.
     if platform::replace_file(&folder.join(format!("{name}.reason.txt")), reason.as_bytes()).is_ok() {
         root.added(reason.len() as u64);
     }
     Ok(())
+}
+
+/// A name under which nothing was set aside yet: what lies there is not replaced.
+fn name_aside(folder: &Path, name: &str) -> String {
+    let is_free = |name: &String| fs::symlink_metadata(folder.join(name)).is_err();
+    let later = (2..).map(|number| format!("{name}.{number}"));
+    std::iter::once(name.to_string()).chain(later).find(is_free).unwrap_or_default()
 }
 
 /// A file's size; 0 if there is none.

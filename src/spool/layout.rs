@@ -12,6 +12,7 @@
 //!   reports/<local id>.json            final reports
 //! ```
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Folder of the streams.
@@ -24,11 +25,13 @@ pub const REPORTS: &str = "reports";
 pub const LOCK: &str = "lock";
 /// In a stream's folder.
 pub const MANIFEST: &str = "stream.json";
+/// In a stream's folder, while a manifest is being replaced.
+pub const NEXT_MANIFEST: &str = "stream.next";
 /// How a stream's folder is named until it is locked and complete.
 pub const UNBORN: &str = ".new-";
 
 /// What a file in a stream's folder is.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileName {
     /// A chunk that was being filled.
     Part {
@@ -45,29 +48,43 @@ pub enum FileName {
 }
 
 impl FileName {
-    /// The name's meaning, if it is one of a chunk.
+    /// The name's meaning, if it is one of a chunk. There is one name for each: `c7.part` is none.
     pub fn parse(name: &str) -> Option<FileName> {
         let stem = name.strip_prefix('c')?;
-        if let Some(chunk) = stem.strip_suffix(".part") {
-            return Some(FileName::Part { chunk: number(chunk)? });
+        let meant = if let Some(chunk) = stem.strip_suffix(".part") {
+            FileName::Part { chunk: chunk.parse().ok()? }
+        } else {
+            let (chunk, frames) = stem.strip_suffix(".shard")?.split_once('-')?;
+            FileName::Shard { chunk: chunk.parse().ok()?, frames: frames.parse().ok()? }
+        };
+        (meant.to_string() == name).then_some(meant)
+    }
+
+    /// The index of the chunk.
+    pub fn chunk(&self) -> u64 {
+        match self {
+            FileName::Part { chunk } | FileName::Shard { chunk, .. } => *chunk,
         }
-        let (chunk, frames) = stem.strip_suffix(".shard")?.split_once('-')?;
-        Some(FileName::Shard { chunk: number(chunk)?, frames: u32::try_from(number(frames)?).ok()? })
     }
 }
 
-fn number(digits: &str) -> Option<u64> {
-    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FileName::Part { chunk } => write!(f, "c{chunk:010}.part"),
+            FileName::Shard { chunk, frames } => write!(f, "c{chunk:010}-{frames}.shard"),
+        }
+    }
 }
 
 /// The file of a chunk that is being filled.
 pub fn part(folder: &Path, chunk: u64) -> PathBuf {
-    folder.join(format!("c{chunk:010}.part"))
+    folder.join(FileName::Part { chunk }.to_string())
 }
 
 /// The file of a sealed chunk. The frames stand in its name so that a spool can be counted without opening its files.
 pub fn shard(folder: &Path, chunk: u64, frames: u32) -> PathBuf {
-    folder.join(format!("c{chunk:010}-{frames}.shard"))
+    folder.join(FileName::Shard { chunk, frames }.to_string())
 }
 
 #[cfg(test)]
@@ -79,7 +96,17 @@ mod tests {
         let name = |path: PathBuf| FileName::parse(path.file_name().unwrap().to_str().unwrap());
         assert_eq!(name(part(Path::new("s"), 7)), Some(FileName::Part { chunk: 7 }));
         assert_eq!(name(shard(Path::new("s"), 7, 240)), Some(FileName::Shard { chunk: 7, frames: 240 }));
-        for foreign in ["lock", "stream.json", "c.part", "cx-1.shard", "c1-.shard", "c1-+4.shard", "c99999999999999999999.part"] {
+        for foreign in [
+            "lock",
+            "stream.json",
+            "c.part",
+            "cx-1.shard",
+            "c0000000001-.shard",
+            "c0000000001-+4.shard",
+            "c99999999999999999999.part",
+            "c7.part",
+            "c0000000007-020.shard",
+        ] {
             assert_eq!(FileName::parse(foreign), None, "{foreign}");
         }
     }

@@ -1,5 +1,6 @@
 //! What a stream is, as its folder tells the next process. No secrets: the key is never written down.
 
+use super::recover;
 use crate::ids;
 use crate::ledger::Losses;
 use crate::options::Options;
@@ -79,8 +80,17 @@ impl Manifest {
 
     /// Reads a folder's manifest.
     pub fn read(path: &Path) -> io::Result<Manifest> {
+        recover::expect_file(path)?;
         let file = platform::private_file(false).open(path)?;
-        let manifest: Manifest = serde_json::from_slice(&platform::read_at_most(&file, LONGEST)?)?;
+        Manifest::from_text(&platform::read_at_most(&file, LONGEST)?)
+    }
+
+    fn from_text(text: &[u8]) -> io::Result<Manifest> {
+        let facts = text.len().checked_sub(checked(b"").len()).map_or(&b""[..], |end| &text[..end]);
+        if checked(facts) != text {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "its checksum is not that of its text"));
+        }
+        let manifest: Manifest = serde_json::from_slice(text)?;
         if manifest.format > FORMAT {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "written by a newer version of the library"));
         }
@@ -97,6 +107,13 @@ impl Manifest {
 
     /// Writes it so that either the old or the new one is there.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        platform::replace_file(path, &serde_json::to_vec_pretty(self)?)
+        let text = serde_json::to_vec_pretty(self)?;
+        platform::replace_file(path, &checked(text.strip_suffix(b"\n}").unwrap_or(&text)))
     }
+}
+
+/// An object's text but for its end, with its checksum as the last member: a flipped bit could name another stream or service.
+fn checked(facts: &[u8]) -> Vec<u8> {
+    let end = format!(",\n  \"crc32c\": \"{:08x}\"\n}}", crc32c::crc32c(facts));
+    [facts, end.as_bytes()].concat()
 }

@@ -19,6 +19,7 @@ pub use chunk_file::{ChunkFile, SealedFile};
 pub use folder::{Folder, SealedChunk};
 pub use manifest::StreamFacts;
 pub use record::{FrameRecord, Head};
+pub use recover::is_damage;
 pub use root::{Bounds, Promise, Root};
 pub use sync::Syncer;
 pub use take_up::{Search, Skipped, TakenUp, take_up_all};

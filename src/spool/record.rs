@@ -10,7 +10,6 @@ use crate::clock::ClockOffset;
 use std::io::{self, ErrorKind};
 
 const HEAD_MAGIC: &[u8; 8] = b"RHEEDch1";
-const FRAME_MAGIC: &[u8; 4] = b"RHfr";
 const SEAL_MAGIC: &[u8; 8] = b"RHEEDse1";
 
 const STAMPED: u32 = 1;
@@ -84,9 +83,10 @@ impl Head {
         crc32c::crc32c(&self.to_bytes()[..Self::SIZE - 4])
     }
 
-    /// Bytes of a frame, 8 bits a pixel.
-    pub fn frame_bytes(&self) -> usize {
-        self.width as usize * self.height as usize
+    /// Whether these few bytes may be the beginning of such a chunk's head.
+    pub fn may_begin_with(bytes: &[u8], stream: &[u8; 16], chunk: u64) -> bool {
+        let known = HEAD_MAGIC.iter().copied().chain(*stream).chain(chunk.to_le_bytes());
+        bytes.iter().zip(known).all(|(byte, known)| *byte == known)
     }
 
     /// The record, if these are its bytes.
@@ -107,24 +107,26 @@ impl FrameRecord {
     /// Bytes of the record.
     pub const SIZE: usize = 32;
 
-    /// The record's bytes; its crc covers the compressed frame too, and begins with the chunk's: after a power cut a file may hold
-    /// what another file left on the disk, and that is not to pass for its own.
+    /// The record's bytes. They begin with a crc of their own: a frame that was cut off is told from one that is damaged, and
+    /// frames are found again behind damage. A second one covers the compressed frame too, and begins with the chunk's: after a
+    /// power cut a file may hold what another file left on the disk, and that is not to pass for its own.
     pub fn to_bytes(self, chunk_crc: u32, frame: &[u8]) -> [u8; Self::SIZE] {
         let mut bytes = [0; Self::SIZE];
-        bytes[..4].copy_from_slice(FRAME_MAGIC);
         bytes[8..12].copy_from_slice(&self.bytes.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.flags.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.id.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.stamp_ns.to_le_bytes());
         let crc = Self::crc(&bytes, chunk_crc, frame);
         bytes[4..8].copy_from_slice(&crc.to_le_bytes());
+        let own = crc32c::crc32c(&bytes[4..]);
+        bytes[..4].copy_from_slice(&own.to_le_bytes());
         bytes
     }
 
     /// The record and the crc that it and its frame must have; `None` when no frame record is there.
     pub fn from_bytes(bytes: &[u8; Self::SIZE]) -> Option<(FrameRecord, u32)> {
         let mut reader = Reader { rest: bytes };
-        (&reader.take::<4>() == FRAME_MAGIC).then(|| {
+        (reader.take::<4>() == crc32c::crc32c(&bytes[4..]).to_le_bytes()).then(|| {
             let crc = u32::from_le_bytes(reader.take());
             let record = FrameRecord {
                 bytes: u32::from_le_bytes(reader.take()),
@@ -160,6 +162,11 @@ impl Seal {
         writer.put(&clock.uncertainty_ns.to_le_bytes());
         writer.put(&[0; 4]); // Reserved.
         writer.sealed()
+    }
+
+    /// Whether it is one that begins here, whole or not.
+    pub fn begins(bytes: &[u8]) -> bool {
+        bytes.starts_with(SEAL_MAGIC)
     }
 
     /// The record, if these are its bytes.
@@ -250,5 +257,11 @@ mod tests {
         assert_ne!(FrameRecord::crc(&bytes, head.crc(), b"abd"), crc);
         let next = Head { chunk: 6, ..head };
         assert_ne!(FrameRecord::crc(&bytes, next.crc(), b"abc"), crc, "a frame is its own chunk's");
+        for bit in 0..8 * FrameRecord::SIZE {
+            let mut flipped = bytes;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(FrameRecord::from_bytes(&flipped).is_none(), "bit {bit}");
+        }
+        assert!(FrameRecord::from_bytes(&[0; FrameRecord::SIZE]).is_none(), "a hole in a file is no record");
     }
 }

@@ -1,44 +1,61 @@
-//! What a dead process left: a part-filled chunk becomes a shard, up to the first frame that is not whole; a sealed one is
-//! read through before it is uploaded.
+//! What a dead process left: a part-filled chunk becomes a shard, up to the frame that the kill tore; a sealed one is read
+//! through before it is uploaded.
+//!
+//! A write that is cut short leaves its beginning. So a part-filled chunk ends with the beginning of a frame, or of its seal and
+//! index, and with nothing else: other bytes are damage, behind which whole frames may lie, and nothing is cut off then.
 
 use super::chunk_file::{ChunkFile, SealedFile};
+use super::layout;
 use super::record::{FrameRecord, Head, Seal};
 use crate::platform;
-use crate::shard::{self, FrameCompressor, FramePlace};
+use crate::shard::{self, FramePlace};
 use crate::stamps::ChunkStamps;
-use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// What became of a part-filled chunk.
 pub enum Recovered {
-    /// It is a shard now. So many bytes at its end were no whole frame.
-    Sealed(SealedFile, u64),
+    /// It is a shard now.
+    Sealed {
+        /// The shard.
+        file: SealedFile,
+        /// So many bytes behind its frames were cut off.
+        cut: u64,
+        /// They were the beginning of a frame, and not a seal.
+        torn: bool,
+    },
     /// No whole frame had reached it.
     Empty,
 }
 
 /// Seals a part-filled chunk of a dead process. Killed itself, or without power, it can be run again.
-pub fn part(folder: &Path, path: &Path, chunk: u64, stream: &[u8; 16]) -> io::Result<Recovered> {
-    let file = open(path, true)?;
+pub fn part(folder: &Path, chunk: u64, stream: &[u8; 16]) -> io::Result<Recovered> {
+    let path = layout::part(folder, chunk);
+    let file = open(&path, true)?;
     let length = file.metadata()?.len();
     if length < Head::SIZE as u64 {
-        return Ok(Recovered::Empty); // Killed between creating the file and its head.
+        let mut begun = Vec::new();
+        (&file).read_to_end(&mut begun)?;
+        // Killed between creating the file and its head.
+        return if Head::may_begin_with(&begun, stream, chunk) { Ok(Recovered::Empty) } else { Err(damaged(NO_CHUNK)) };
     }
     let walk = Walk::through(&file, length)?;
-    walk.head.check(chunk, stream)?;
-    let torn = length - walk.end;
-    // A kill tears one frame at most, or leaves a seal that was not yet followed by the rename. More than that is damage, behind
-    // which whole frames may lie: nothing is cut off then.
-    let one_frame = FrameRecord::SIZE as u64 + FrameCompressor::bound(walk.head.frame_bytes()) as u64;
-    if torn > one_frame.max(ChunkFile::seal_bytes(walk.frames.len() as u64)) {
-        return Err(damaged(&format!("behind {} whole frames lie {torn} bytes that are none", walk.frames.len())));
+    walk.head_is_of(stream, chunk)?;
+    if let Behind::Damage = walk.behind {
+        let (frames, bytes) = (walk.frames.len(), length - walk.end);
+        return Err(damaged(&format!("behind {frames} whole frames lie {bytes} bytes that are none")));
     }
+    // Sealed, and killed before the rename: the clock's offset is in the seal, and nowhere else.
+    let seal = walk.seal(&file)?;
     let Some(stamps) = walk.stamps else { return Ok(Recovered::Empty) };
-    file.set_len(walk.end)?;
-    let mut chunk = ChunkFile::recovered(file, folder, path.into(), walk.head, stamps, walk.frames, walk.end);
-    // Without a clock: an offset measured now says nothing about then.
-    Ok(Recovered::Sealed(chunk.seal_synced(None)?, torn))
+    if seal.is_none() {
+        file.set_len(walk.end)?;
+    }
+    let mut chunk = ChunkFile::recovered(file, folder, path, walk.head, stamps, walk.frames, walk.end);
+    // An offset that is measured now says nothing about then.
+    let file = chunk.seal_synced(seal.and_then(|seal| seal.clock))?;
+    Ok(Recovered::Sealed { file, cut: length - walk.end, torn: matches!(walk.behind, Behind::Tear) })
 }
 
 /// What a sealed chunk is, from its head and its seal.
@@ -47,7 +64,7 @@ pub fn sealed(path: &Path, frames: u32) -> io::Result<(Head, Seal)> {
     let mut head = [0; Head::SIZE];
     file.read_exact(&mut head)?;
     let head = Head::from_bytes(&head)?;
-    let tail = Seal::SIZE as u64 + shard::index_bytes(frames.into());
+    let tail = ChunkFile::seal_bytes(frames.into());
     let length = file.metadata()?.len();
     let at = length.checked_sub(tail).ok_or_else(|| damaged("shorter than its index"))?;
     file.seek(SeekFrom::Start(at))?;
@@ -61,17 +78,18 @@ pub fn sealed(path: &Path, frames: u32) -> io::Result<(Head, Seal)> {
 }
 
 /// Reads a sealed chunk through: every frame's crc, the seal, the index. For files that another process wrote.
-pub fn verify(path: &Path, frames: u32, chunk: u64, stream: &[u8; 16]) -> io::Result<()> {
-    let (head, _) = sealed(path, frames)?;
-    head.check(chunk, stream)?;
-    let file = open(path, false)?;
-    let length = file.metadata()?.len();
-    let walk = Walk::through(&file, length)?;
+pub fn verify(path: &Path, chunk: u64, frames: u32, stream: &[u8; 16]) -> io::Result<()> {
+    let (_, seal) = sealed(path, frames)?;
+    let mut file = open(path, false)?;
+    let walk = Walk::through(&file, file.metadata()?.len())?;
+    walk.head_is_of(stream, chunk)?;
     if walk.frames.len() != frames as usize {
         return Err(damaged(&format!("only {} of its {frames} frames are whole", walk.frames.len())));
     }
+    if !walk.may_have(&seal) {
+        return Err(damaged("its seal is not that of its frames"));
+    }
     let mut index = Vec::new();
-    let mut file = file;
     file.seek(SeekFrom::Start(walk.end + Seal::SIZE as u64))?;
     file.take(shard::index_bytes(frames.into()) + 1).read_to_end(&mut index)?;
     if index != shard::index(&walk.frames) {
@@ -80,10 +98,58 @@ pub fn verify(path: &Path, frames: u32, chunk: u64, stream: &[u8; 16]) -> io::Re
     Ok(())
 }
 
-/// A chunk's file. The library writes no links: what one leads to is not the stream's.
+/// How many frames of a stream a damaged chunk holds, as well as that can be told: those whose record can be read, and one for
+/// each stretch in which there is none. No further than a long stretch: a foreign file may be of any size.
+pub fn count_frames(path: &Path, stream: &[u8; 16]) -> io::Result<u64> {
+    let mut bytes = BufReader::with_capacity(READ_AT_ONCE, open(path, false)?);
+    let mut head = [0; Head::SIZE];
+    bytes.read_exact(&mut head)?;
+    let head = Head::from_bytes(&head).ok();
+    if head.as_ref().is_some_and(|head| head.stream != *stream) {
+        return Ok(0);
+    }
+    let (mut frames, mut stretch) = (0, 0);
+    let mut record = [0; FrameRecord::SIZE];
+    let mut read = bytes.read_exact(&mut record);
+    while read.is_ok() && !Seal::begins(&record) && stretch < LONGEST_STRETCH {
+        if let Some((found, _)) = FrameRecord::from_bytes(&record) {
+            frames += 1 + u64::from(stretch > 0);
+            stretch = 0;
+            bytes.seek_relative(found.bytes.into())?;
+            read = bytes.read_exact(&mut record);
+        } else {
+            stretch += 1;
+            record.copy_within(1.., 0);
+            read = bytes.read_exact(&mut record[FrameRecord::SIZE - 1..]);
+        }
+    }
+    // A file without head and frames is none of this library, and a last stretch as long as a seal is one.
+    let is_chunk = head.is_some() || frames > 0;
+    let is_seal = stretch + FrameRecord::SIZE as u64 - 1 == ChunkFile::seal_bytes(frames);
+    Ok(frames + u64::from(stretch > 0 && is_chunk && !is_seal))
+}
+
+/// Whether an error tells that a file is not what it should be, and not of a disk that may be better another time.
+pub fn is_damage(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof | ErrorKind::PermissionDenied)
+}
+
+/// A chunk's file.
 fn open(path: &Path, write: bool) -> io::Result<File> {
-    let opened = platform::private_file(write).open(path);
-    opened.map_err(|error| if platform::is_link(&error) { damaged("a link, not a file") } else { error })
+    expect_file(path)?;
+    platform::private_file(write).open(path)
+}
+
+/// The library makes neither links, of which nobody knows where they lead, nor pipes.
+pub fn expect_file(path: &Path) -> io::Result<()> {
+    let kind = fs::symlink_metadata(path)?.file_type();
+    let what = match () {
+        () if kind.is_file() => return Ok(()),
+        () if kind.is_dir() => "a folder",
+        () if kind.is_symlink() => "a link",
+        () => "a device",
+    };
+    Err(damaged(&format!("{what} and no file")))
 }
 
 /// The whole frames of a chunk file, from its beginning.
@@ -92,26 +158,46 @@ struct Walk {
     stamps: Option<ChunkStamps>,
     frames: Vec<FramePlace>,
     end: u64,
+    behind: Behind,
+}
+
+/// What follows the whole frames.
+enum Behind {
+    /// Nothing, or the beginning of a frame, or zeros.
+    Tear,
+    /// A seal, or the beginning of one.
+    Seal,
+    /// What no kill leaves.
+    Damage,
 }
 
 impl Walk {
     fn through(file: &File, length: u64) -> io::Result<Walk> {
-        let mut reader = BufReader::with_capacity(1 << 20, file);
+        let mut reader = BufReader::with_capacity(READ_AT_ONCE, file);
         reader.seek(SeekFrom::Start(0))?;
         let mut head = [0; Head::SIZE];
         reader.read_exact(&mut head)?;
         let head = Head::from_bytes(&head)?;
-        let chunk_crc = head.crc();
-        let mut walk = Walk { head, stamps: None, frames: Vec::new(), end: Head::SIZE as u64 };
+        let (chunk_crc, end) = (head.crc(), Head::SIZE as u64);
+        let mut walk = Walk { head, stamps: None, frames: Vec::new(), end, behind: Behind::Tear };
         let mut frame = Vec::new();
         loop {
-            let mut bytes = [0; FrameRecord::SIZE];
-            match reader.read_exact(&mut bytes) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(walk),
-                Err(error) => return Err(error),
+            let rest = length - walk.end;
+            if rest < FrameRecord::SIZE as u64 {
+                return Ok(walk);
             }
-            let Some((record, crc)) = FrameRecord::from_bytes(&bytes) else { return Ok(walk) };
+            let mut bytes = [0; FrameRecord::SIZE];
+            reader.read_exact(&mut bytes)?;
+            let Some((record, crc)) = FrameRecord::from_bytes(&bytes) else {
+                walk.behind = if Seal::begins(&bytes) && rest <= ChunkFile::seal_bytes(walk.frames.len() as u64) {
+                    Behind::Seal
+                } else if bytes == [0; FrameRecord::SIZE] && rest <= LONGEST_STRETCH && only_zeros(&mut reader)? {
+                    Behind::Tear // A power cut kept the file's length, and not what had been written.
+                } else {
+                    Behind::Damage
+                };
+                return Ok(walk);
+            };
             let start = walk.end + FrameRecord::SIZE as u64;
             if start + u64::from(record.bytes) > length {
                 return Ok(walk);
@@ -119,6 +205,7 @@ impl Walk {
             frame.resize(record.bytes as usize, 0);
             reader.read_exact(&mut frame)?;
             if FrameRecord::crc(&bytes, chunk_crc, &frame) != crc {
+                walk.behind = Behind::Damage;
                 return Ok(walk);
             }
             walk.frames.push(FramePlace { offset: start, bytes: record.bytes.into() });
@@ -129,29 +216,64 @@ impl Walk {
             }
         }
     }
+
+    /// Whether it is the chunk that its folder and its name say.
+    fn head_is_of(&self, stream: &[u8; 16], chunk: u64) -> io::Result<()> {
+        if self.head.stream != *stream {
+            return Err(damaged("it belongs to another stream"));
+        }
+        if self.head.chunk != chunk {
+            return Err(damaged(&format!("it holds chunk {}", self.head.chunk)));
+        }
+        Ok(())
+    }
+
+    /// Whether a seal is that of the frames, and not what another file left on the disk.
+    fn may_have(&self, seal: &Seal) -> bool {
+        let start_ns = self.stamps.as_ref().map(|stamps| stamps.start_ns);
+        seal.frames as usize == self.frames.len() && Some(seal.start_ns) == start_ns
+    }
+
+    /// The seal behind the frames, if it is whole.
+    fn seal(&self, mut file: &File) -> io::Result<Option<Seal>> {
+        let mut bytes = [0; Seal::SIZE];
+        file.seek(SeekFrom::Start(self.end))?;
+        match file.read_exact(&mut bytes) {
+            Ok(()) => Ok(Seal::from_bytes(&bytes).ok().filter(|seal| self.may_have(seal))),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }
+
+fn only_zeros(reader: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let bytes = reader.fill_buf()?;
+        let read = bytes.len();
+        if bytes.iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        if read == 0 {
+            return Ok(true);
+        }
+        reader.consume(read);
+    }
+}
+
+const READ_AT_ONCE: usize = 1 << 20;
+/// No frame is larger by far.
+const LONGEST_STRETCH: u64 = 64 << 20;
+/// As in `record`, of a head that is no head.
+const NO_CHUNK: &str = "not a chunk of this library";
 
 fn damaged(what: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, what)
 }
 
-impl Head {
-    /// Whether the file is what its place and its name say.
-    fn check(&self, chunk: u64, stream: &[u8; 16]) -> io::Result<()> {
-        if self.stream != *stream {
-            return Err(damaged("it belongs to another stream"));
-        }
-        if self.chunk != chunk {
-            return Err(damaged(&format!("it holds chunk {}", self.chunk)));
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::layout;
     use super::*;
+    use crate::clock::ClockOffset;
     use crate::shard::FrameCompressor;
     use std::path::PathBuf;
 
@@ -187,12 +309,12 @@ mod tests {
             let path = layout::part(&folder, 0);
             std::fs::write(&path, &bytes[..cut]).unwrap();
             let expected = cut.saturating_sub(Head::SIZE) / frame;
-            match part(&folder, &path, 0, &STREAM) {
+            match part(&folder, 0, &STREAM) {
                 Ok(Recovered::Empty) => assert_eq!(expected, 0, "cut at {cut}"),
-                Ok(Recovered::Sealed(sealed, _)) => {
+                Ok(Recovered::Sealed { file: sealed, .. }) => {
                     assert_eq!(sealed.seal.frames as usize, expected, "cut at {cut}");
                     assert_eq!(sealed.seal.start_ns, 100_000_000);
-                    verify(&layout::shard(&folder, 0, sealed.seal.frames), sealed.seal.frames, 0, &STREAM).unwrap();
+                    verify(&layout::shard(&folder, 0, sealed.seal.frames), 0, sealed.seal.frames, &STREAM).unwrap();
                 }
                 Err(error) => panic!("cut at {cut}: {error}"),
             }
@@ -202,28 +324,77 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_that_was_sealed_and_not_yet_renamed_is_whole() {
-        const FRAMES: u32 = 200; // Their index is larger than a frame.
+    fn a_chunk_that_was_sealed_and_not_yet_renamed_is_whole_and_keeps_its_seal_cut_off_anywhere() {
+        const FRAMES: u32 = 20; // Their index is larger than a frame.
+        let clock = Some(ClockOffset { offset_ns: 5, uncertainty_ns: 1 });
+        let whole = folder();
+        chunk(&whole, FRAMES.into()).seal(clock).unwrap();
+        let bytes = std::fs::read(layout::shard(&whole, 0, FRAMES)).unwrap();
+        let frames_end = bytes.len() - ChunkFile::seal_bytes(FRAMES.into()) as usize;
+        for cut in frames_end..=bytes.len() {
+            let folder = folder();
+            std::fs::write(layout::part(&folder, 0), &bytes[..cut]).unwrap();
+            let Ok(Recovered::Sealed { file, torn, .. }) = part(&folder, 0, &STREAM) else { panic!("cut at {cut}") };
+            assert_eq!(file.seal.frames, FRAMES);
+            assert_eq!(file.seal.clock, clock.filter(|_| cut >= frames_end + Seal::SIZE), "cut at {cut}");
+            assert!(!torn || cut < frames_end + FrameRecord::SIZE);
+            let path = layout::shard(&folder, 0, FRAMES);
+            verify(&path, 0, FRAMES, &STREAM).unwrap();
+            assert!(cut < bytes.len() || std::fs::read(path).unwrap() == bytes);
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+        std::fs::remove_dir_all(whole).unwrap();
+    }
+
+    /// Each bit of a chunk's file is flipped; what is left is handed on.
+    fn flip_each_bit(path: &Path, mut check: impl FnMut(usize)) {
+        let bytes = std::fs::read(path).unwrap();
+        for bit in 0..8 * bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(path, &flipped).unwrap();
+            check(bit);
+        }
+        std::fs::write(path, &bytes).unwrap();
+    }
+
+    #[test]
+    fn a_part_with_a_flipped_bit_anywhere_is_damaged_is_left_as_it_is_and_its_frames_can_be_counted() {
         let folder = folder();
-        chunk(&folder, FRAMES.into()).seal(None).unwrap();
+        drop(chunk(&folder, 3));
         let path = layout::part(&folder, 0);
-        std::fs::rename(layout::shard(&folder, 0, FRAMES), &path).unwrap();
-        let Ok(Recovered::Sealed(sealed, _)) = part(&folder, &path, 0, &STREAM) else { panic!("it is recovered") };
-        assert_eq!(sealed.seal.frames, FRAMES);
-        verify(&layout::shard(&folder, 0, FRAMES), FRAMES, 0, &STREAM).unwrap();
+        flip_each_bit(&path, |bit| {
+            let before = std::fs::read(&path).unwrap();
+            assert!(part(&folder, 0, &STREAM).is_err_and(|error| is_damage(&error)), "bit {bit}");
+            assert_eq!(std::fs::read(&path).unwrap(), before, "bit {bit}");
+            assert_eq!(count_frames(&path, &STREAM).unwrap(), 3, "bit {bit}");
+        });
         std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
-    fn whole_frames_behind_a_damaged_one_are_not_cut_off() {
+    fn a_flipped_bit_behind_proven_frames_costs_none_of_them() {
         let folder = folder();
-        drop(chunk(&folder, 50));
+        chunk(&folder, 3).seal(None).unwrap();
         let path = layout::part(&folder, 0);
-        let mut bytes = std::fs::read(&path).unwrap();
-        bytes[Head::SIZE + FrameRecord::SIZE + 3] ^= 1;
-        std::fs::write(&path, &bytes).unwrap();
-        assert!(part(&folder, &path, 0, &STREAM).is_err());
-        assert_eq!(std::fs::read(&path).unwrap(), bytes, "it is left as it is");
+        std::fs::rename(layout::shard(&folder, 0, 3), &path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let seal = bytes.len() - ChunkFile::seal_bytes(3) as usize;
+        flip_each_bit(&path, |bit| match part(&folder, 0, &STREAM) {
+            // Seal and index are made from the frames once more: the shard is as it was.
+            Ok(Recovered::Sealed { .. }) => {
+                assert!(bit / 8 >= seal + 8, "bit {bit}");
+                let shard = layout::shard(&folder, 0, 3);
+                assert_eq!(std::fs::read(&shard).unwrap(), bytes, "bit {bit}");
+                std::fs::remove_file(shard).unwrap();
+            }
+            Ok(Recovered::Empty) => panic!("bit {bit}"),
+            // Frames, or what cannot even be known as a seal.
+            Err(error) => {
+                assert!(is_damage(&error) && bit / 8 < seal + 8, "bit {bit}: {error}");
+                assert_eq!(count_frames(&path, &STREAM).unwrap(), 3, "bit {bit}");
+            }
+        });
         std::fs::remove_dir_all(folder).unwrap();
     }
 
@@ -232,26 +403,35 @@ mod tests {
         let folder = folder();
         chunk(&folder, 3).seal(None).unwrap();
         let path = layout::shard(&folder, 0, 3);
-        verify(&path, 3, 0, &STREAM).unwrap();
-        let bytes = std::fs::read(&path).unwrap();
-        for at in 0..bytes.len() {
-            let mut flipped = bytes.clone();
-            flipped[at] ^= 4;
-            std::fs::write(&path, &flipped).unwrap();
-            assert!(verify(&path, 3, 0, &STREAM).is_err(), "byte {at}");
-        }
+        verify(&path, 0, 3, &STREAM).unwrap();
+        flip_each_bit(&path, |bit| assert!(verify(&path, 0, 3, &STREAM).is_err(), "bit {bit}"));
         std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
-    fn a_chunk_of_another_stream_or_of_another_number_is_foreign() {
+    fn a_chunk_of_another_stream_or_of_another_index_is_foreign() {
         let folder = folder();
         drop(chunk(&folder, 1));
-        assert!(part(&folder, &layout::part(&folder, 0), 0, &[9; 16]).is_err());
-        assert!(part(&folder, &layout::part(&folder, 0), 1, &STREAM).is_err());
+        assert!(part(&folder, 0, &[9; 16]).is_err());
+        std::fs::copy(layout::part(&folder, 0), layout::part(&folder, 5)).unwrap();
+        assert!(part(&folder, 5, &STREAM).is_err());
         chunk(&folder, 1).seal(None).unwrap();
-        assert!(verify(&layout::shard(&folder, 0, 1), 1, 0, &[9; 16]).is_err());
-        assert!(verify(&layout::shard(&folder, 0, 1), 1, 1, &STREAM).is_err());
+        assert!(verify(&layout::shard(&folder, 0, 1), 0, 1, &[9; 16]).is_err());
+        assert!(verify(&layout::shard(&folder, 0, 1), 5, 1, &STREAM).is_err());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_opened() {
+        let folder = folder();
+        let real = folder.join("real");
+        std::fs::write(&real, "").unwrap();
+        let path = layout::part(&folder, 0);
+        std::os::unix::fs::symlink(&real, &path).unwrap();
+        assert!(part(&folder, 0, &STREAM).is_err_and(|error| is_damage(&error)));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(part(&folder, 0, &STREAM).is_err_and(|error| is_damage(&error)));
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

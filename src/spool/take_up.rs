@@ -1,6 +1,6 @@
 //! Taking up what dead processes left: folders of this endpoint that belong to nobody alive.
 
-use super::folder::{Folder, bytes_of, move_aside};
+use super::folder::{Folder, NOT_OURS, bytes_of, move_aside};
 use super::layout::{self, FileName};
 use super::manifest::Manifest;
 use super::recover::{self, Recovered};
@@ -8,9 +8,10 @@ use super::root::Root;
 use super::sync::SyncQueue;
 use crate::codes;
 use crate::ledger::{Loss, Losses, Notices};
+use crate::log::Level;
 use crate::options::Endpoint;
 use crate::platform::{self, FileLock};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -60,6 +61,20 @@ pub fn take_up_all(
             if name.starts_with(layout::UNBORN) {
                 remove_unborn(&path);
                 continue;
+            }
+            match fs::symlink_metadata(&path).map(|facts| facts.file_type()) {
+                Ok(kind) if kind.is_dir() => {}
+                Ok(kind) if kind.is_symlink() && path.is_dir() => {
+                    let reason = "it is a link: a stream is taken up only where it was written";
+                    skipped(&name, &Skipped::Unusable(io::Error::other(reason)));
+                    continue;
+                }
+                // Not a stream, whoever put it there.
+                Ok(_) => {
+                    put_stray_aside(root, &path, notices);
+                    continue;
+                }
+                Err(_) => continue, // Gone meanwhile.
             }
             if search.held.contains(&path) {
                 skipped(&name, &Skipped::InUse); // Not looked at again: aborted meanwhile, it is to stay where it is.
@@ -111,6 +126,19 @@ impl std::fmt::Display for Skipped {
     }
 }
 
+/// Something among the streams' folders that is none.
+fn put_stray_aside(root: &Root, path: &Path, notices: &Notices) {
+    let name = path.display();
+    match move_aside(root, STRAYS, path, NOT_OURS) {
+        Ok(()) => notices.log.say(Level::Error, || format!("{name} set aside: {NOT_OURS}")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {} // Gone, or another process was faster.
+        Err(error) => notices.log.say(Level::Error, || format!("{name} is {NOT_OURS}, and cannot be set aside: {error}")),
+    }
+}
+
+/// Below `set-aside`: what was of no stream.
+const STRAYS: &str = "strays";
+
 /// A folder whose maker died before it was complete.
 fn remove_unborn(path: &Path) {
     let age = fs::metadata(path).and_then(|facts| facts.modified()).ok().and_then(|made| made.elapsed().ok());
@@ -124,15 +152,15 @@ const UNBORN_FOR: Duration = Duration::from_secs(600);
 
 /// A folder that has no manifest is being removed, or its owner died while it removed it: then at most its lock is left.
 fn remove_remains(path: &Path) -> io::Result<()> {
+    if fs::read_dir(path)?.flatten().any(|entry| entry.file_name() != layout::LOCK) {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "its manifest is missing"));
+    }
     let lock_path = path.join(layout::LOCK);
     if lock_path.exists() {
         let Some(_lock) = FileLock::take(&lock_path)? else { return Ok(()) };
-        if fs::read_dir(path)?.flatten().any(|entry| entry.file_name() != layout::LOCK) {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "its manifest is missing"));
-        }
         fs::remove_file(lock_path)?;
     }
-    let _ = fs::remove_dir(path); // Fails when something is in it that is not of this library.
+    let _ = fs::remove_dir(path); // Fails when something came into it just now.
     Ok(())
 }
 
@@ -144,11 +172,11 @@ fn take_up(
     sync: &SyncQueue,
 ) -> std::result::Result<Option<TakenUp>, Skipped> {
     let manifest_path = path.join(layout::MANIFEST);
-    if !manifest_path.exists() {
+    if fs::symlink_metadata(&manifest_path).is_err() {
         remove_remains(path)?;
         return Ok(None);
     }
-    let manifest = Manifest::read(&manifest_path)?;
+    let manifest = read_manifest(&manifest_path)?;
     let ours = manifest.endpoint == search.endpoint.as_str() || (search.adopt && manifest.endpoint == "none");
     if !ours {
         return Err(Skipped::Elsewhere(manifest.endpoint));
@@ -161,7 +189,7 @@ fn take_up(
         return Ok(None); // Finished by its owner between the look and the lock.
     }
     // Read again under the lock: its owner may have written it meanwhile.
-    let manifest = Manifest::read(&manifest_path)?;
+    let manifest = read_manifest(&manifest_path)?;
     let named = path.file_name().and_then(|name| name.to_str()) == Some(manifest.local_id.as_str());
     let stream = Uuid::parse_str(&manifest.local_id).ok().filter(|_| named);
     let stream =
@@ -174,54 +202,104 @@ fn take_up(
     Ok(Some(taken))
 }
 
+/// Whose reading fails, fails with the file's name.
+fn read_manifest(path: &Path) -> io::Result<Manifest> {
+    Manifest::read(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", layout::MANIFEST)))
+}
+
 impl TakenUp {
     /// Finds the sealed chunks, and makes shards of the part-filled ones.
     fn collect(&mut self) -> io::Result<()> {
         let folder = self.folder.clone();
-        let mut chunks: Vec<(u64, u32, u64)> = Vec::new();
+        let mut files: BTreeMap<u64, Vec<FileName>> = BTreeMap::new();
         for entry in fs::read_dir(folder.path())?.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let path = entry.path();
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
             match FileName::parse(&name) {
-                Some(FileName::Shard { chunk, frames }) => chunks.push((chunk, frames, entry.metadata()?.len())),
-                Some(FileName::Part { chunk }) => match recover::part(folder.path(), &path, chunk, folder.stream()) {
-                    Ok(Recovered::Sealed(sealed, torn)) => {
-                        folder.root().removed(torn);
-                        folder.root().wrote(sealed.added);
-                        chunks.push((chunk, sealed.seal.frames, sealed.bytes));
-                        if torn > 0 {
-                            self.remarks
-                                .push(format!("chunk {chunk}: the last {torn} bytes were no whole frame and are cut off"));
-                        }
-                    }
-                    Ok(Recovered::Empty) => {
-                        folder.root().removed(bytes_of(&path));
-                        fs::remove_file(&path)?;
-                    }
-                    Err(error) if is_damage(&error) => self.put_chunk_aside(chunk, &path, &error.to_string())?,
-                    // The disk, not the file: the folder stays as it is for another time.
-                    Err(error) => return Err(error),
-                },
-                None if name == layout::LOCK || name == layout::MANIFEST || name.ends_with(".next") => {}
-                None => self.put_aside(&path, "not a file of this library")?,
+                Some(file) => files.entry(file.chunk()).or_default().push(file),
+                None if is_file && [layout::LOCK, layout::MANIFEST, layout::NEXT_MANIFEST].contains(&&*name) => {}
+                None => self.put_aside(&entry.path(), NOT_OURS)?,
             }
         }
-        platform::sync_folder(folder.path())?;
-        chunks.sort_unstable();
-        for (chunk, frames, bytes) in chunks {
-            self.frames += u64::from(frames);
-            folder.add(chunk, frames, bytes, 0, false, |_| {});
+        for mut files in files.into_values() {
+            if files.len() > 1 {
+                files = self.without_copies(files)?;
+            }
+            for file in files {
+                self.take(file)?;
+            }
+        }
+        platform::sync_folder(folder.path())
+    }
+
+    /// A chunk has one file. Where there are several, which takes somebody's hand, the first that is whole is taken, a sealed one
+    /// before a part-filled one, and the others are set aside: their frames are not lost by that.
+    fn without_copies(&mut self, mut files: Vec<FileName>) -> io::Result<Vec<FileName>> {
+        let folder = self.folder.clone();
+        files.sort_by_key(|file| match file {
+            FileName::Shard { frames, .. } => std::cmp::Reverse(u64::from(*frames) + 1),
+            FileName::Part { .. } => std::cmp::Reverse(0),
+        });
+        let is_whole = |file: &FileName| match *file {
+            FileName::Shard { chunk, frames } => {
+                recover::verify(&folder.path().join(file.to_string()), chunk, frames, folder.stream()).is_ok()
+            }
+            FileName::Part { .. } => true,
+        };
+        let taken = files.remove(files.iter().position(is_whole).unwrap_or(0));
+        for file in files {
+            let reason = format!("{taken} is taken as chunk {}, and this is another", file.chunk());
+            self.put_aside(&folder.path().join(file.to_string()), &reason)?;
+        }
+        Ok(vec![taken])
+    }
+
+    /// A chunk's file waits to be sent: a part-filled one when it is sealed.
+    fn take(&mut self, file: FileName) -> io::Result<()> {
+        let folder = self.folder.clone();
+        let path = folder.path().join(file.to_string());
+        let chunk = file.chunk();
+        match file {
+            FileName::Shard { frames, .. } => match recover::expect_file(&path) {
+                Ok(()) => self.add(chunk, frames, bytes_of(&path)),
+                Err(error) => self.put_chunk_aside(chunk, &path, &error.to_string(), frames.into())?,
+            },
+            FileName::Part { .. } => match recover::part(folder.path(), chunk, folder.stream()) {
+                Ok(Recovered::Sealed { file: sealed, cut, torn }) => {
+                    folder.root().removed(cut);
+                    folder.root().wrote(sealed.added);
+                    self.add(chunk, sealed.seal.frames, sealed.bytes);
+                    if torn && cut > 0 {
+                        self.remarks.push(format!("chunk {chunk}: the last {cut} bytes were no whole frame and are cut off"));
+                    }
+                }
+                Ok(Recovered::Empty) => {
+                    folder.root().removed(bytes_of(&path));
+                    fs::remove_file(&path)?;
+                }
+                Err(error) if recover::is_damage(&error) => {
+                    let frames = recover::count_frames(&path, folder.stream()).unwrap_or(0);
+                    self.put_chunk_aside(chunk, &path, &error.to_string(), frames)?;
+                }
+                // The disk, not the file: the folder stays as it is for another time.
+                Err(error) => return Err(error),
+            },
         }
         Ok(())
     }
 
-    /// A chunk that cannot be read: kept beside the spool, counted and told. How many frames it holds nobody knows.
-    fn put_chunk_aside(&mut self, chunk: u64, path: &Path, reason: &str) -> io::Result<()> {
+    fn add(&mut self, chunk: u64, frames: u32, bytes: u64) {
+        self.frames += u64::from(frames);
+        self.folder.add(chunk, frames, bytes, 0, false, |_| {});
+    }
+
+    /// A chunk that cannot be used: kept beside the spool, counted with what is known of its frames, and told.
+    fn put_chunk_aside(&mut self, chunk: u64, path: &Path, reason: &str, frames: u64) -> io::Result<()> {
         self.put_aside(path, reason)?;
-        let loss = Loss { frames: 0, chunks: 1 };
+        let loss = Loss { frames, chunks: 1 };
         let _ = self.folder.note_loss(reason, loss);
         self.losses.add(reason, loss);
-        let text = format!("chunk {chunk} set aside: {reason}");
+        let text = format!("chunk {chunk} set aside, {frames} frames: {reason}");
         self.folder.notices().tell(codes::Event::ChunkSetAside, chunk as i64, text);
         Ok(())
     }
@@ -233,9 +311,4 @@ impl TakenUp {
         self.remarks.push(format!("{name} set aside: {reason}"));
         Ok(())
     }
-}
-
-/// Whether an error tells of what is in a file, and not of the disk.
-fn is_damage(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }

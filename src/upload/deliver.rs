@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::ledger::{Loss, Place};
 use crate::log::Level;
 use crate::service::{Backoff, ChunkFacts, Service, Trouble, UploadTrouble};
-use crate::spool::{Folder, SealedChunk, StreamFacts};
+use crate::spool::{Folder, SealedChunk, StreamFacts, is_damage};
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::pin::Pin;
@@ -270,7 +270,7 @@ impl Carried {
             Ok(Err(error)) => {
                 return Err(match error.kind() {
                     ErrorKind::NotFound => Failure::Missing,
-                    ErrorKind::InvalidData | ErrorKind::UnexpectedEof => Failure::Damaged(error.to_string()),
+                    _ if is_damage(&error) => Failure::Damaged(error.to_string()),
                     _ => Failure::Upload(UploadTrouble::File(error)),
                 });
             }

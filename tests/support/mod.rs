@@ -7,9 +7,9 @@ pub mod frames;
 pub mod host;
 pub mod liar;
 pub mod long_run;
-pub mod proxy;
 #[cfg(feature = "receiver")]
 pub mod night;
+pub mod proxy;
 #[cfg(feature = "receiver")]
 pub mod service;
 pub mod spool;
