@@ -105,11 +105,6 @@ pub fn named_file(write: bool) -> OpenOptions {
     options
 }
 
-/// Whether `private_file` met a link.
-pub fn is_link(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::ELOOP)
-}
-
 /// Whether everybody on this computer can read a file.
 pub fn others_may_read(file: &File) -> io::Result<bool> {
     Ok(file.metadata()?.mode() & 0o004 != 0)

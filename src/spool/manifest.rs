@@ -117,3 +117,26 @@ fn checked(facts: &[u8]) -> Vec<u8> {
     let end = format!(",\n  \"crc32c\": \"{:08x}\"\n}}", crc32c::crc32c(facts));
     [facts, end.as_bytes()].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spool::scratch::Scratch;
+
+    #[test]
+    fn a_manifest_with_a_flipped_bit_or_cut_off_is_not_read() {
+        let scratch = Scratch::new("endpoint=none");
+        let path = scratch.folder.path().join(crate::spool::layout::MANIFEST);
+        assert_eq!(Manifest::read(&path).unwrap().stream, scratch.folder.facts());
+        let text = std::fs::read(&path).unwrap();
+        assert!(serde_json::from_slice::<serde_json::Value>(&text).is_ok(), "people may read it");
+        for bit in 0..8 * text.len() {
+            let mut flipped = text.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(Manifest::from_text(&flipped).is_err(), "bit {bit}");
+        }
+        for length in 0..text.len() {
+            assert!(Manifest::from_text(&text[..length]).is_err(), "cut at {length}");
+        }
+    }
+}

@@ -115,7 +115,7 @@ int main(int argc, char **argv) {
     } else {
         resume(account, argc, argv);
     }
-    CHECK_CODE(rheed_shutdown(-1), RHEED_OK);
+    CHECK(!RHEED_FAILED(rheed_shutdown(-1))); /* What was damaged in a spool is a loss. */
     account->done = 1;
     return 0;
 }
