@@ -503,7 +503,7 @@ fn a_chunk_that_may_not_be_read_is_set_aside() {
     for file in [bench.shard(1), bench.unseal(3)] {
         fs::set_permissions(file, fs::Permissions::from_mode(0)).expect("it is the test's own");
     }
-    let host = night::build(&bench.workshop);
+    let host = night::build(&bench.workshop, "night");
     let mut command = Command::new(host);
     command.arg("resume").arg(bench.workshop.path().join("account")).args(service::options(&bench.service, &bench.workshop));
     // SAFETY: prctl takes numbers, and is allowed between fork and exec.

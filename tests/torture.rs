@@ -8,22 +8,18 @@
 mod support;
 
 use fastrand::Rng;
-use rheed_stream::receiver::Receiver;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use support::host::{OK, Stream};
-use support::long_run::{figure, times};
-use support::night::{self, FPS, Night, arrived, reached};
+use support::long_run::{figure, several_at_a_time, times};
+use support::night::{self, FPS, Night, arrived, reached, the_stream_of};
 use support::spool::{set_aside, streams, with};
 use support::{Workshop, service};
 
 /// Memory that a host may use for its slots.
 const QUEUE_BYTES: u64 = 4 << 20;
-/// Nights that are played at a time: most of a night is waiting for the camera.
-const AT_A_TIME: usize = 4;
 
 /// What a host does when it is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,7 +204,7 @@ fn play(plan: &Plan, host: &Path, toll: &Mutex<Toll>) {
     let mut toll = toll.lock().expect("no night fails while it counts");
     let place = |kinds: &[Moment]| kinds.iter().position(|kind| *kind == plan.moment).expect("it is one of them");
     for (name, killed, account, reached) in hosts {
-        let (found, orphans) = stream_named(&service, &name);
+        let (found, orphans) = the_stream_of(&service, &name);
         let arrived = found.map_or(0, |stream| arrived(&stream, plan.size));
         assert_eq!(arrived, reached, "{name}: {account:?}");
         toll.hosts[place(&MOMENTS)] += u64::from(killed);
@@ -226,41 +222,18 @@ fn is_of_resume(line: &str) -> bool {
     !["fps=", "chunk_size=", "queue_bytes=", "compression_level="].iter().any(|key| line.starts_with(key))
 }
 
-/// The one stream that a host made. Of those that are not ended it never heard: they have no frames, and there is nobody who
-/// could know of them.
-#[track_caller]
-fn stream_named(service: &Receiver, name: &str) -> (Option<rheed_stream::receiver::StreamRecord>, u64) {
-    let (known, orphans): (Vec<_>, Vec<_>) =
-        service.streams().into_iter().filter(|stream| stream.name == name).partition(|stream| stream.ended);
-    assert!(orphans.iter().all(|stream| stream.chunks.is_empty()), "{orphans:?}");
-    assert!(known.len() <= 1, "{known:?}");
-    (known.into_iter().next(), orphans.len() as u64)
-}
-
 #[test]
 fn killed_at_any_moment_a_host_loses_what_was_in_its_slots_and_nothing_that_had_reached_the_disk() {
     let workshop = Workshop::new();
-    let host = night::build(&workshop);
+    let host = night::build(&workshop, "night");
     let (first, nights) = match std::env::var("RHEED_TORTURE_SEED") {
         Ok(seed) => (seed.parse().expect("RHEED_TORTURE_SEED is a number"), 1),
-        Err(_) => (fastrand::u64(..1 << 32), u64::MAX),
+        Err(_) => (fastrand::u64(..1 << 32), usize::MAX),
     };
     let kills = times("RHEED_TORTURE_KILLS", 10);
-    let (toll, next, began) = (Mutex::new(Toll::default()), AtomicU64::new(0), Instant::now());
-    let enough = |night: u64| night >= nights || toll.lock().is_ok_and(|toll| toll.hosts.iter().sum::<u64>() >= kills);
-    std::thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
-            scope.spawn(|| {
-                loop {
-                    let night = next.fetch_add(1, Ordering::Relaxed);
-                    if toll.is_poisoned() || enough(night) {
-                        return;
-                    }
-                    play(&Plan::new(first + night), &host, &toll);
-                }
-            });
-        }
-    });
+    let (toll, began) = (Mutex::new(Toll::default()), Instant::now());
+    let enough = || toll.lock().is_ok_and(|toll| toll.hosts.iter().sum::<u64>() >= kills);
+    several_at_a_time((first..).take(nights).take_while(|_| !enough()), |seed| play(&Plan::new(seed), &host, &toll));
     tell(&toll.into_inner().expect("no night has failed"), first, began.elapsed());
 }
 

@@ -178,9 +178,19 @@ pub struct Running {
 
 /// Starts a program with its standard input open. It sees nothing of this machine's keys and proxies.
 pub fn start<A: AsRef<OsStr>>(program: &Path, arguments: impl IntoIterator<Item = A>) -> Running {
+    start_in(&[], program, arguments)
+}
+
+/// The same, in an environment with these variables besides.
+pub fn start_in<A: AsRef<OsStr>>(
+    environment: &[(&str, String)],
+    program: &Path,
+    arguments: impl IntoIterator<Item = A>,
+) -> Running {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     without_this_machines_service(&mut command);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.process_group(0); // A hanging program is ended with all that it forked.
     Running { child: command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display())) }
 }

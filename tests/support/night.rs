@@ -4,7 +4,7 @@
 use super::frames::numbers;
 use super::service;
 use super::spool::{files, frame_ids, streams};
-use super::{Dialect, HANGS_AFTER, Linked, Running, Workshop, root, start};
+use super::{Dialect, HANGS_AFTER, Linked, Running, Workshop, root, start_in};
 use rheed_stream::receiver::{Receiver, StreamRecord};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -20,9 +20,9 @@ pub fn stamp_ns(number: u64) -> i64 {
     FIRST_STAMP_NS + number as i64 * FRAME_NS + (number * 7919 % 1000) as i64 * 1000
 }
 
-/// Builds the host.
-pub fn build(workshop: &Workshop) -> PathBuf {
-    workshop.build(&Dialect::c("c11"), &root().join("tests/c/night.c"), Linked::Shared)
+/// Builds a host: `night`, or `struck`, which is the same but for its end.
+pub fn build(workshop: &Workshop, host: &str) -> PathBuf {
+    workshop.build(&Dialect::c("c11"), &root().join("tests/c").join(host).with_extension("c"), Linked::Shared)
 }
 
 /// The process, and the file in which it keeps account.
@@ -62,19 +62,42 @@ impl Account {
 
 impl Night {
     /// Pushes so many frames and finalizes. Keeps its account in the file.
-    pub fn stream(host: &Path, account: PathBuf, frames: u64, (width, height): (u32, u32), options: &[String]) -> Night {
+    pub fn stream(host: &Path, account: PathBuf, frames: u64, size: (u32, u32), options: &[String]) -> Night {
+        Night::stream_with(&[], host, account, frames, size, options)
+    }
+
+    /// The same in an environment.
+    pub fn stream_with(
+        environment: &[(&str, String)],
+        host: &Path,
+        account: PathBuf,
+        frames: u64,
+        (width, height): (u32, u32),
+        options: &[String],
+    ) -> Night {
         let numbers = [frames.to_string(), width.to_string(), height.to_string()];
-        Night::start(host, "stream", account, numbers.iter().chain(options).cloned())
+        Night::start(environment, host, "stream", account, numbers.iter().chain(options).cloned())
     }
 
     /// Takes up a spool.
     pub fn resume(host: &Path, account: PathBuf, options: &[String]) -> Night {
-        Night::start(host, "resume", account, options.iter().cloned())
+        Night::resume_with(&[], host, account, options)
     }
 
-    fn start(host: &Path, mode: &str, account: PathBuf, arguments: impl Iterator<Item = String>) -> Night {
+    /// The same in an environment.
+    pub fn resume_with(environment: &[(&str, String)], host: &Path, account: PathBuf, options: &[String]) -> Night {
+        Night::start(environment, host, "resume", account, options.iter().cloned())
+    }
+
+    fn start(
+        environment: &[(&str, String)],
+        host: &Path,
+        mode: &str,
+        account: PathBuf,
+        arguments: impl Iterator<Item = String>,
+    ) -> Night {
         let first = [mode.to_string(), account.display().to_string()];
-        Night { process: start(host, first.into_iter().chain(arguments)), account }
+        Night { process: start_in(environment, host, first.into_iter().chain(arguments)), account }
     }
 
     /// What it has done so far.
@@ -130,6 +153,17 @@ fn stream_name(folder: &Path) -> Option<String> {
 
 fn frames_of(stream: &StreamRecord, (width, height): (u32, u32)) -> Vec<u64> {
     numbers(&service::pixels(stream), (width * height) as usize)
+}
+
+/// The one stream that a host made, if there is one. Of those that are not ended it never heard: they have no frames, and there is
+/// nobody who could know of them. So many are there.
+#[track_caller]
+pub fn the_stream_of(service: &Receiver, name: &str) -> (Option<StreamRecord>, u64) {
+    let streams = service.streams().into_iter().filter(|stream| stream.name == name);
+    let (known, orphans): (Vec<_>, Vec<_>) = streams.partition(|stream| stream.ended);
+    assert!(orphans.iter().all(|stream| stream.chunks.is_empty()), "{orphans:?}");
+    assert!(known.len() <= 1, "{known:?}");
+    (known.into_iter().next(), orphans.len() as u64)
 }
 
 /// The stream is ended, and its frames are whole, in order, each once, with the stamps that the camera gave them, whatever the
