@@ -187,7 +187,7 @@ fn bits(length: usize) -> Vec<usize> {
 const GOOD_EACH: usize = 8;
 
 fn is_good(chunk: usize) -> bool {
-    chunk % GOOD_EACH == 0
+    chunk.is_multiple_of(GOOD_EACH)
 }
 
 /// A bench with chunks for so many cases, and the chunks that are to be damaged.
@@ -501,7 +501,7 @@ fn what_is_no_stream_among_the_streams_does_not_stop_the_rest() {
 fn a_chunk_that_may_not_be_read_is_set_aside() {
     let bench = Bench::new(5);
     for file in [bench.shard(1), bench.unseal(3)] {
-        fs::set_permissions(file, fs::Permissions::from_mode(0)).expect("it is the test's own");
+        fs::set_permissions(file, fs::Permissions::from_mode(0o000)).expect("it is the test's own");
     }
     let host = night::build(&bench.workshop, "night");
     let mut command = Command::new(host);
