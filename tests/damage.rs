@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::frames::{numbered, numbers};
 use support::host::{OK, PENDING, Stream};
-use support::long_run::times;
+use support::long_run::{figure, times};
 use support::spool::{entries, frame_ids, options, set_aside, streams, with};
 use support::{MustSucceed, Workshop, night, service};
 
@@ -226,6 +226,7 @@ fn a_sealed_chunk_cut_off_at_any_byte_is_set_aside() {
     assert_eq!((outcome.code, outcome.resumed.stat(Stat::FramesLost)), (LOSS, length as i64 * FRAMES as i64));
     assert!(outcome.damaged(length).iter().all(Vec::is_empty));
     assert_eq!(set_aside(&bench.workshop.spool()).len(), length);
+    figure(&format!("damage: sealed chunks cut off at {length} bytes: each set aside"));
 }
 
 #[test]
@@ -242,6 +243,7 @@ fn a_part_filled_chunk_cut_off_at_any_byte_loses_the_torn_frame_and_no_other() {
     // A kill leaves no more and no less: nothing is damaged.
     assert_eq!((outcome.code, set_aside(&bench.workshop.spool())), (OK, vec![]));
     assert_eq!(outcome.damaged(length), expected);
+    figure(&format!("damage: part-filled chunks cut off at {length} bytes: each sent but for the torn frame"));
 }
 
 #[test]
@@ -255,6 +257,7 @@ fn a_sealed_chunk_with_a_flipped_bit_is_set_aside() {
     assert_eq!((outcome.code, outcome.resumed.stat(Stat::FramesLost)), (LOSS, (bits.len() as u64 * FRAMES) as i64));
     assert!(outcome.damaged(bits.len()).iter().all(Vec::is_empty));
     assert_eq!(set_aside(&bench.workshop.spool()).len(), bits.len());
+    figure(&format!("damage: {} flipped bits in sealed chunks: each set aside", bits.len()));
 }
 
 #[test]
@@ -268,6 +271,7 @@ fn a_part_filled_chunk_with_a_flipped_bit_is_set_aside_and_its_frames_are_counte
     assert_eq!((outcome.code, outcome.resumed.stat(Stat::FramesLost)), (LOSS, (bits.len() as u64 * FRAMES) as i64));
     assert!(outcome.damaged(bits.len()).iter().all(Vec::is_empty));
     assert_eq!(set_aside(&bench.workshop.spool()).len(), bits.len());
+    figure(&format!("damage: {} flipped bits in part-filled chunks: each set aside, its frames counted", bits.len()));
 }
 
 /// Every frame has a crc of its own, from which seal and index can be made again: a flip behind the frames is mended and does no
@@ -290,6 +294,8 @@ fn a_flipped_bit_behind_the_frames_of_a_chunk_that_was_not_yet_renamed_is_mended
         let expected = if is_in_magic(*bit) { vec![] } else { frames_of(chunk) };
         assert_eq!(arrived, expected, "bit {bit}");
     }
+    let flipped = bits.len();
+    figure(&format!("damage: {flipped} flipped bits behind the frames of a chunk: {in_magic} set aside, the others mended"));
 }
 
 /// What somebody may put where a chunk's file was.

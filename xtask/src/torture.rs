@@ -20,9 +20,13 @@ struct Part {
     times: u64,
 }
 
-const PARTS: [Part; 2] = [
+const PARTS: [Part; 4] = [
     // SIGKILL at random moments, and a resume after each.
     Part { name: "killed", suite: "torture", variable: "RHEED_TORTURE_KILLS", times: 200 },
+    // SIGKILL at each step on disk and network, 0 = all, of a host and of a recovery.
+    Part { name: "struck", suite: "struck", variable: "RHEED_TORTURE_STEPS", times: 0 },
+    // A spool's files cut off at each byte, and with flipped bits, 0 = each of them.
+    Part { name: "damage", suite: "damage", variable: "RHEED_TORTURE_FLIPS", times: 0 },
     // Power cuts between any two changes of the disk, and so many states that it may be in after each.
     Part { name: "power", suite: "power", variable: "RHEED_TORTURE_CUTS", times: 20 },
 ];
