@@ -3,10 +3,12 @@
 
 #![allow(dead_code)] // Each test file uses a part of it.
 
+pub mod again;
 pub mod frames;
 pub mod host;
 pub mod liar;
 pub mod long_run;
+pub mod port;
 pub mod proxy;
 #[cfg(feature = "receiver")]
 pub mod service;
@@ -18,6 +20,7 @@ pub mod victim;
 pub mod waiter;
 #[cfg(feature = "receiver")]
 pub mod waiting;
+pub mod witness;
 
 use std::ffi::OsStr;
 use std::io::Write;
