@@ -348,7 +348,7 @@ fn a_chunk_that_cannot_be_read_is_the_disks_trouble_and_no_outage() {
 fn a_service_that_asks_for_patience_is_not_stormed_by_many_streams_with_long_backlogs() {
     const STREAMS: usize = 8;
     const CHUNKS: u64 = 12;
-    for (status, form) in [(503, "retry_after"), (429, "retry_after_date")] {
+    let storm = |status: u16, form: &str| {
         let workshop = Workshop::new();
         let stopped = service::start(&workshop);
         stopped.stop();
@@ -374,18 +374,24 @@ fn a_service_that_asks_for_patience_is_not_stormed_by_many_streams_with_long_bac
         let kept = service.streams();
         assert_eq!(kept.len(), STREAMS);
         assert!(kept.iter().all(|kept| kept.ended && service::pixels(kept) == service::counted(2 * CHUNKS)));
-    }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| storm(503, "retry_after"));
+        scope.spawn(|| storm(429, "retry_after_date"));
+    });
 }
 
 #[test]
 fn a_storm_in_the_middle_meets_at_most_one_try_of_each_worker_and_then_single_probes() {
     const WORKERS: usize = 8;
     let workshop = Workshop::new();
-    let service =
-        service::start_with(&workshop, |settings| settings.faults = "presign:delay_ms=300,status=503,retry_after=3".into());
+    let service = service::start(&workshop);
     let options = ["fps=1", "when_full=block", &format!("max_workers={WORKERS}")];
     let stream = open(&service, &workshop, &options);
-    stream.push_counted(0, 40);
+    stream.push_counted(0, 2);
+    assert_eq!(stream.flush(-1), OK); // All is well, until
+    service.set_faults("presign:delay_ms=300,status=503,retry_after=3").expect("a good rule");
+    stream.push_counted(2, 38);
     service::wait_until(&service, "a second round", |service| {
         let times = refusals(service, 503).into_values().next().unwrap_or_default();
         times.last().zip(times.first()).is_some_and(|(last, first)| last - first >= 2900.0)
