@@ -82,7 +82,7 @@ typedef enum {
 typedef enum {
     /** The service has not answered yet. */
     RHEED_STATE_CONNECTING = 1,
-    /** The service cannot be reached: frames go to the spool and are sent when it answers again. */
+    /** The service cannot be reached, or refuses the key or the stream: frames go to the spool and are sent when it takes them. */
     RHEED_STATE_OFFLINE = 2,
     /** The stream exists at the service and frames are taken. */
     RHEED_STATE_STREAMING = 3,

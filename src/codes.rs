@@ -108,7 +108,7 @@ impl Code {
 pub enum State {
     /// The service has not answered yet.
     Connecting = 1,
-    /// The service cannot be reached: frames go to the spool and are sent when it answers again.
+    /// The service cannot be reached, or refuses the key or the stream: frames go to the spool and are sent when it takes them.
     Offline = 2,
     /// The stream exists at the service and frames are taken.
     Streaming = 3,

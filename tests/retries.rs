@@ -6,12 +6,12 @@ mod support;
 use rheed_stream::codes::{Code, Event, Health, Stat, State, Text};
 use rheed_stream::receiver::{Receiver, RequestRecord};
 use serde_json::Value;
-use std::collections::HashSet;
-use std::net::TcpListener;
-use support::Workshop;
+use std::collections::{HashMap, HashSet};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use support::host::{FRAME_BYTES, OK, Stream};
-use support::service;
 use support::spool::with;
+use support::{Workshop, service, spool};
 
 /// Streams 50 frames to a service that fails as the rule says: all of them arrive, once, and the stream is ended once.
 #[track_caller]
@@ -194,6 +194,32 @@ fn a_key_that_is_refused_in_mid_stream_is_told_and_costs_no_frame() {
 }
 
 #[test]
+fn a_key_that_works_again_is_found_out_slowly_and_everything_arrives() {
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let stream = open(&service, &workshop, &["fps=10"]);
+    stream.push_counted(0, 20);
+    assert_eq!(stream.flush(-1), OK);
+    service.set_faults("presign:status=401,times=2\nend:status=403,times=1").expect("good rules");
+    stream.push_counted(20, 20);
+    assert_eq!(stream.wait_for(Event::Refused).value, 401);
+    assert_eq!((stream.stat(Stat::State), stream.stat(Stat::Health)), (State::Offline as i64, Health::Act as i64));
+    stream.push_counted(40, 10);
+    stream.wait_for(Event::Connected);
+    assert_eq!((stream.stat(Stat::State), stream.stat(Stat::Health)), (State::Streaming as i64, Health::Good as i64));
+    // The key is refused once more when the stream is to be ended, and that is told again.
+    assert_eq!(stream.finalize(-1), OK);
+    let told = stream.events();
+    assert_eq!(told.iter().filter(|event| event.kind == Event::Refused as i32 && event.value == 403).count(), 1, "{told:#?}");
+    assert!(service::pixels(&service::only_stream(&service)) == service::counted(50));
+
+    let refused_then_asked: Vec<_> = service.requests().into_iter().skip_while(|request| request.status != 401).collect();
+    let refusals: Vec<f64> = refused_then_asked.iter().take(3).map(|request| request.unix_ms).collect();
+    let [first, second, third] = refusals[..] else { panic!("{refused_then_asked:#?}") };
+    assert!(second - first >= 2000.0 && third - second >= 4000.0, "{refusals:?}"); // Half of 4 s and of 8 s at least.
+}
+
+#[test]
 fn a_url_that_has_expired_is_not_taken_for_a_refused_key() {
     let workshop = Workshop::new();
     let service = service::start_with(&workshop, |settings| settings.faults = "presign:url_ttl=0,times=1".into());
@@ -215,6 +241,191 @@ fn an_end_that_is_refused_is_told_and_does_not_keep_the_stream_from_being_final(
     assert_eq!(stream.wait_for(Event::Refused).value, 409);
     assert!(stream.text(Text::LastError).contains("a fault on purpose"), "{}", stream.text(Text::LastError));
     assert_eq!(stream.stat(Stat::FramesConfirmed), 20);
+}
+
+#[test]
+fn a_stream_that_the_service_has_closed_meanwhile_sets_its_chunks_aside_and_asks_for_each_once() {
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let stream = open(&service, &workshop, &["fps=10"]);
+    stream.push_counted(0, 20);
+    assert_eq!(stream.flush(-1), OK);
+    end_from_outside(&service, &stream.text(Text::DataId));
+    stream.push_counted(20, 45);
+    let told = stream.wait_for(Event::ChunkSetAside);
+    assert!(told.text.contains("409") && told.text.contains("this stream has ended"), "{told:?}");
+    assert_eq!(stream.flush(-1), Code::WLoss as i32);
+    assert_eq!(stream.finalize(-1), Code::WLoss as i32);
+    assert_eq!([Stat::FramesConfirmed, Stat::FramesLost, Stat::ChunksLost].map(|stat| stream.stat(stat)), [20, 45, 3]);
+    let report: Value = serde_json::from_str(&stream.text(Text::Report)).expect("the report is JSON");
+    let reason = report["losses"][0]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("this stream has ended") && report["losses"][0]["frames"] == 45, "{report}");
+    assert_eq!(spool::set_aside(&workshop.spool()).len(), 3);
+    assert_eq!(service::presigns(&service).len(), 4);
+    assert!(service::pixels(&service::only_stream(&service)) == service::counted(20));
+}
+
+/// As somebody does at the service's own page.
+fn end_from_outside(service: &Receiver, data_id: &str) {
+    let mut line = TcpStream::connect(service::address(service)).expect("it listens");
+    let key = service.key();
+    write!(line, "POST /rheed/stream/{data_id}/end HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        .expect("it reads");
+    let mut answer = String::new();
+    line.read_to_string(&mut answer).expect("it answers");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[test]
+fn an_end_that_is_refused_for_long_is_told_in_the_background_also_by_the_next_process() {
+    for by_the_next in [false, true] {
+        let workshop = Workshop::new();
+        let service = service::start_with(&workshop, |settings| settings.faults = "end:status=503".into());
+        let stream = open(&service, &workshop, &["fps=10"]);
+        stream.push_counted(0, 25);
+        assert_eq!(stream.finalize(500), Code::WPending as i32);
+        service::wait_until(&service, "it is asked again and again", |service| {
+            service.requests().iter().filter(|request| request.status == 503).count() >= 3
+        });
+        assert_eq!(stream.finalize(0), Code::WPending as i32);
+        assert_eq!((stream.stat(Stat::FramesConfirmed), stream.stat(Stat::State)), (25, State::Finalizing as i64));
+        if by_the_next {
+            assert_eq!(stream.abort(), OK);
+            service.set_faults("").expect("no rules are good rules");
+            assert_eq!(Stream::resume(&service::options(&service, &workshop)).flush(-1), OK);
+        } else {
+            service.set_faults("").expect("no rules are good rules");
+            assert_eq!(stream.finalize(-1), OK);
+        }
+        assert!(service::pixels(&service::only_stream(&service)) == service::counted(25));
+        assert_eq!(spool::streams(&workshop.spool()), [] as [std::path::PathBuf; 0]);
+    }
+}
+
+#[test]
+fn links_that_cannot_be_made_for_long_keep_neither_frames_nor_end_and_are_made_at_last() {
+    let workshop = Workshop::new();
+    let service = service::start_with(&workshop, |settings| settings.faults = "link:status=503".into());
+    let stream = open(&service, &workshop, &["fps=10", "physical_sample=Si", "tags=a"]);
+    stream.push_counted(0, 25);
+    assert_eq!(stream.finalize(500), Code::WPending as i32);
+    service::wait_until(&service, "it is ended", |service| service.streams()[0].ended);
+    // Refused for good was nothing of it, not even the key.
+    service.set_faults("samples:status=401,times=1").expect("a good rule");
+    assert_eq!(stream.finalize(-1), OK);
+    let kept = service::only_stream(&service);
+    assert_eq!((kept.physical_sample_id.is_some(), kept.tag_ids.len()), (true, 1));
+    assert!(service::pixels(&kept) == service::counted(25));
+}
+
+#[test]
+fn a_chunk_that_cannot_be_read_is_the_disks_trouble_and_no_outage() {
+    let workshop = Workshop::new();
+    let service = service::start_with(&workshop, |settings| settings.faults = "presign:status=503".into());
+    let stream = open(&service, &workshop, &["fps=10"]);
+    stream.push_counted(0, 40);
+    stream.wait_until("both chunks are sealed", |stream| stream.stat(Stat::ChunksSealed) == 2);
+    // A folder in its place: it is there, and reading it fails.
+    let [first, _] = &spool::files(&spool::only_stream(&workshop.spool()), ".shard")[..] else {
+        panic!("two chunks are expected")
+    };
+    let elsewhere = workshop.path().join("elsewhere");
+    std::fs::rename(first, &elsewhere).expect("the test may do that");
+    std::fs::create_dir(first).expect("the test may do that");
+    service.set_faults("").expect("no rules are good rules");
+    stream.wait_until("the other chunk is confirmed", |stream| stream.stat(Stat::FramesConfirmed) == 20);
+    stream.wait_until("it is told", |stream| stream.text(Text::LastError).contains("cannot be read"));
+    assert_eq!((stream.stat(Stat::State), stream.stat(Stat::FramesPending)), (State::Streaming as i64, 20));
+    std::fs::remove_dir(first).expect("it is empty");
+    std::fs::rename(&elsewhere, first).expect("the test may do that");
+    assert_eq!(stream.finalize(-1), OK);
+    assert!(service::pixels(&service::only_stream(&service)) == service::counted(40));
+}
+
+// ---- storms ----------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_service_that_asks_for_patience_is_not_stormed_by_many_streams_with_long_backlogs() {
+    const STREAMS: usize = 8;
+    const CHUNKS: u64 = 12;
+    let storm = |status: u16, form: &str| {
+        let workshop = Workshop::new();
+        let stopped = service::start(&workshop);
+        stopped.stop();
+        let options = ["fps=1", "when_full=block", "max_workers=8"];
+        let streams: Vec<Stream> = (0..STREAMS).map(|_| open(&stopped, &workshop, &options)).collect();
+        for stream in &streams {
+            stream.push_counted(0, 2 * CHUNKS);
+        }
+        let service = service::start_again(&stopped, &workshop, &format!("presign:{form}=3,status={status}"));
+        service::wait_until(&service, "each is told to wait, twice", |service| {
+            refusals(service, status).values().filter(|tries| tries.len() >= 2).count() == STREAMS
+        });
+        service.set_faults("").expect("no rules are good rules");
+        for stream in &streams {
+            assert_eq!(stream.finalize(-1), OK);
+        }
+        for (data_id, times) in refusals(&service, status) {
+            // One probe at a time, none sooner than asked. A date is told in whole seconds.
+            for pair in times.windows(2) {
+                assert!(pair[1] - pair[0] >= 2000.0, "{data_id}: {times:?}");
+            }
+        }
+        let kept = service.streams();
+        assert_eq!(kept.len(), STREAMS);
+        assert!(kept.iter().all(|kept| kept.ended && service::pixels(kept) == service::counted(2 * CHUNKS)));
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| storm(503, "retry_after"));
+        scope.spawn(|| storm(429, "retry_after_date"));
+    });
+}
+
+#[test]
+fn a_storm_in_the_middle_meets_at_most_one_try_of_each_worker_and_then_single_probes() {
+    const WORKERS: usize = 8;
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let options = ["fps=1", "when_full=block", &format!("max_workers={WORKERS}")];
+    let stream = open(&service, &workshop, &options);
+    stream.push_counted(0, 2);
+    assert_eq!(stream.flush(-1), OK); // All is well, until
+    service.set_faults("presign:delay_ms=300,status=503,retry_after=3").expect("a good rule");
+    stream.push_counted(2, 38);
+    service::wait_until(&service, "a second round", |service| {
+        let times = refusals(service, 503).into_values().next().unwrap_or_default();
+        times.last().zip(times.first()).is_some_and(|(last, first)| last - first >= 2900.0)
+    });
+    service.set_faults("").expect("no rules are good rules");
+    assert_eq!(stream.finalize(-1), OK);
+    let times = refusals(&service, 503).into_values().next().expect("one stream");
+    let in_the_first_round = times.iter().filter(|time| **time - times[0] < 2900.0).count();
+    assert!(in_the_first_round <= WORKERS, "{times:?}");
+    assert!(times.len() <= WORKERS + 2, "{times:?}");
+    // And no chunk sooner than it was told, though others go.
+    let mut tries: HashMap<String, Vec<(f64, u16)>> = HashMap::new();
+    for request in service::presigns(&service) {
+        tries.entry(request.query.expect("it names its chunk")).or_default().push((request.unix_ms, request.status));
+    }
+    for (chunk, tries) in tries {
+        for pair in tries.windows(2).filter(|pair| pair[0].1 == 503) {
+            assert!(pair[1].0 - pair[0].0 >= 3000.0, "{chunk}: {tries:?}");
+        }
+    }
+    assert!(service::pixels(&service::only_stream(&service)) == service::counted(40));
+}
+
+/// When requests for URLs were refused so, stream by stream.
+fn refusals(service: &Receiver, status: u16) -> HashMap<String, Vec<f64>> {
+    let mut refusals: HashMap<String, Vec<f64>> = HashMap::new();
+    for request in service::presigns(service).into_iter().filter(|request| request.status == status) {
+        let body = request.body.expect("a presign has one");
+        refusals.entry(body["data_id"].to_string()).or_default().push(request.unix_ms);
+    }
+    for times in refusals.values_mut() {
+        times.sort_by(f64::total_cmp);
+    }
+    refusals
 }
 
 // ---- redirects -----------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 //! A stream's chunks, oldest first, several at a time, each until it is confirmed or refused for good.
 //!
-//! Every chunk has its own delay after a failure. Besides, after any failure there is one probe at a time until something
-//! succeeds again, so that a service in trouble is not stormed by a long backlog.
+//! Every chunk has its own delay after a failure. Besides, at the beginning and after any failure there is one probe at a time
+//! until something succeeds, so that a service in trouble is not stormed by a long backlog.
 
 use super::Courier;
 use crate::codes::{self, Code, Stat};
@@ -39,6 +39,11 @@ struct Closed {
 }
 
 impl Gate {
+    /// How it stands with the service nobody knows yet: one probe at first.
+    fn new(now: Instant) -> Gate {
+        Gate { closed: Some(Closed { since: now, until: now }), ..Gate::default() }
+    }
+
     fn allows(&self, in_flight: usize, now: Instant) -> bool {
         self.closed.as_ref().is_none_or(|closed| in_flight == 0 && now >= closed.until)
     }
@@ -79,6 +84,8 @@ struct Attempt {
     chunk: SealedChunk,
     began: Instant,
     outcome: Result<(), Failure>,
+    /// Given back when the outcome is known to the gate, so that a failure does not make room for the next attempt.
+    permit: OwnedSemaphorePermit,
 }
 
 enum Failure {
@@ -98,7 +105,7 @@ impl Courier {
             courier: self,
             facts: self.folder.facts(),
             data_id: data_id.into(),
-            gate: Gate::default(),
+            gate: Gate::new(Instant::now()),
             tries: HashMap::new(),
             in_flight: HashSet::new(),
             attempts: JoinSet::new(),
@@ -170,13 +177,12 @@ impl Deliveries<'_> {
         self.attempts.spawn(async move {
             let began = Instant::now();
             let outcome = carried.carry(&chunk, sent).await;
-            drop(permit);
-            Attempt { chunk, began, outcome }
+            Attempt { chunk, began, outcome, permit }
         });
     }
 
     fn ended(&mut self, attempt: Attempt) {
-        let Attempt { chunk, began, outcome } = attempt;
+        let Attempt { chunk, began, outcome, permit: _permit } = attempt;
         let courier = self.courier;
         self.in_flight.remove(&chunk.order);
         match outcome {
@@ -304,7 +310,9 @@ mod tests {
     #[test]
     fn attempts_that_fail_together_count_as_one_failure() {
         let began = Instant::now();
-        let mut gate = Gate::default();
+        let mut gate = Gate::new(began);
+        assert!(gate.allows(0, began) && !gate.allows(1, began));
+        gate.succeeded();
         assert!(gate.allows(7, began));
         let mut asked = 0;
         for _ in 0..8 {

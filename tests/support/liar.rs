@@ -115,10 +115,18 @@ pub struct Liar {
     truth: Arc<Truth>,
 }
 
+/// What is lied about, how, and how often still.
+struct Plot {
+    kind: Option<Kind>,
+    lie: Lie,
+    times: u64,
+}
+
 struct Truth {
     receiver: SocketAddr,
-    here: SocketAddr,
-    lie: Mutex<Option<(Kind, Lie, u64)>>,
+    /// Host and port.
+    here: String,
+    lie: Mutex<Option<Plot>>,
     lied: AtomicU64,
     /// What the longest of its answers came to, in bytes.
     longest: AtomicU64,
@@ -131,11 +139,15 @@ struct Truth {
 impl Liar {
     /// In front of a receiver, which it will not lie about yet.
     pub fn before(receiver: SocketAddr) -> Liar {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
+        Liar::at(TcpListener::bind("127.0.0.1:0").expect("a port on loopback"), "127.0.0.1", receiver)
+    }
+
+    /// The same on a port that is there already, under a host's name.
+    pub fn at(listener: TcpListener, host: &str, receiver: SocketAddr) -> Liar {
         let address = listener.local_addr().expect("its port");
         let truth = Arc::new(Truth {
             receiver,
-            here: address,
+            here: format!("{host}:{}", address.port()),
             lie: Mutex::default(),
             lied: AtomicU64::new(0),
             longest: AtomicU64::new(0),
@@ -160,7 +172,17 @@ impl Liar {
 
     /// Lies about requests of a kind, so many times.
     pub fn lie(&self, kind: Kind, lie: &Lie, times: u64) {
-        *self.truth.lie.lock().expect(UNSPOILED) = (times > 0).then(|| (kind, lie.clone(), times));
+        *self.truth.lie.lock().expect(UNSPOILED) = Some(Plot { kind: Some(kind), lie: lie.clone(), times });
+    }
+
+    /// Lies about everything, until it is to be honest.
+    pub fn lie_always(&self, lie: &Lie) {
+        *self.truth.lie.lock().expect(UNSPOILED) = Some(Plot { kind: None, lie: lie.clone(), times: u64::MAX });
+    }
+
+    /// From now on.
+    pub fn be_honest(&self) {
+        *self.truth.lie.lock().expect(UNSPOILED) = None;
     }
 
     /// From now on nobody gets an answer, until `release`.
@@ -174,7 +196,7 @@ impl Liar {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.truth.here)
     }
 
     /// How often it has lied.
@@ -213,20 +235,16 @@ impl Truth {
             self.answer_to(&request)?;
         }
         self.lied.fetch_add(1, Ordering::AcqRel);
-        let said = lie.tell(&line, self.here);
+        let said = lie.tell(&line, &self.here);
         self.longest.fetch_max(said, Ordering::AcqRel);
         Ok(())
     }
 
     fn lie_about(&self, kind: Kind) -> Option<Lie> {
         let mut lie = self.lie.lock().expect(UNSPOILED);
-        let (_, told, times) = lie.as_mut().filter(|(about, ..)| *about == kind)?;
-        let told = told.clone();
-        *times -= 1;
-        if *times == 0 {
-            *lie = None;
-        }
-        Some(told)
+        let plot = lie.as_mut().filter(|plot| plot.times > 0 && plot.kind.is_none_or(|about| about == kind))?;
+        plot.times -= 1;
+        Some(plot.lie.clone())
     }
 
     fn pass_on(&self, request: &Request, mut line: TcpStream, kind: Option<Kind>) -> io::Result<()> {
@@ -259,7 +277,7 @@ impl Truth {
     fn led_through_here(&self, answer: Vec<u8>) -> Vec<u8> {
         let text = String::from_utf8(answer).expect("a presign's answer is text");
         let (head, body) = text.split_once("\r\n\r\n").expect("an answer has a head");
-        let body = body.replace(&self.receiver.to_string(), &self.here.to_string());
+        let body = body.replace(&self.receiver.to_string(), &self.here);
         let head: Vec<&str> = head.lines().filter(|line| !line.to_lowercase().starts_with("content-length:")).collect();
         format!("{}\r\ncontent-length: {}\r\n\r\n{body}", head.join("\r\n"), body.len()).into_bytes()
     }
@@ -267,12 +285,12 @@ impl Truth {
 
 impl Lie {
     /// Tells it; says how many bytes were taken.
-    fn tell(&self, mut line: &TcpStream, here: SocketAddr) -> u64 {
+    fn tell(&self, mut line: &TcpStream, here: &str) -> u64 {
         let says = match &self.says {
             Says::Bytes(bytes) => bytes.clone(),
             Says::Answer { status, headers, body } => {
-                let body = body.replace("{here}", &here.to_string());
-                let headers = headers.replace("{here}", &here.to_string());
+                let body = body.replace("{here}", here);
+                let headers = headers.replace("{here}", here);
                 let length = body.len();
                 format!("HTTP/1.1 {status} As Told\r\n{headers}connection: close\r\ncontent-length: {length}\r\n\r\n{body}")
             }

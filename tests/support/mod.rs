@@ -3,12 +3,14 @@
 
 #![allow(dead_code)] // Each test file uses a part of it.
 
+pub mod again;
 pub mod frames;
 pub mod host;
 pub mod liar;
 pub mod long_run;
 #[cfg(feature = "receiver")]
 pub mod night;
+pub mod port;
 pub mod proxy;
 #[cfg(feature = "receiver")]
 pub mod service;
@@ -20,6 +22,7 @@ pub mod victim;
 pub mod waiter;
 #[cfg(feature = "receiver")]
 pub mod waiting;
+pub mod witness;
 
 use std::ffi::OsStr;
 use std::io::Write;

@@ -1,12 +1,10 @@
 //! A process of its own that streams numbered frames until it is killed, or is told to finish: the test's own program, started
 //! again. Whoever uses it has a function among its tests that calls `live`, which does nothing unless it is started for that.
 
-use super::HANGS_AFTER;
+use super::again::Again;
 use super::frames::numbered;
 use super::host::{OK, Stream};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::io::{Read, Write};
 
 /// That function's name.
 const NAME: &str = "the_process_that_is_killed";
@@ -24,9 +22,7 @@ pub const FRAME_NS: i64 = 100_000_000;
 
 /// The process.
 pub struct Victim {
-    child: Child,
-    orders: Option<ChildStdin>,
-    said: Receiver<String>,
+    process: Again,
     /// Frames that it says were taken.
     pub taken: u64,
 }
@@ -34,36 +30,31 @@ pub struct Victim {
 impl Victim {
     /// A process that opens a stream and pushes one frame after another.
     pub fn stream(options: &[String]) -> Victim {
-        Victim::start(options, false)
+        Victim::start(&[(OPTIONS, &options.join("\n"))])
     }
 
     /// A process that takes up a spool.
     pub fn resume(options: &[String]) -> Victim {
-        Victim::start(options, true)
+        Victim::start(&[(OPTIONS, &options.join("\n")), (RESUMES, "yes")])
     }
 
-    fn start(options: &[String], resumes: bool) -> Victim {
-        let mut command = Command::new(std::env::current_exe().expect("a test knows where it lies"));
-        command.args([NAME, "--exact", "--nocapture"]).env(OPTIONS, options.join("\n"));
-        if resumes {
-            command.env(RESUMES, "yes");
-        }
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the test can be started again");
-        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let (says, said) = mpsc::channel();
-        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| says.send(line)));
-        Victim { orders: child.stdin.take(), child, said, taken: 0 }
+    fn start(environment: &[(&str, &str)]) -> Victim {
+        Victim { process: Again::start(NAME, environment), taken: 0 }
     }
 
     fn listen(&mut self, mut enough: impl FnMut(&str) -> bool) {
         loop {
-            let line = self.said.recv_timeout(HANGS_AFTER).expect("the process lives and speaks");
-            if let Some(taken) = line.strip_prefix("taken ") {
-                self.taken = taken.parse().expect("a number");
-            }
+            let line = self.process.listen();
+            self.hear(&line);
             if enough(&line) {
                 return;
             }
+        }
+    }
+
+    fn hear(&mut self, line: &str) {
+        if let Some(taken) = line.strip_prefix("taken ") {
+            self.taken = taken.parse().expect("a number");
         }
     }
 
@@ -79,12 +70,8 @@ impl Victim {
 
     /// Kills it with SIGKILL. `taken` is then what it said last.
     pub fn kill(mut self) -> u64 {
-        self.child.kill().expect("a child can be killed");
-        self.child.wait().expect("a child can be waited for");
-        while let Ok(line) = self.said.recv() {
-            if let Some(taken) = line.strip_prefix("taken ") {
-                self.taken = taken.parse().expect("a number");
-            }
+        for line in self.process.kill() {
+            self.hear(&line);
         }
         self.taken
     }
@@ -92,17 +79,10 @@ impl Victim {
     /// Lets it finalize its stream and end.
     #[track_caller]
     pub fn finish(mut self) -> u64 {
-        drop(self.orders.take());
+        self.process.hang_up();
         self.listen(|line| line == "finalized 0");
-        assert!(self.child.wait().expect("a child can be waited for").success());
+        self.process.ended_well();
         self.taken
-    }
-}
-
-impl Drop for Victim {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

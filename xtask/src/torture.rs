@@ -29,6 +29,10 @@ const PARTS: [Part; 4] = [
     Part { name: "damage", suite: "damage", variable: "RHEED_TORTURE_FLIPS", times: 0 },
     // Power cuts between any two changes of the disk, and so many states that it may be in after each.
     Part { name: "power", suite: "power", variable: "RHEED_TORTURE_CUTS", times: 20 },
+    // Every request meets every failure, so many times in a row.
+    Part { name: "faults", suite: "every_failure", variable: "RHEED_TORTURE_FAULTS", times: 3 },
+    // An outage of so many seconds, of every sort: how long pushes take, how much memory there is.
+    Part { name: "outage", suite: "outages", variable: "RHEED_TORTURE_OUTAGE_S", times: 360 },
 ];
 
 /// Runs all parts, or one of them; `times` instead of the number in the table. Says what they found at the end.
