@@ -82,7 +82,7 @@ pub fn verify(path: &Path, frames: u32, chunk: u64, stream: &[u8; 16]) -> io::Re
 
 /// A chunk's file. The library writes no links: what one leads to is not the stream's.
 fn open(path: &Path, write: bool) -> io::Result<File> {
-    let opened = platform::private_file(write).open(path);
+    let opened = platform::private_file(write).open(path).and_then(platform::off_console);
     opened.map_err(|error| if platform::is_link(&error) { damaged("a link, not a file") } else { error })
 }
 
