@@ -20,7 +20,7 @@ pub mod waiter;
 pub mod waiting;
 
 use std::ffi::OsStr;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -199,6 +199,17 @@ pub fn run<A: AsRef<OsStr>>(program: &Path, arguments: impl IntoIterator<Item = 
 }
 
 impl Running {
+    /// What it says from now on, line by line. To be kept until its end.
+    pub fn lines(&mut self) -> impl Iterator<Item = String> + use<> {
+        BufReader::new(self.child.stdout.take().expect("asked once")).lines().map_while(Result::ok)
+    }
+
+    /// Kills it with SIGKILL.
+    pub fn kill(mut self) {
+        self.child.kill().expect("a child can be killed");
+        self.child.wait().expect("a child can be waited for");
+    }
+
     /// Closes its standard input, waits for its end and collects what it said.
     #[track_caller]
     pub fn finish(mut self) -> Ended {
