@@ -179,7 +179,10 @@ impl Logger {
 
 fn write_all(jobs: &Receiver<Job>, stopping: &AtomicBool) {
     let next = || if stopping.load(Ordering::Acquire) { jobs.try_recv().ok() } else { jobs.recv().ok() };
-    while let Some(job) = next() {
+    // In a child that the host's function has forked, the log is not this thread's to write.
+    while !platform::is_forked_child()
+        && let Some(job) = next()
+    {
         let Job::Write(log, level, message) = job else { continue };
         let left_out = log.left_out.swap(0, Ordering::Relaxed);
         if left_out > 0 {
@@ -251,7 +254,7 @@ impl RotatingFile {
 
 fn append(path: &Path, in_spool: bool) -> io::Result<File> {
     let mut options = if in_spool { platform::private_file(false) } else { platform::named_file(false) };
-    options.append(true).create(true).open(path)
+    options.append(true).create(true).open(path).and_then(platform::off_console)
 }
 
 #[cfg(test)]

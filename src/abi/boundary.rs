@@ -28,9 +28,19 @@ pub fn enter(body: impl FnOnce() -> Result<Code>) -> i32 {
 pub fn on_stream(handle: u64, body: impl FnOnce(&Arc<Session>) -> Result<Code>) -> i32 {
     enter(|| {
         let session = engine::find(handle).ok_or(Error::plain(Code::EHandle, "the handle is not open", [0; 4]))?;
-        let internal = |what| Err(Error::new(Code::EInternal, format!("an error inside the library: {what}")));
-        panics::contained(|| body(&session)).unwrap_or_else(internal).inspect_err(|error| session.note_failure(error))
+        in_words(|| body(&session)).inspect_err(|error| {
+            // A child that was forked inside the call has locks that nobody opens any more.
+            if error.code != Code::EForked {
+                session.note_failure(error);
+            }
+        })
     })
+}
+
+/// A panic becomes an error like any other, whose words can be told.
+fn in_words<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    let internal = |what| Err(Error::new(Code::EInternal, format!("an error inside the library: {what}")));
+    panics::contained(body).unwrap_or_else(internal)
 }
 
 /// `rheed_init` and `rheed_resume`: options in; handle and message out.
@@ -46,7 +56,7 @@ pub fn open(
     let opened = if handle.is_null() {
         Err(Error::argument("the pointer for the handle is NULL"))
     } else {
-        input_text("options", options).and_then(open)
+        input_text("options", options).and_then(|options| in_words(|| open(options)))
     };
     let said = match &opened {
         Ok((number, remark)) => {

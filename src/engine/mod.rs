@@ -60,6 +60,7 @@ struct Engine {
 impl Engine {
     /// The running one, or a new one.
     fn running() -> Result<Arc<Engine>> {
+        platform::keep_console_numbers();
         let mut engine = ENGINE.lock();
         if let Some(running) = engine.as_ref() {
             return Ok(running.clone());
@@ -67,21 +68,29 @@ impl Engine {
         platform::prepare_process();
         panics::silence();
         install_crypto();
-        let started = Engine::start()
-            .map_err(|error| Error::new(Code::EInternal, format!("the library cannot start its threads: {error}")))?;
+        // Without threads tokio panics, and says why.
+        let started = panics::contained(Engine::start).unwrap_or_else(|what| Err(std::io::Error::other(what)));
+        let started = started.map_err(|error| {
+            let what = format!("the library cannot start its threads: {error}: this process needs more threads or open files");
+            Error::new(Code::EInternal, what)
+        })?;
         *engine = Some(started.clone());
         Ok(started)
     }
 
     fn start() -> std::io::Result<Arc<Engine>> {
         let runtime = platform::with_signals_blocked(|| {
-            tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                // Where the system has one thread but not two, tokio would wait forever for the first one's end.
+                .worker_threads(1)
                 .max_blocking_threads(16)
                 .thread_name("rheed-net")
                 .on_thread_start(panics::contain_thread)
                 .enable_all()
-                .build()
+                .build()?;
+            // The first thread for files: now, since tokio ends a task whose file read finds none and gets none.
+            runtime.spawn_blocking(|| {});
+            Ok::<_, std::io::Error>(runtime)
         })?;
         let (logger, write_log) = Logger::new();
         let (syncer, sync) = Syncer::new();
@@ -281,12 +290,15 @@ impl Outcome {
 /// Looks at disks and spools now and then.
 async fn keep_house(engine: Weak<Engine>) {
     for look in 0u64.. {
+        // Keeps one of the threads for files from ending for want of work: there might be no other when it is needed.
+        let _ = tokio::task::spawn_blocking(|| {}).await;
         let Some(roots) = engine.upgrade().map(|engine| engine.roots.lock().clone()) else { return };
         for (root, retention) in roots {
             let Some(root) = root.upgrade() else { continue };
             // A network disk may hang: not on a thread that the uploads need.
             let _ = tokio::task::spawn_blocking(move || {
                 let _ = root.measure_disk();
+                root.follow_clock();
                 if look % SPOOL_LOOK == SPOOL_LOOK - 1 {
                     root.measure_spool();
                 }

@@ -19,7 +19,7 @@ pub fn unix_ns() -> i64 {
 pub fn replace_file(path: &Path, contents: &[u8]) -> io::Result<()> {
     use std::io::Write;
     let next = path.with_extension("next");
-    let mut file = private_file(true).truncate(true).open(&next)?;
+    let mut file = private_file(true).truncate(true).open(&next).and_then(off_console)?;
     file.write_all(contents)?;
     file.sync_all()?;
     drop(file);

@@ -105,6 +105,35 @@ pub fn named_file(write: bool) -> OpenOptions {
     options
 }
 
+/// Input, output and errors of a program are descriptors 0 to 2.
+const CONSOLE_END: RawFd = 3;
+
+/// A file that is written, under a number that is none of the console's: who prints after closing the console prints not into it.
+pub fn off_console(file: File) -> io::Result<File> {
+    if file.as_raw_fd() < CONSOLE_END { file.try_clone() } else { Ok(file) } // A copy's number is at least 3.
+}
+
+/// A host without a console may have closed its descriptors. They are opened on nothing, so that no connection of the library
+/// gets the number to which somebody prints.
+pub fn keep_console_numbers() {
+    for number in 0..CONSOLE_END {
+        // SAFETY: F_GETFD only asks; the path is NUL-terminated; what is closed was opened here.
+        unsafe {
+            if libc::fcntl(number, libc::F_GETFD) == -1 {
+                let opened = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR); // Gets the lowest free number.
+                if opened != number && opened >= 0 {
+                    libc::close(opened); // Somebody was faster.
+                }
+            }
+        }
+    }
+}
+
+/// Whether this process may open one more file.
+pub fn can_open_files() -> io::Result<()> {
+    File::open("/dev/null").map(drop)
+}
+
 /// Whether everybody on this computer can read a file.
 pub fn others_may_read(file: &File) -> io::Result<bool> {
     Ok(file.metadata()?.mode() & 0o004 != 0)
@@ -212,7 +241,7 @@ static LOCKS: AtomicPtr<LockEntry> = AtomicPtr::new(std::ptr::null_mut());
 impl FileLock {
     /// Takes the lock, or says `None` when somebody else, here or elsewhere, has it.
     pub fn take(path: &Path) -> io::Result<Option<FileLock>> {
-        let file = private_file(true).open(path)?;
+        let file = private_file(true).open(path).and_then(off_console)?;
         // Entered before it is locked, so that no child is forked with a lock that it does not know.
         let entry = LockEntry::enter(file.as_raw_fd());
         let locked = file.try_lock();

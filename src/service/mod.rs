@@ -16,6 +16,7 @@ use crate::codes::Code;
 use crate::error::{Error, Result};
 use crate::log::{Level, Log};
 use crate::options::{Options, is_on_this_computer};
+use crate::platform;
 use crate::words::{Mask, Secret, one_line};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
@@ -342,7 +343,11 @@ fn client(endpoint: &str, options: &Options, redirects: fn() -> Policy) -> Resul
         Err(error) if endpoint.starts_with("http:") && tls::lacks_authorities(&error) => builder()?.tls_certs_only([]).build(),
         built => built,
     };
-    built.map_err(|error| unusable(format!("the network cannot be set up: {}", reason(&error))))
+    built.map_err(|error| {
+        // A process that can open no file has no certificates, and that is all it is told.
+        let why = platform::can_open_files().err().map_or_else(|| reason(&error), |error| error.to_string());
+        unusable(format!("the network cannot be set up: {why}"))
+    })
 }
 
 fn unusable(what: String) -> Error {

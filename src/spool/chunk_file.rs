@@ -9,10 +9,12 @@ use crate::stamps::ChunkStamps;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The open chunk of a stream.
 pub struct ChunkFile {
-    file: File,
+    /// Shared with whoever syncs it: a copy of the descriptor might not be had, just when the frames are all written.
+    file: Arc<File>,
     folder: PathBuf,
     path: PathBuf,
     head: Head,
@@ -30,7 +32,7 @@ pub struct ChunkFile {
 /// A chunk that was just sealed.
 pub struct SealedFile {
     /// The shard, still open, to be synced.
-    pub file: File,
+    pub file: Arc<File>,
     /// Its bytes.
     pub bytes: u64,
     /// Bytes that sealing added.
@@ -43,14 +45,14 @@ impl ChunkFile {
     /// Begins a chunk in a stream's folder.
     pub fn create(folder: &Path, head: Head, room_for_frames: usize) -> io::Result<ChunkFile> {
         let path = layout::part(folder, head.chunk);
-        let mut file = platform::private_file(true).truncate(true).open(&path)?;
+        let mut file = platform::private_file(true).truncate(true).open(&path).and_then(platform::off_console)?;
         if let Err(error) = file.write_all(&head.to_bytes()) {
             drop(file);
             let _ = std::fs::remove_file(&path); // Nothing is in it yet; the caller tries again.
             return Err(error);
         }
         Ok(ChunkFile {
-            file,
+            file: Arc::new(file),
             folder: folder.into(),
             path,
             crc: head.crc(),
@@ -87,10 +89,10 @@ impl ChunkFile {
     /// Writes behind the last whole frame: after a write that failed half-way, over what it left.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.is_torn {
-            self.file.seek(SeekFrom::Start(self.bytes))?;
+            self.file.as_ref().seek(SeekFrom::Start(self.bytes))?;
         }
         (self.is_torn, self.was_torn) = (true, self.was_torn || self.is_torn);
-        self.file.write_all(bytes)?;
+        self.file.as_ref().write_all(bytes)?;
         self.is_torn = false;
         Ok(())
     }
@@ -146,6 +148,7 @@ impl ChunkFile {
         let mut tail = seal.to_bytes().to_vec();
         tail.extend_from_slice(&shard::index(&self.frames));
         self.write(&tail)?;
+        self.is_torn = true; // Should anything fail from here on, it is sealed again, over this seal.
         if self.was_torn {
             // Nothing may follow the index, such as the end of a longer write that failed.
             self.file.set_len(self.bytes + tail.len() as u64)?;
@@ -155,12 +158,8 @@ impl ChunkFile {
 
     fn become_shard(&mut self, seal: Seal, tail: u64) -> io::Result<SealedFile> {
         let path = layout::shard(&self.folder, self.head.chunk, seal.frames);
-        let file = self.file.try_clone()?;
-        if let Err(error) = platform::rename(&self.path, &path) {
-            self.is_torn = true; // Sealed again at the next try, over this seal.
-            return Err(error);
-        }
-        Ok(SealedFile { file, bytes: self.bytes + tail, added: tail, seal })
+        platform::rename(&self.path, &path)?;
+        Ok(SealedFile { file: self.file.clone(), bytes: self.bytes + tail, added: tail, seal })
     }
 
     /// A chunk that was recovered up to here, to be sealed.
@@ -174,7 +173,7 @@ impl ChunkFile {
         bytes: u64,
     ) -> ChunkFile {
         ChunkFile {
-            file,
+            file: Arc::new(file),
             folder: folder.into(),
             path,
             crc: head.crc(),

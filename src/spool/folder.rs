@@ -79,9 +79,9 @@ impl Folder {
         let local_id = id.to_string();
         let manifest = Manifest::new(&local_id, options);
         let path = root.streams().join(&local_id);
+        let unborn = root.streams().join(format!("{}{local_id}", layout::UNBORN));
         let made = || -> io::Result<FileLock> {
             // Complete and locked before it has its name, so that nobody takes it up half-made.
-            let unborn = root.streams().join(format!("{}{local_id}", layout::UNBORN));
             platform::create_private_folder(&unborn)?;
             let lock = FileLock::take(&unborn.join(layout::LOCK))?.ok_or_else(|| io::Error::other("its lock is taken"))?;
             manifest.write(&unborn.join(layout::MANIFEST))?;
@@ -91,6 +91,7 @@ impl Folder {
             Ok(lock)
         };
         let lock = made().map_err(|error| {
+            let _ = fs::remove_dir_all(&unborn); // Nothing was taken: nothing is to be left behind.
             let code = if platform::is_disk_full(&error) { Code::EDiskFull } else { Code::ESpool };
             Error::new(code, format!("spool_dir {}: {error}", root.path().display()))
         })?;

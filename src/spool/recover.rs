@@ -137,7 +137,7 @@ pub fn is_damage(error: &io::Error) -> bool {
 /// A chunk's file.
 fn open(path: &Path, write: bool) -> io::Result<File> {
     expect_file(path)?;
-    platform::private_file(write).open(path)
+    platform::private_file(write).open(path).and_then(platform::off_console)
 }
 
 /// The library makes neither links, of which nobody knows where they lead, nor pipes.

@@ -4,10 +4,12 @@
 //! finds room.
 
 use super::layout;
+use super::retention::Clocks;
 use crate::codes::Code;
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::platform;
+use parking_lot::Mutex;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,6 +48,8 @@ pub struct Root {
     free: AtomicI64,
     /// The last write failed; until one succeeds no frame is taken.
     failing: AtomicBool,
+    /// When retention last compared the clocks.
+    pub(super) clocks: Mutex<Clocks>,
 }
 
 impl Root {
@@ -70,6 +74,7 @@ impl Root {
             promised: AtomicI64::new(0),
             free: AtomicI64::new(i64::MAX),
             failing: AtomicBool::new(false),
+            clocks: Mutex::new(Clocks::now()),
         };
         root.measure_disk().map_err(|error| failed(path, &error))?;
         root.measure_spool();

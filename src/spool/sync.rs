@@ -13,7 +13,7 @@ pub type SyncQueue = Sender<Job>;
 /// What the thread has to do.
 pub enum Job {
     /// A chunk that was just sealed: its file, its folder, its index.
-    Sync(File, Arc<Folder>, u64),
+    Sync(Arc<File>, Arc<Folder>, u64),
     /// End.
     Stop,
 }

@@ -51,8 +51,11 @@ pub fn take_up_all(
     mut found: impl FnMut(TakenUp),
     mut skipped: impl FnMut(&str, &Skipped),
 ) {
-    let mut folders: Vec<PathBuf> =
-        fs::read_dir(root.streams()).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let listed = fs::read_dir(root.streams()).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    let mut folders: Vec<PathBuf> = match listed {
+        Ok(folders) => folders,
+        Err(error) => return skipped(layout::STREAMS, &Skipped::Unusable(error)),
+    };
     folders.sort(); // Local ids begin with the time: oldest first.
     for round in 0..=BUSY_ROUNDS {
         let mut busy = Vec::new();
@@ -212,7 +215,8 @@ impl TakenUp {
     fn collect(&mut self) -> io::Result<()> {
         let folder = self.folder.clone();
         let mut files: BTreeMap<u64, Vec<FileName>> = BTreeMap::new();
-        for entry in fs::read_dir(folder.path())?.flatten() {
+        for entry in fs::read_dir(folder.path())? {
+            let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
             match FileName::parse(&name) {

@@ -133,7 +133,11 @@ impl Works {
             let text = "the spool or its disk is full: frames are refused until there is room";
             self.ledger.notices.tell(codes::Event::DiskLow, self.seconds_left(), text);
         }
-        Error::plain(Code::EDiskFull, "the spool or its disk is full (spool_max_bytes, spool_min_free_bytes)", [0; 4])
+        let text = match self.folder.root().is_failing() {
+            false => "the spool or its disk is full (spool_max_bytes, spool_min_free_bytes)",
+            true => "the spool cannot be written: the log and RHEED_EVENT_DISK_LOW say why",
+        };
+        Error::plain(Code::EDiskFull, text, [0; 4])
     }
 
     /// So many bytes for so many frames: how long the room lasts follows from the declared frame rate.

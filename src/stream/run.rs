@@ -3,6 +3,7 @@
 use super::Stream;
 use crate::codes::Code;
 use crate::error::{Error, Result};
+use crate::platform;
 use crate::wait::Deadline;
 use std::time::{Duration, Instant};
 
@@ -42,7 +43,12 @@ impl Stream {
                 pace.called(Instant::now());
             }
             self.intake.check_open()?;
-            match source(index) {
+            let answer = source(index);
+            if platform::is_forked_child() {
+                // The source has forked, and this is the child: nobody here encodes what is pushed, or wakes who waits.
+                return Err(Error::plain(Code::EForked, "this process is a fork of the one that opened the stream", [0; 4]));
+            }
+            match answer {
                 GO_ON => {}
                 END => break,
                 negative if negative < 0 => {

@@ -62,6 +62,26 @@ static inline int32_t push_shade(rheed_stream stream, int shade, uint64_t frame_
     return rheed_push(stream, pixels, sizeof pixels, WIDTH, HEIGHT, 0, RHEED_FORMAT_MONO8, frame_id, 0, 0);
 }
 
+/* A frame that says which it is, byte for byte as tests/support/frames.rs makes and checks them. */
+static inline void fill_numbered(unsigned char *pixels, size_t bytes, uint64_t number) {
+    uint64_t word = number, state = number ^ 0x9E3779B97F4A7C15u;
+    for (size_t at = 0; at < bytes; at++) {
+        if (at > 0 && at % 8 == 0) {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            word = state;
+        }
+        pixels[at] = (unsigned char)(word >> 8 * (at % 8));
+    }
+}
+
+static inline int32_t push_numbered(rheed_stream stream, uint64_t number) {
+    unsigned char pixels[FRAME_BYTES];
+    fill_numbered(pixels, sizeof pixels, number);
+    return rheed_push(stream, pixels, sizeof pixels, WIDTH, HEIGHT, 0, RHEED_FORMAT_MONO8, number, 0, 0);
+}
+
 static inline int64_t stat_of(rheed_stream stream, int which) {
     int64_t values[STATS];
     CHECK_CODE(rheed_stats(stream, values, STATS, NULL), RHEED_OK);

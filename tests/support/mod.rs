@@ -25,7 +25,7 @@ pub mod waiting;
 pub mod witness;
 
 use std::ffi::OsStr;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -214,6 +214,11 @@ pub fn run<A: AsRef<OsStr>>(program: &Path, arguments: impl IntoIterator<Item = 
 }
 
 impl Running {
+    /// What it says from now on, line by line. To be kept until its end.
+    pub fn lines(&mut self) -> impl Iterator<Item = String> + use<> {
+        BufReader::new(self.child.stdout.take().expect("asked once")).lines().map_while(Result::ok)
+    }
+
     /// Whether it is over.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("a child can be waited for").is_some()

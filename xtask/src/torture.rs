@@ -20,7 +20,7 @@ struct Part {
     times: u64,
 }
 
-const PARTS: [Part; 4] = [
+const PARTS: &[Part] = &[
     // SIGKILL at random moments, and a resume after each.
     Part { name: "killed", suite: "torture", variable: "RHEED_TORTURE_KILLS", times: 200 },
     // SIGKILL at each step on disk and network, 0 = all, of a host and of a recovery.
@@ -39,7 +39,7 @@ const PARTS: [Part; 4] = [
 pub fn run(root: &Path, only: Option<&str>, times: Option<u64>) -> Result<ExitCode> {
     let parts: Vec<&Part> = PARTS.iter().filter(|part| only.is_none_or(|only| only == part.name)).collect();
     if parts.is_empty() {
-        let names = PARTS.map(|part| part.name).join(", ");
+        let names = PARTS.iter().map(|part| part.name).collect::<Vec<_>>().join(", ");
         bail!("torture has no part {:?}; it has {names}", only.unwrap_or_default());
     }
     let kit = Kit::complete(root);
