@@ -8,7 +8,7 @@ use rheed_stream::codes::{Code, Event, Stat, State, Text};
 use rheed_stream::receiver::Receiver;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::host::{OK, Stream};
+use support::host::{OK, PATIENCE, Stream};
 use support::spool::with;
 use support::tls::{Authority, Identity, Spoken, TlsFront, self_signed};
 use support::{Workshop, service};
@@ -56,7 +56,7 @@ impl Site {
         let (stream, remark) = Stream::try_open(&self.options(more)).unwrap_or_else(|(code, said)| panic!("{code}: {said}"));
         assert_eq!(remark, "");
         stream.push_counted(0, 25);
-        assert_eq!(stream.finalize(-1), OK);
+        assert_eq!(stream.finalize(PATIENCE), OK);
         assert!(service::pixels(&service::only_stream(&self.service)) == service::counted(25));
     }
 
@@ -144,7 +144,7 @@ fn a_computer_without_any_authority_says_so_and_speaks_plain_http_all_the_same()
     let (code, said) = Stream::try_open(&site.options(&[])).err().expect("nobody can be trusted");
     assert!(code == Code::ENetwork as i32 && said.contains("ca-certificates") && said.contains("ca_file"), "{code} {said}");
     let plain = with(service::options(&site.service, &site.workshop), &["fps=10"]);
-    assert_eq!(Stream::open(&plain).finalize(-1), OK);
+    assert_eq!(Stream::open(&plain).finalize(PATIENCE), OK);
     let site = Site::start(&authority.certify());
     site.takes_a_stream(&[&site.trusting(&authority.pem())]);
 }
@@ -198,7 +198,7 @@ fn frames_arrive_when_the_certificate_has_come_right() {
     stream.push_counted(0, 25);
     stream.wait_for(Event::Offline);
     authority.certify().write(&site.workshop); // The server looks there at every connection.
-    assert_eq!(stream.finalize(-1), OK);
+    assert_eq!(stream.finalize(PATIENCE), OK);
     assert!(service::pixels(&service::only_stream(&site.service)) == service::counted(25));
 }
 
