@@ -9,11 +9,12 @@ use support::host::{OK, PATIENCE, Stream};
 use support::proxy::{Manners, Proxy};
 use support::spool::with;
 use support::tls::{Authority, OUTSIDE, TlsFront};
-use support::{Workshop, service};
+use support::{Workshop, apache::Apache, service};
 
 const KEY: &str = "a-key-that-no-proxy-may-read";
 /// In base64: `somebody:p@ss word`.
 const CREDENTIALS: &str = "c29tZWJvZHk6cEBzcyB3b3Jk";
+const PASSWORD_SHA1: &str = "sBKkJl3+0/ZJlTnZyV6He0ZjMq0=";
 const PASSWORD_IN_URL: &str = "p%40ss%20word";
 const OPTIONS: &str = "RHEED_TEST_OPTIONS";
 
@@ -108,6 +109,39 @@ fn a_proxy_gets_the_user_and_the_password_that_it_wants() {
     stream_through(&site.options(&[&format!("proxy=http://somebody:{PASSWORD_IN_URL}@{}", proxy.address())]));
     site.has_all();
     was_a_tunnel(&proxy, &connect());
+}
+
+#[test]
+fn a_proxy_such_as_laboratories_have_takes_the_password_and_tunnels() {
+    if !Apache::is_there() {
+        return support::skip("a proxy by Apache", "there is no apache2 (Debian: apache2-bin)");
+    }
+    let workshop = Workshop::new();
+    let inner = service::start(&workshop);
+    let authority = Authority::new("of the laboratory");
+    let front = TlsFront::start(&workshop, &authority.certify(), service::address(&inner).port());
+    inner.stop();
+    let service = service::start_with(&workshop, |settings| {
+        settings.listen = service::address(&inner);
+        settings.key = Some(inner.key().into());
+        settings.public_url = Some(front.url());
+    });
+    let apache = Apache::proxy(&workshop, &format!("somebody:{{SHA}}{PASSWORD_SHA1}\n"), front.port());
+    let mut options = service::options(&service, &workshop);
+    options[0] = format!("endpoint={}", front.url());
+    let ca_file = format!("ca_file={}", workshop.write("roots.pem", &authority.pem()).display());
+    let through = |password: &str| {
+        let proxy = format!("proxy=http://somebody:{password}@127.0.0.1:{}", apache.port());
+        with(options.clone(), &["fps=10", &ca_file, &proxy])
+    };
+    assert!(is_an_outage(&through("wrong")).contains("the proxy wants a user and a password"));
+    let stream = Stream::open(&through(PASSWORD_IN_URL));
+    stream.push_counted(0, 25);
+    assert_eq!(stream.finalize(PATIENCE), OK);
+    assert!(service.streams().iter().any(|stream| stream.ended && stream.frames() == 25));
+    // A tunnel that holds is noted when it is closed.
+    let requests = apache.requests();
+    assert!(!requests.is_empty() && requests.iter().all(|line| line.starts_with("HTTP/1.1 CONNECT localhost:")), "{requests:?}");
 }
 
 #[test]
