@@ -203,6 +203,25 @@ fn options_that_are_printed_for_debugging_show_no_secret() {
 }
 
 #[test]
+fn what_the_environment_gives_wrongly_is_named_without_its_value() {
+    let cases = [
+        (("AS_API_KEY", "se cret"), Code::EAuth),
+        (("ATOMSCALE_API_KEY", "s\u{e9}cret"), Code::EAuth),
+        (("AS_API_ENDPOINT", "https://user:secret@rheed.example"), Code::EOption),
+    ];
+    for ((variable, value), _) in cases {
+        if support::run_alone(&[(variable, value), ("RHEED_TEST_NAMED", variable)]).is_some() {
+            continue;
+        }
+        let named = std::env::var("RHEED_TEST_NAMED").expect("it was set");
+        let (answered, said) = Stream::try_open(&["fps=10".into(), "spool_dir=/nowhere".into()]).err().expect("init fails");
+        assert!(said.contains(&named) && !said.contains("cret"), "{said}");
+        assert!(cases.iter().any(|((variable, _), code)| *variable == named && *code as i32 == answered), "{answered} {said}");
+        return;
+    }
+}
+
+#[test]
 fn a_key_file_that_everybody_can_read_is_remarked_on_and_used() {
     let workshop = Workshop::new();
     let service = service::start(&workshop);

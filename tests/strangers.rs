@@ -185,7 +185,7 @@ fn a_name_arrives_as_it_was_given_whatever_it_would_mean_elsewhere() {
         assert!(bodies.iter().any(|body| body["name"] == name) && bodies.iter().any(|body| body["azimuth_label"] == name));
         let report: Value = serde_json::from_str(&stream.text(Text::Report)).expect("it is JSON");
         assert_eq!(report["stream_name"], name);
-        assert_eq!(support::spool::streams(&workshop.spool()), [PathBuf::new(); 0]);
+        assert!(support::spool::streams(&workshop.spool()).is_empty());
     }
 }
 
@@ -365,6 +365,25 @@ fn a_folder_that_others_can_enter_holds_streams_that_they_cannot() {
         }
         return;
     }
+}
+
+#[test]
+fn the_default_spool_is_its_owners_alone() {
+    let workshop = Workshop::new();
+    let home = workshop.path().join("home");
+    std::fs::create_dir(&home).expect("a folder can be made");
+    std::fs::set_permissions(&home, PermissionsExt::from_mode(0o755)).expect("it is ours");
+    if support::run_alone(&[("XDG_STATE_HOME", ""), ("HOME", &home.to_string_lossy())]).is_some() {
+        let made = entries_below(&home);
+        assert!(made.iter().any(|path| path.ends_with(".local/state/rheed-stream/streams")), "{made:?}");
+        for folder in made.into_iter().filter(|path| path.is_dir()) {
+            assert_eq!(folder.metadata().expect("it is there").permissions().mode() & 0o777, 0o700, "{}", folder.display());
+        }
+        return;
+    }
+    let stream = Stream::open(&["fps=10".into(), "endpoint=none".into()]);
+    stream.push_counted(0, 5);
+    assert_eq!(stream.finalize(PATIENCE), OK);
 }
 
 #[test]

@@ -248,6 +248,27 @@ fn a_redirect_out_of_tls_is_not_followed() {
     assert_eq!(plain.asked(), [""; 0]);
 }
 
+#[test]
+fn uploads_do_not_leave_tls_unless_that_is_allowed() {
+    let authority = Authority::new("of the laboratory");
+    let site = Site::start(&authority.certify());
+    let trusting = site.trusting(&authority.pem());
+    site.service.stop();
+    // Its upload URLs are plain again.
+    let service = service::start_again(&site.service, &site.workshop, "");
+    let stream = Stream::open(&site.options(&[&trusting]));
+    stream.push_counted(0, 20);
+    stream.wait_until("it is told", |stream| {
+        stream.text(Text::LastError).contains("it is plain http, which asks for allow_http = on")
+    });
+    assert_eq!((stream.stat(Stat::BytesSent), stream.stat(Stat::FramesPending)), (0, 20));
+    assert_eq!(stream.abort(), OK);
+    assert!(service::puts(&service).is_empty());
+    let allowing = Stream::resume(&site.options(&[&trusting, "allow_http=on"]));
+    assert_eq!(allowing.flush(PATIENCE), OK);
+    assert!(service::pixels(&service::only_stream(&service)) == service::counted(20));
+}
+
 // ---- what it speaks ------------------------------------------------------------------------------------------------
 
 #[test]
