@@ -664,7 +664,7 @@ fn endpoint(value: &str) -> std::result::Result<Endpoint, String> {
         return Ok(Endpoint::None);
     }
     let right = "an address such as https://api.atomscale.ai, or none";
-    let url = Url::parse(value).map_err(|_| right.to_string())?;
+    let url = address(value).ok_or(right)?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(right.into());
     }
@@ -674,12 +674,17 @@ fn endpoint(value: &str) -> std::result::Result<Endpoint, String> {
     Ok(Endpoint::Url(url.as_str().trim_end_matches('/').into()))
 }
 
+/// A URL as it is written: the parser drops line ends and tabs, and then another is meant than is seen.
+fn address(value: &str) -> Option<Url> {
+    Url::parse(value).ok().filter(|_| !value.contains(|c: char| c.is_control() || c.is_whitespace()))
+}
+
 fn proxy(value: &str) -> std::result::Result<String, String> {
     if value == "none" {
         return Ok(value.into());
     }
-    match Url::parse(value) {
-        Ok(url) if matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") && url.host_str().is_some() => {
+    match address(value) {
+        Some(url) if matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") && url.host_str().is_some() => {
             Ok(value.into())
         }
         _ => Err("an address such as http://proxy.example:3128 or socks5h://proxy.example:1080, or none".into()),
@@ -747,21 +752,94 @@ mod tests {
     fn plain_http_beyond_this_computer_must_be_allowed() {
         let with = |endpoint: &str| Options::for_stream(&format!("fps = 1\napi_key = k\nspool_dir = /tmp/s\n{endpoint}"));
         assert_eq!(with("endpoint = http://rheed.example").unwrap_err().code, Code::EOption);
-        for good in [
-            "endpoint = http://rheed.example\nallow_http = on",
-            "endpoint = http://127.0.0.1:80/",
-            "endpoint = http://[::1]:8080",
-            "endpoint = http://localhost",
-            "endpoint = https://rheed.example/api/",
+        for good in
+            ["http://127.0.0.1:80/", "http://127.9.8.7", "http://[::1]:8080", "http://localhost", "https://rheed.example/api/"]
+        {
+            with(&format!("endpoint = {good}")).unwrap();
+        }
+        with("endpoint = http://rheed.example\nallow_http = on").unwrap();
+        for elsewhere in [
+            "http://localhost.evil.example",
+            "http://127.0.0.1.nip.io",
+            "http://127.0.0.1@evil.example",
+            "http://localhost:80@evil.example",
+            "http://evil.example\\@127.0.0.1",
+            "http://evil.example#@127.0.0.1",
+            "http://evil.example?@127.0.0.1",
+            "http://0.0.0.0",
+            "http://[::]",
+            "http://128.0.0.1",
+            "http://10.0.0.1",
+            "http://169.254.169.254",
+            "http://[::ffff:10.0.0.1]",
+            "http://[fe80::1]",
+            "http://\t127.0.0.1",
+            "HTTP://RHEED.EXAMPLE",
         ] {
-            with(good).unwrap();
+            let refused = with(&format!("endpoint = {elsewhere}")).err();
+            assert!(refused.is_some_and(|error| error.code == Code::EOption), "{elsewhere}");
+        }
+        // Other ways to write this computer's address are this computer.
+        for (here, as_url) in [
+            ("http://2130706433/", "http://127.0.0.1"),
+            ("http://0x7f.1", "http://127.0.0.1"),
+            ("http://LOCALHOST", "http://localhost"),
+        ] {
+            assert_eq!(with(&format!("endpoint = {here}")).unwrap().endpoint, Endpoint::Url(as_url.into()));
+        }
+    }
+
+    #[test]
+    fn a_plain_endpoint_and_a_proxy_elsewhere_must_be_allowed() {
+        let with = |proxy: &str, more: &str| {
+            Options::for_stream(&format!("fps=1\napi_key=k\nspool_dir=/s\nendpoint=http://127.0.0.1:1\nproxy={proxy}\n{more}"))
+        };
+        let refused = with("http://somebody:password@proxy.example:3128", "").unwrap_err();
+        assert!(refused.code == Code::EOption && !refused.to_string().contains("password"), "{refused}");
+        with("http://proxy.example:3128", "allow_http=on").unwrap();
+        for near in ["http://localhost:3128", "http://127.0.0.1:3128", "none"] {
+            with(near, "").unwrap();
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_is_none_is_named_without_its_password() {
+        for bad in [
+            "ftp://u:secret@p.example",
+            "u:secret@p.example",
+            "http://",
+            "http://u:secret@p.example\r:80@evil.example",
+            "socks4://u:secret@p",
+            "secret",
+        ] {
+            let error = Options::for_stream(&format!("fps=1\napi_key=k\nspool_dir=/s\nproxy={bad}")).unwrap_err();
+            let said = error.to_string();
+            assert!(
+                error.code == Code::EOption && said.contains("proxy") && said.contains("http://proxy.example:3128"),
+                "{said}"
+            );
+            assert!(!said.contains("secret"), "{said}");
         }
     }
 
     #[test]
     fn a_key_is_never_repeated_in_a_message() {
-        let error = Options::for_stream("fps = 1\napi_key = se cret").unwrap_err();
-        assert!(!error.to_string().contains("cret"), "{error}");
+        for misplaced in [
+            "api_key = se cret",
+            "api_key = s\u{e9}cret",
+            "api_key = secret\u{1}",
+            "api_key = secret\napi_key = secret",
+            "api_key: secret",
+            "secret",
+            "secret-5ecret==",
+            "api_kee = secret",
+            "endpoint = https://user:secret@rheed.example",
+            "endpoint = https://rheed.example/?key=secret",
+        ] {
+            let error = Options::for_stream(&format!("fps = 1\n{misplaced}")).unwrap_err();
+            assert_eq!(error.code, Code::EOption, "{misplaced}");
+            assert!(!error.to_string().contains("cret"), "{error}");
+        }
     }
 
     #[test]
@@ -772,8 +850,18 @@ mod tests {
         assert!(missing.code == Code::ENotFound && missing.to_string().contains("api_key_file"), "{missing}");
         std::fs::write(&file, "\u{feff}the-key \r\nnot the key\r\n").unwrap();
         assert_eq!(open().unwrap().api_key, Some(Secret::new("the-key")));
-        std::fs::write(&file, "\n").unwrap();
-        assert_eq!(open().unwrap_err().code, Code::EOption);
+        std::fs::write(&file, "a%key:with/odd\"characters'\\=").unwrap();
+        assert_eq!(open().unwrap().api_key, Some(Secret::new("a%key:with/odd\"characters'\\=")));
+        let utf_16: Vec<u8> = [0xff, 0xfe].into_iter().chain("secret".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        for bad in [&b"\n"[..], b"", b"se cret", b"secret\0", "s\u{e9}cret".as_bytes(), b"\xff\xfesecret", &utf_16, &[b'c'; 5000]]
+        {
+            std::fs::write(&file, bad).unwrap();
+            let error = open().unwrap_err();
+            assert!(error.code == Code::EOption && error.to_string().contains("its first line should be a key"), "{error}");
+            assert!(!error.to_string().contains("cret"), "{error}");
+        }
+        std::fs::write(&file, vec![b'c'; 1 << 20]).unwrap();
+        assert!(open().unwrap_err().to_string().contains("longer than"));
         std::fs::remove_file(file).unwrap();
     }
 

@@ -6,12 +6,13 @@ mod support;
 use rcgen::{CertificateParams, date_time_ymd};
 use rheed_stream::codes::{Code, Event, Stat, State, Text};
 use rheed_stream::receiver::Receiver;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::host::{OK, Stream};
+use support::host::{OK, PATIENCE, Stream};
 use support::spool::with;
 use support::tls::{Authority, Identity, Spoken, TlsFront, self_signed};
-use support::{Workshop, service};
+use support::{Workshop, apache::Apache, service, stub::Stub};
 
 /// A service behind TLS.
 struct Site {
@@ -56,7 +57,7 @@ impl Site {
         let (stream, remark) = Stream::try_open(&self.options(more)).unwrap_or_else(|(code, said)| panic!("{code}: {said}"));
         assert_eq!(remark, "");
         stream.push_counted(0, 25);
-        assert_eq!(stream.finalize(-1), OK);
+        assert_eq!(stream.finalize(PATIENCE), OK);
         assert!(service::pixels(&service::only_stream(&self.service)) == service::counted(25));
     }
 
@@ -144,7 +145,7 @@ fn a_computer_without_any_authority_says_so_and_speaks_plain_http_all_the_same()
     let (code, said) = Stream::try_open(&site.options(&[])).err().expect("nobody can be trusted");
     assert!(code == Code::ENetwork as i32 && said.contains("ca-certificates") && said.contains("ca_file"), "{code} {said}");
     let plain = with(service::options(&site.service, &site.workshop), &["fps=10"]);
-    assert_eq!(Stream::open(&plain).finalize(-1), OK);
+    assert_eq!(Stream::open(&plain).finalize(PATIENCE), OK);
     let site = Site::start(&authority.certify());
     site.takes_a_stream(&[&site.trusting(&authority.pem())]);
 }
@@ -198,7 +199,7 @@ fn frames_arrive_when_the_certificate_has_come_right() {
     stream.push_counted(0, 25);
     stream.wait_for(Event::Offline);
     authority.certify().write(&site.workshop); // The server looks there at every connection.
-    assert_eq!(stream.finalize(-1), OK);
+    assert_eq!(stream.finalize(PATIENCE), OK);
     assert!(service::pixels(&service::only_stream(&site.service)) == service::counted(25));
 }
 
@@ -233,6 +234,41 @@ fn a_ca_file_that_cannot_be_used_fails_init_with_the_reason() {
     }
 }
 
+#[test]
+fn a_redirect_out_of_tls_is_not_followed() {
+    let authority = Authority::new("of the laboratory");
+    let site = Site::start(&authority.certify());
+    let plain = Stub::start(|_| (200, json!("an-id").to_string()));
+    let elsewhere = plain.url().replace("127.0.0.1", "localhost");
+    site.service.set_faults(&format!("create:redirect={elsewhere}/rheed/stream/,times=1")).expect("a good rule");
+    let (stream, remark) = Stream::try_open(&site.options(&[&site.trusting(&authority.pem())])).expect("it may be right again");
+    assert!(remark.contains("a redirect elsewhere"), "{remark}");
+    stream.push_counted(0, 25);
+    assert_eq!(stream.finalize(PATIENCE), OK);
+    assert_eq!(plain.asked(), [""; 0]);
+}
+
+#[test]
+fn uploads_do_not_leave_tls_unless_that_is_allowed() {
+    let authority = Authority::new("of the laboratory");
+    let site = Site::start(&authority.certify());
+    let trusting = site.trusting(&authority.pem());
+    site.service.stop();
+    // Its upload URLs are plain again.
+    let service = service::start_again(&site.service, &site.workshop, "");
+    let stream = Stream::open(&site.options(&[&trusting]));
+    stream.push_counted(0, 20);
+    stream.wait_until("it is told", |stream| {
+        stream.text(Text::LastError).contains("it is plain http, which asks for allow_http = on")
+    });
+    assert_eq!((stream.stat(Stat::BytesSent), stream.stat(Stat::FramesPending)), (0, 20));
+    assert_eq!(stream.abort(), OK);
+    assert!(service::puts(&service).is_empty());
+    let allowing = Stream::resume(&site.options(&[&trusting, "allow_http=on"]));
+    assert_eq!(allowing.flush(PATIENCE), OK);
+    assert!(service::pixels(&service::only_stream(&service)) == service::counted(20));
+}
+
 // ---- what it speaks ------------------------------------------------------------------------------------------------
 
 #[test]
@@ -265,6 +301,36 @@ fn a_server_that_speaks_no_tls_is_named_as_such() {
     let (stream, remark) = Stream::try_open(&options).expect("what is elsewhere may come right: init goes on");
     assert!(remark.contains("does not speak TLS"), "{remark}");
     assert_eq!(stream.abort(), OK);
+}
+
+#[test]
+fn everything_goes_by_http2_where_the_server_offers_it() {
+    if !Apache::is_there() {
+        return support::skip("HTTP/2", "there is no apache2 (Debian: apache2-bin)");
+    }
+    let authority = Authority::new("of the laboratory");
+    let site = Site::start(&authority.certify());
+    let inner = service::address(&site.service).port();
+    let apache = Apache::before(&site.workshop, &authority.certify(), inner);
+    site.service.stop();
+    let service = service::start_with(&site.workshop, |settings| {
+        settings.listen = service::address(&site.service);
+        settings.key = Some(site.service.key().into());
+        settings.public_url = Some(format!("https://localhost:{}", apache.port()));
+    });
+    let mut options = site.options(&[&site.trusting(&authority.pem())]);
+    options[0] = format!("endpoint=https://localhost:{}", apache.port());
+    let stream = Stream::open(&options);
+    stream.push_counted(0, 90);
+    assert_eq!(stream.finalize(PATIENCE), OK);
+    assert!(service::pixels(&service::only_stream(&service)) == service::counted(90));
+    let requests = apache.requests();
+    assert_eq!(
+        requests.iter().filter(|line| line.starts_with("HTTP/2.0 PUT ") && line.ends_with(" 200")).count(),
+        5,
+        "{requests:?}"
+    );
+    assert!(requests.iter().all(|line| line.starts_with("HTTP/2.0 ")), "{requests:?}");
 }
 
 // ---- for the tests above -------------------------------------------------------------------------------------------

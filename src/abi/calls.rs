@@ -41,7 +41,8 @@ export! {
     ///
     /// `options`: UTF-8 text, NUL-terminated, a `key = value` a line; docs/options.md lists the keys. Only `fps` is required.
     /// `stream` receives the handle (0 when the call fails). `message` (may be NULL if `message_size` is 0) receives, in at most
-    /// `message_size` bytes with the NUL, what went wrong, or a remark when all is well but for the network; "" otherwise.
+    /// `message_size` bytes with the NUL, what went wrong, or a remark on what to look at though the stream is open (no network,
+    /// a key file that everybody can read); "" otherwise.
     ///
     /// Waits for the service's first answer, at most connect_timeout_ms. A network that is down is no failure: RHEED_OK, the
     /// frames go to the spool, the stream is created when the service answers. What an earlier process left in the same spool

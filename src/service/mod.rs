@@ -429,10 +429,21 @@ fn reason(error: &reqwest::Error) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
         let words = cause.to_string();
-        if !text.contains(&words) && !words.contains("://") {
+        let words = proxys_part(&words).unwrap_or(&words);
+        if !text.contains(words) && !words.contains("://") {
             text.push_str(&format!(": {words}"));
         }
         source = cause.source();
     }
     text
+}
+
+/// What the words of the HTTP client's tunnel mean to whoever has set a proxy; its errors have no type that can be asked.
+fn proxys_part(words: &str) -> Option<&'static str> {
+    Some(match words.strip_prefix("tunnel error: ")? {
+        "proxy authorization required" => "the proxy wants a user and a password, and has to get them with its address",
+        "unsuccessful" => "the proxy does not let it through",
+        "failed to create underlying connection" => "the proxy cannot be reached",
+        _ => return None,
+    })
 }

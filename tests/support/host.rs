@@ -150,6 +150,8 @@ impl Drop for Stream {
 }
 
 pub const OK: i32 = Code::Ok as i32;
+/// For a call that ought to return: as long as nothing hangs.
+pub const PATIENCE: i32 = super::HANGS_AFTER.as_millis() as i32;
 pub const PENDING: i32 = Code::WPending as i32;
 
 type Opener = extern "C" fn(*const c_char, *mut u64, *mut c_char, i32) -> i32;

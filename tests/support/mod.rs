@@ -4,6 +4,7 @@
 #![allow(dead_code)] // Each test file uses a part of it.
 
 pub mod again;
+pub mod apache;
 pub mod frames;
 pub mod host;
 pub mod liar;

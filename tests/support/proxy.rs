@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// How it treats its clients.
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex};
 pub struct Manners {
     /// Base64 of `user:password`, without which it answers 407.
     pub credentials: Option<&'static str>,
-    /// Answers every request with this.
+    /// Answers every request with this, until it is willing.
     pub refuses: Option<&'static str>,
 }
 
@@ -21,6 +22,7 @@ pub struct Proxy {
 
 #[derive(Default)]
 struct Seen {
+    is_willing: AtomicBool,
     asked: Mutex<Vec<String>>,
     bytes: Mutex<Vec<u8>>,
 }
@@ -52,6 +54,11 @@ impl Proxy {
 
     pub fn port(&self) -> u16 {
         self.address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("an address ends in a port")
+    }
+
+    /// It refuses nobody any more.
+    pub fn is_willing(&self) {
+        self.seen.is_willing.store(true, Ordering::Relaxed);
     }
 
     /// The first line of each request; of SOCKS: `SOCKS host:port`.
@@ -104,7 +111,7 @@ fn serve(mut client: TcpStream, leads_to: u16, manners: &Manners, seen: &Arc<See
             "HTTP/1.1 407 Who Are You\r\nproxy-authenticate: Basic realm=\"test\"\r\ncontent-length: 0\r\n\r\n"
         );
     }
-    if let Some(status) = manners.refuses {
+    if let Some(status) = manners.refuses.filter(|_| !seen.is_willing.load(Ordering::Relaxed)) {
         return write!(client, "HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
     }
     if is_tunnel {

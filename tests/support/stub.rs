@@ -11,7 +11,7 @@ pub struct Stub {
 }
 
 impl Stub {
-    /// Answers each request, told as `POST /tags/`, with the status and the text that are given for it.
+    /// Answers each request, told as `POST /tags/`, with the status and the text that are given for it. Status 0: not at all.
     pub fn start(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> Stub {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
         let url = format!("http://{}", listener.local_addr().expect("its port"));
@@ -40,6 +40,9 @@ fn serve(mut line: TcpStream, noted: &Mutex<Vec<String>>, answer: &impl Fn(&str)
     let request = Request::read(&line)?;
     let (status, body) = answer(&request.what());
     noted.lock().expect("no test panics while it notes").push(request.what());
+    if status == 0 {
+        return Ok(());
+    }
     write!(line, "HTTP/1.1 {status} As Told\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 

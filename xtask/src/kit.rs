@@ -6,7 +6,14 @@ use std::process::{Command, Stdio};
 use std::{env, fs};
 
 /// The programs that tests call, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 4] = [("g++", "g++"), ("clang", "clang"), ("pkg-config", "pkg-config"), ("make", "make")];
+const PROGRAMS: [(&str, &str); 5] = [
+    ("g++", "g++"),
+    ("clang", "clang"),
+    ("pkg-config", "pkg-config"),
+    ("make", "make"),
+    // The bare server: nothing is set up, nothing is started. Not in every user's PATH.
+    ("/usr/sbin/apache2", "apache2-bin"),
+];
 
 /// The Debian package without which `python3 -m venv` fails there.
 const VENV_PACKAGE: &str = "python3-venv";
