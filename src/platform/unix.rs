@@ -91,10 +91,10 @@ impl Drop for BlockedSignals {
 }
 
 /// How a file of the spool is opened, which only its owner may read. `write` also creates it. A link that a stranger laid in
-/// its place leads nowhere, and a pipe keeps nobody waiting.
+/// its place leads nowhere, and who reads a pipe does not wait for its writer.
 pub fn private_file(write: bool) -> OpenOptions {
     let mut options = named_file(write);
-    options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    options.custom_flags(libc::O_NOFOLLOW | if write { 0 } else { libc::O_NONBLOCK });
     options
 }
 
