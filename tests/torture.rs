@@ -181,8 +181,10 @@ fn play(plan: &Plan, host: &Path, toll: &Mutex<Toll>) {
     }
 
     let resume = [way.iter().filter(|line| is_of_resume(line)).cloned().collect(), vec!["max_workers=2".to_string()]].concat();
+    // One that is killed early enough has not made it yet.
+    let is_spool = || workshop.spool().join("streams").exists();
     let mut killed_recoveries = 0;
-    for (number, life) in plan.recoveries.iter().enumerate().filter(|_| workshop.spool().exists()) {
+    for (number, life) in plan.recoveries.iter().enumerate().filter(|_| is_spool()) {
         let mut night = Night::resume(host, account(format!("recovery {number}")), &resume);
         night.wait_until("the recovery has begun", |account| account.opened);
         std::thread::sleep(*life);
@@ -193,7 +195,7 @@ fn play(plan: &Plan, host: &Path, toll: &Mutex<Toll>) {
         service = service::start_again(&service, &workshop, "");
     }
     service.set_faults("").expect("no rules");
-    if workshop.spool().join("streams").exists() {
+    if is_spool() {
         let resumed = Stream::resume(&resume);
         assert_eq!(resumed.flush(-1), OK);
     }
