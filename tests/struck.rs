@@ -38,7 +38,7 @@ fn walk(what: &str, play: impl Fn(&[(&str, String)]) -> Struck + Sync) {
     for how in HOWS {
         let Struck::Ended(said) = play(&[("STRUCK_HOW", how.into()), ("STRUCK_AT", "0".into())]) else { panic!("{how}") };
         let steps: u64 = said.trim().parse().expect("the number of steps");
-        assert!(steps > 10, "{how}: {steps}");
+        assert!(steps > 4, "{how}: {steps}");
         several_at_a_time(choice(steps).into_iter(), |at| {
             let died = play(&[("STRUCK_HOW", how.into()), ("STRUCK_AT", at.to_string())]);
             tried.fetch_add(1, Ordering::Relaxed);

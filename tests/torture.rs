@@ -135,8 +135,8 @@ struct Toll {
     recoveries: u64,
     accepted: u64,
     refused: u64,
-    /// Of each host: frames that were accepted and did not arrive.
-    lost: Vec<u64>,
+    /// Of each host that was killed: frames that were accepted and did not arrive, and whether its slots had been full.
+    lost: Vec<(u64, bool)>,
     /// Streams that the service made for hosts that never heard of it.
     orphans: u64,
 }
@@ -181,8 +181,10 @@ fn play(plan: &Plan, host: &Path, toll: &Mutex<Toll>) {
     }
 
     let resume = [way.iter().filter(|line| is_of_resume(line)).cloned().collect(), vec!["max_workers=2".to_string()]].concat();
+    // One that is killed early enough has not made it yet.
+    let is_spool = || workshop.spool().join("streams").exists();
     let mut killed_recoveries = 0;
-    for (number, life) in plan.recoveries.iter().enumerate().filter(|_| workshop.spool().exists()) {
+    for (number, life) in plan.recoveries.iter().enumerate().filter(|_| is_spool()) {
         let mut night = Night::resume(host, account(format!("recovery {number}")), &resume);
         night.wait_until("the recovery has begun", |account| account.opened);
         std::thread::sleep(*life);
@@ -193,7 +195,7 @@ fn play(plan: &Plan, host: &Path, toll: &Mutex<Toll>) {
         service = service::start_again(&service, &workshop, "");
     }
     service.set_faults("").expect("no rules");
-    if workshop.spool().join("streams").exists() {
+    if is_spool() {
         let resumed = Stream::resume(&resume);
         assert_eq!(resumed.flush(-1), OK);
     }
@@ -211,7 +213,7 @@ fn play(plan: &Plan, host: &Path, toll: &Mutex<Toll>) {
         toll.networks[NETWORKS.iter().position(|kind| *kind == plan.network).expect("it is one of them")] += u64::from(killed);
         toll.accepted += account.accepted;
         toll.refused += account.refused;
-        toll.lost.extend(killed.then_some(account.accepted.saturating_sub(arrived)));
+        toll.lost.extend(killed.then_some((account.accepted.saturating_sub(arrived), account.refused > 0)));
         toll.orphans += orphans;
     }
     toll.recoveries += killed_recoveries;
@@ -253,27 +255,28 @@ fn tell(toll: &Toll, seed: u64, took: Duration) {
         "killed: {} frames accepted, {} refused for want of a slot, {} empty streams at the service that nobody knew of",
         toll.accepted, toll.refused, toll.orphans
     ));
-    let mut lost = toll.lost.clone();
-    lost.sort_unstable();
-    let at = |share: usize| lost.get((lost.len() * share / 100).min(lost.len().saturating_sub(1))).copied().unwrap_or(0);
-    let ms = |frames: u64| frames * 1000 / FPS;
-    figure(&format!(
-        "killed: accepted and lost, frames a kill: least {}, median {}, 90 % {}, 99 % {}, most {} ({} ms of the camera)",
-        at(0),
-        at(50),
-        at(90),
-        at(99),
-        at(100),
-        ms(at(100))
-    ));
-    let mut counts: Vec<(u64, usize)> = Vec::new();
-    for frames in lost {
-        match counts.last_mut().filter(|(known, _)| *known == frames) {
-            Some((_, kills)) => *kills += 1,
-            None => counts.push((frames, 1)),
+    for (which, were_full) in [("slots that were never full", false), ("full slots", true)] {
+        let mut lost: Vec<u64> = toll.lost.iter().filter(|(_, full)| *full == were_full).map(|(lost, _)| *lost).collect();
+        lost.sort_unstable();
+        let Some(last) = lost.len().checked_sub(1) else { continue };
+        let at = |share: usize| lost[(lost.len() * share / 100).min(last)];
+        let ms = at(100) * 1000 / FPS;
+        figure(&format!(
+            "killed: {} hosts with {which} lost, of what they had accepted, frames each: least {}, median {}, 90 % {}, 99 % {}, most {} \
+             ({ms} ms of the camera)",
+            lost.len(),
+            at(0),
+            at(50),
+            at(90),
+            at(99),
+            at(100)
+        ));
+        for range in [0..1, 1..2, 2..4, 4..8, 8..16, 16..32, 32..u64::MAX] {
+            let hosts = lost.iter().filter(|lost| range.contains(lost)).count();
+            if hosts > 0 {
+                let most = lost.iter().filter(|lost| range.contains(lost)).max().unwrap_or(&0);
+                figure(&format!("killed:   {} to {most} frames lost by {hosts}", range.start));
+            }
         }
-    }
-    for (frames, kills) in counts {
-        figure(&format!("killed:   {frames} frames lost by {kills} kills"));
     }
 }
