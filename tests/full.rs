@@ -219,6 +219,8 @@ fn resume_on_a_failing_disk(tree: &Tree, service: &Service, first: u64, fault: F
     let code = resumed.flush(PATIENCE_MS);
     assert!([OK, PENDING].contains(&code), "{code} {}", resumed.text(Text::Report));
     assert_eq!(resumed.stat(Stat::FramesLost), 0, "{}", resumed.text(Text::Report));
+    let is_all_done = place.arrived().into_iter().eq(0..FRAMES);
+    assert!(is_all_done || code == PENDING, "{:?} {}", place.arrived(), resumed.text(Text::Report));
     drop(resumed);
     place.disk.heal();
 

@@ -465,7 +465,7 @@ pub(super) const NOT_OURS: &str = "not a file of this library";
 pub(super) fn move_aside(root: &Root, local_id: &str, file: &Path, reason: &str) -> io::Result<()> {
     let folder = root.set_aside(local_id);
     platform::create_private_folder(&folder)?;
-    let name = name_aside(&folder, &file.file_name().unwrap_or_default().to_string_lossy());
+    let name = name_aside(&folder, &layout::name_of(file));
     // Kept from now on for the retention time. Before it lies there, where what is old is removed.
     let _ = platform::touch(file);
     platform::rename(file, &folder.join(&name))?;
