@@ -8,7 +8,7 @@ mod support;
 use disk::again::Service;
 use disk::cut::{Kept, Platter, Tree};
 use disk::{Asked, Disk, Kind, Verdict};
-use rheed_stream::codes::{Code, Stat, Text};
+use rheed_stream::codes::{Code, Event, Stat, Text};
 use rheed_stream::receiver::Receiver;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -272,5 +272,61 @@ fn a_disk_that_hangs_holds_up_neither_pushes_nor_other_streams() {
         hanging.disk.heal();
         assert_eq!(stream.finalize(PATIENCE_MS), OK, "{}", stream.text(Text::Report));
         assert!(hanging.arrived().into_iter().eq(0..FRAMES));
+    }
+}
+
+#[test]
+fn a_sync_that_fails_is_told_once_and_such_a_chunk_is_read_through_before_it_is_sent() {
+    let place = Place::new();
+    place.service.set_faults("presign:status=503").expect("a rule");
+    let stream = Stream::open(&place.options(&["fps=1", "chunk_size=2"]));
+    place.fails(0, u64::MAX, libc::EIO, |asked| asked.kind == Kind::Sync && asked.is_of(".shard"));
+    (0..4).for_each(|number| assert_eq!(push(&stream, number), OK));
+    let told = stream.wait_for(Event::DiskLow);
+    assert!(told.text.contains("cannot be synced"), "{told:?}");
+    let shard = |chunk: u64| support::spool::only_stream(&place.spool).join(format!("c{chunk:010}-2.shard"));
+    stream.wait_until("both chunks are sealed", |_| shard(1).exists());
+    assert!(stream.stat(Stat::Health) > 0);
+
+    // The disk gives back something else than was written.
+    let mut bytes = std::fs::read(shard(0)).expect("a shard");
+    bytes[200] ^= 1;
+    std::fs::write(shard(0), bytes).expect("it can be written");
+    place.service.set_faults("").expect("no rules");
+    assert_eq!(stream.finalize(PATIENCE_MS), LOSS);
+    assert!(place.arrived().into_iter().eq(2..4), "{:?}", place.arrived());
+    assert_eq!(place.set_aside(), 1);
+    assert!(stream.events().iter().all(|told| !told.text.contains("cannot be synced")));
+}
+
+#[test]
+fn two_streams_on_a_failing_disk_go_on_when_it_does_and_one_may_be_aborted_meanwhile() {
+    let place = Place::new();
+    let open = |name: &str| Stream::open(&place.options(&["fps=1", "chunk_size=2", &format!("stream_name={name}")]));
+    let streams = ["kept", "kept too", "aborted"].map(open);
+    place.fails(0, u64::MAX, libc::ENOSPC, |asked| asked.kind == Kind::Write);
+    let mut taken = [0; 3];
+    let push_once = |stream: &Stream, taken: &mut u64| {
+        let code = push(stream, *taken);
+        *taken += u64::from(code == OK);
+        assert!([OK, DISK_FULL].contains(&code), "{code}");
+        code
+    };
+    for (stream, taken) in streams.iter().zip(&mut taken) {
+        // What one of them has found out holds for all.
+        stream.wait_until("frames are refused", |stream| push_once(stream, taken) == DISK_FULL);
+    }
+    assert_eq!(streams[2].abort(), OK);
+    for (stream, taken) in streams[..2].iter().zip(&mut taken) {
+        stream.wait_until("frames are still refused", |stream| push_once(stream, taken) == DISK_FULL);
+    }
+    place.disk.heal();
+    for (stream, taken) in streams[..2].iter().zip(&mut taken) {
+        stream.wait_until("frames are taken again", |stream| push_once(stream, taken) == OK);
+        assert_eq!(stream.finalize(PATIENCE_MS), OK, "{}", stream.text(Text::Report));
+    }
+    for (name, taken) in ["kept", "kept too"].into_iter().zip(taken) {
+        let kept = place.service.streams().into_iter().find(|kept| kept.name == name).expect("it is there");
+        assert!(kept.ended && numbers(&service::pixels(&kept), FRAME_BYTES).into_iter().eq(0..taken), "{kept:?}");
     }
 }
