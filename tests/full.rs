@@ -330,3 +330,26 @@ fn two_streams_on_a_failing_disk_go_on_when_it_does_and_one_may_be_aborted_meanw
         assert!(kept.ended && numbers(&service::pixels(&kept), FRAME_BYTES).into_iter().eq(0..taken), "{kept:?}");
     }
 }
+
+#[test]
+fn a_spool_that_is_removed_costs_the_sealed_chunks_in_it_and_nothing_that_comes_after() {
+    let place = Place::new();
+    place.service.set_faults("presign:status=503").expect("a rule");
+    let stream = Stream::open(&place.options(&["fps=1", "chunk_size=2"]));
+    (0..3).for_each(|number| assert_eq!(push(&stream, number), OK));
+    stream.wait_until("a chunk is sealed and another open", |stream| {
+        stream.stat(Stat::ChunksSealed) == 1 && stream.stat(Stat::QueueFrames) == 0
+    });
+    let folder = support::spool::only_stream(&place.spool);
+    stream.wait_until("the frame is written", |_| support::spool::bytes(&place.spool) > 3 * FRAME_BYTES as u64);
+    std::fs::remove_dir_all(&place.spool).expect("a folder can be removed");
+    (3..FRAMES).for_each(|number| assert_eq!(push(&stream, number), OK));
+    stream.wait_until("the folder is there again", |_| folder.join("stream.json").exists());
+    place.service.set_faults("").expect("no rules");
+
+    assert_eq!(stream.finalize(PATIENCE_MS), LOSS, "{}", stream.text(Text::Report));
+    assert!(stream.text(Text::Report).contains("missing from the spool"), "{}", stream.text(Text::Report));
+    assert_eq!(stream.stat(Stat::FramesLost), 2);
+    assert!(place.arrived().into_iter().eq(2..FRAMES), "{:?}", place.arrived());
+    assert!(streams(&place.spool).is_empty());
+}

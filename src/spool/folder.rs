@@ -226,9 +226,37 @@ impl Folder {
         Head { stream: self.stream, chunk, width, height, fps, stamped }
     }
 
+    /// Begins a chunk.
+    pub fn begin(&self, head: Head, room_for_frames: usize) -> io::Result<ChunkFile> {
+        match ChunkFile::create(&self.path, head.clone(), room_for_frames) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_again()?;
+                ChunkFile::create(&self.path, head, room_for_frames)
+            }
+            begun => begun,
+        }
+    }
+
+    /// Somebody removed the folder, in which this process still writes: what is to come needs it.
+    fn make_again(&self) -> io::Result<()> {
+        self.notices.log.say(Level::Error, || "the stream's folder was removed from the spool, and is made again".into());
+        Root::prepare(self.root.path(), true).map_err(io::Error::other)?;
+        platform::create_private_folder(&self.path)?;
+        let lock = FileLock::take(&self.path.join(layout::LOCK))?.ok_or_else(|| io::Error::other("its lock is taken"))?;
+        *self.lock.lock() = Some(lock);
+        self.update(|_| {})
+    }
+
     /// Seals a chunk. `enqueue` makes it what waits to be uploaded.
     pub fn seal(&self, chunk: &mut ChunkFile, clock: Option<ClockOffset>) -> io::Result<SealedFile> {
-        let sealed = chunk.seal(clock)?;
+        let sealed = match chunk.seal(clock) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_again()?;
+                chunk.write_again()?;
+                chunk.seal(clock)?
+            }
+            sealed => sealed?,
+        };
         self.root.wrote(sealed.added);
         Ok(sealed)
     }
