@@ -438,13 +438,13 @@ impl Folder {
     /// Everything is done: only the final report stays. Should a chunk's file be left, which could not be removed or set aside,
     /// the folder stays for the next process.
     pub fn finish(&self, report: &serde_json::Value) -> io::Result<()> {
-        for entry in fs::read_dir(&self.path)?.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
+        for path in layout::list(&self.path)? {
+            let name = layout::name_of(&path);
             if FileName::parse(&name).is_some() {
                 return Err(io::Error::other("frames are still in it, which the next process takes up"));
             }
             if ![layout::LOCK, layout::MANIFEST, layout::NEXT_MANIFEST].contains(&&*name) {
-                move_aside(&self.root, &self.local_id(), &entry.path(), NOT_OURS)?;
+                move_aside(&self.root, &self.local_id(), &path, NOT_OURS)?;
             }
         }
         let path = self.root.report(&self.local_id());

@@ -154,7 +154,7 @@ const UNBORN_FOR: Duration = Duration::from_secs(600);
 
 /// A folder that has no manifest is being removed, or its owner died while it removed it: then at most its lock is left.
 fn remove_remains(path: &Path) -> io::Result<()> {
-    if fs::read_dir(path)?.flatten().any(|entry| entry.file_name() != layout::LOCK) {
+    if layout::list(path)?.iter().any(|path| layout::name_of(path) != layout::LOCK) {
         return Err(io::Error::new(io::ErrorKind::NotFound, "its manifest is missing"));
     }
     let lock_path = path.join(layout::LOCK);
