@@ -5,19 +5,19 @@
 mod disk;
 mod support;
 
+use disk::again::Service;
 use disk::cut::{Kept, Platter, Tree};
 use disk::{Change, Disk, Verdict};
 use rheed_stream::codes::{Code, Stat, Text};
-use rheed_stream::receiver::{ChunkRecord, Receiver, Settings, StreamRecord};
+use rheed_stream::receiver::{ChunkRecord, Receiver, StreamRecord};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use support::frames::{numbered, numbers};
 use support::host::{OK, Stream};
-use support::spool::{entries, set_aside, streams, with};
+use support::spool::{set_aside, streams, with};
 use support::{HANGS_AFTER, Workshop, long_run, service};
 
 const SIDE: u32 = 72;
@@ -42,50 +42,6 @@ impl Known {
         let streams = service.streams();
         let arrived = streams.iter().flat_map(|stream| &stream.chunks).map(|chunk| chunk.index).collect();
         Known { arrived, ended: streams.iter().any(|stream| stream.ended) }
-    }
-}
-
-/// A service that can be started again as it was when the stream had been created, its port and key the same.
-struct Service {
-    address: SocketAddr,
-    key: String,
-    created: PathBuf,
-    workshop: Workshop,
-}
-
-impl Service {
-    /// Of a service that runs.
-    fn remember(service: &Receiver, workshop: Workshop) -> Service {
-        let created = workshop.path().join("created");
-        copy(&workshop.path().join("service"), &created);
-        Service { address: service::address(service), key: service.key().into(), created, workshop }
-    }
-
-    fn start_again(&self, is_ended: bool) -> Receiver {
-        let data = self.workshop.path().join("again");
-        let _ = fs::remove_dir_all(&data);
-        copy(&self.created, &data);
-        if is_ended {
-            let about = entries(&data).into_iter().map(|folder| folder.join("stream.json")).find(|file| file.exists());
-            let about = about.expect("the stream was created");
-            let text = fs::read_to_string(&about).expect("it can be read");
-            assert!(text.contains("\"active\""), "{text}");
-            fs::write(about, text.replace("\"active\"", "\"ended\"")).expect("it can be written");
-        }
-        let settings = Settings { listen: self.address, key: Some(self.key.clone()), ..Settings::new(data) };
-        Receiver::start(settings).expect("its port is free")
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).expect("a folder can be made");
-    for entry in entries(from) {
-        let copied = to.join(entry.file_name().expect("a name"));
-        if entry.is_dir() {
-            copy(&entry, &copied);
-        } else {
-            fs::copy(&entry, copied).expect("a file can be copied");
-        }
     }
 }
 

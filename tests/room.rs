@@ -224,3 +224,14 @@ fn init_without_room_says_so_and_sends_what_was_left() {
     }));
     assert_eq!(stream.finalize(-1), OK);
 }
+
+#[test]
+fn more_memory_than_there_is_is_refused_at_init_with_a_sentence() {
+    let workshop = Workshop::new();
+    for wanted in ["100000000 GiB", "1000000 GiB"] {
+        let lines = with(options(&workshop), &["fps=10", &format!("queue_bytes={wanted}")]);
+        let (code, said) = Stream::try_open(&lines).err().expect("no machine has so much");
+        assert!(code == Code::EOption as i32 && said.contains("queue_bytes"), "{code} {said}");
+    }
+    assert!(support::spool::streams(&workshop.spool()).is_empty(), "nothing is left of it");
+}

@@ -83,7 +83,7 @@ impl Engine {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 // Where the system has one thread but not two, tokio would wait forever for the first one's end.
                 .worker_threads(1)
-                .max_blocking_threads(16)
+                .max_blocking_threads(64) // A disk that hangs holds up as many as a stream has workers.
                 .thread_name("rheed-net")
                 .on_thread_start(panics::contain_thread)
                 .enable_all()

@@ -19,11 +19,16 @@ pub fn unix_ns() -> i64 {
 pub fn replace_file(path: &Path, contents: &[u8]) -> io::Result<()> {
     use std::io::Write;
     let next = path.with_extension("next");
-    let mut file = private_file(true).truncate(true).open(&next).and_then(off_console)?;
-    file.write_all(contents)?;
-    file.sync_all()?;
-    drop(file);
-    rename(&next, path)?;
+    let replaced = private_file(true).truncate(true).open(&next).and_then(off_console).and_then(|mut file| {
+        file.write_all(contents)?;
+        file.sync_all()?;
+        drop(file);
+        rename(&next, path)
+    });
+    if replaced.is_err() {
+        let _ = std::fs::remove_file(&next);
+    }
+    replaced?;
     path.parent().map_or(Ok(()), sync_folder)
 }
 

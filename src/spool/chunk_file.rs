@@ -7,7 +7,7 @@ use crate::platform;
 use crate::shard::{self, FramePlace};
 use crate::stamps::ChunkStamps;
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -160,6 +160,16 @@ impl ChunkFile {
         let path = layout::shard(&self.folder, self.head.chunk, seal.frames);
         platform::rename(&self.path, &path)?;
         Ok(SealedFile { file: self.file.clone(), bytes: self.bytes + tail, added: tail, seal })
+    }
+
+    /// Somebody removed the file. As long as it is open its bytes can be had: they go to a new one.
+    pub(super) fn write_again(&mut self) -> io::Result<()> {
+        let mut again = platform::private_file(true).truncate(true).open(&self.path)?;
+        self.file.as_ref().seek(SeekFrom::Start(0))?;
+        io::copy(&mut self.file.as_ref().take(self.bytes), &mut again)?;
+        self.file = Arc::new(again);
+        self.is_torn = true;
+        Ok(())
     }
 
     /// A chunk that was recovered up to here, to be sealed.

@@ -49,6 +49,10 @@ pub struct Folder {
     path: PathBuf,
     stream: [u8; 16],
     manifest: Mutex<Manifest>,
+    /// Whether the manifest is on the disk as it is; held by the one who writes it.
+    is_saved: Mutex<bool>,
+    /// Files of confirmed chunks that could not be removed.
+    unremoved: Mutex<Vec<PathBuf>>,
     pending: Mutex<Pending>,
     /// Wakes the uploads.
     pub changed: Notify,
@@ -70,6 +74,31 @@ struct Pending {
     closed: bool,
     /// Nobody uploads from here any more.
     abandoned: bool,
+    /// So many are just writing here for whoever uploads.
+    at_work: usize,
+}
+
+impl Pending {
+    fn may_be_released(&self) -> bool {
+        self.closed && self.abandoned && self.at_work == 0
+    }
+}
+
+/// Somebody is writing to a folder, which is not let go meanwhile.
+pub struct AtWork(Arc<Folder>);
+
+impl std::ops::Deref for AtWork {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.0
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.change_hands(|pending| pending.at_work -= 1);
+    }
 }
 
 impl Folder {
@@ -113,6 +142,8 @@ impl Folder {
             path,
             stream,
             manifest: Mutex::new(manifest),
+            is_saved: Mutex::new(true),
+            unremoved: Mutex::default(),
             pending: Mutex::default(),
             changed: Notify::new(),
             notices,
@@ -161,12 +192,18 @@ impl Folder {
 
     /// Keeps a change of the manifest.
     fn update(&self, change: impl FnOnce(&mut Manifest)) -> io::Result<()> {
-        let mut manifest = self.manifest.lock();
-        change(&mut manifest);
+        let mut is_saved = self.is_saved.lock();
+        let manifest = {
+            // Not while it is written: whoever wants to read it is not to wait for a disk.
+            let mut manifest = self.manifest.lock();
+            change(&mut manifest);
+            manifest.clone()
+        };
         let path = self.path.join(layout::MANIFEST);
         self.root.removed(bytes_of(&path));
         let written = manifest.write(&path);
         self.root.added(bytes_of(&path));
+        *is_saved = written.is_ok();
         written
     }
 
@@ -189,9 +226,37 @@ impl Folder {
         Head { stream: self.stream, chunk, width, height, fps, stamped }
     }
 
+    /// Begins a chunk.
+    pub fn begin(&self, head: Head, room_for_frames: usize) -> io::Result<ChunkFile> {
+        match ChunkFile::create(&self.path, head.clone(), room_for_frames) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_again()?;
+                ChunkFile::create(&self.path, head, room_for_frames)
+            }
+            begun => begun,
+        }
+    }
+
+    /// Somebody removed the folder, in which this process still writes: what is to come needs it.
+    fn make_again(&self) -> io::Result<()> {
+        self.notices.log.say(Level::Error, || "the stream's folder was removed from the spool, and is made again".into());
+        Root::prepare(self.root.path(), true).map_err(io::Error::other)?;
+        platform::create_private_folder(&self.path)?;
+        let lock = FileLock::take(&self.path.join(layout::LOCK))?.ok_or_else(|| io::Error::other("its lock is taken"))?;
+        *self.lock.lock() = Some(lock);
+        self.update(|_| {})
+    }
+
     /// Seals a chunk. `enqueue` makes it what waits to be uploaded.
     pub fn seal(&self, chunk: &mut ChunkFile, clock: Option<ClockOffset>) -> io::Result<SealedFile> {
-        let sealed = chunk.seal(clock)?;
+        let sealed = match chunk.seal(clock) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_again()?;
+                chunk.write_again()?;
+                chunk.seal(clock)?
+            }
+            sealed => sealed?,
+        };
         self.root.wrote(sealed.added);
         Ok(sealed)
     }
@@ -251,26 +316,28 @@ impl Folder {
 
     /// No chunk will follow.
     pub fn close(&self) {
-        let abandoned = {
-            let mut pending = self.pending.lock();
-            pending.closed = true;
-            pending.abandoned
-        };
+        self.change_hands(|pending| pending.closed = true);
         self.changed.notify_one();
         self.notices.bell.ring();
-        if abandoned {
-            self.release();
-        }
     }
 
     /// Nobody uploads from here any more: let go as soon as nobody writes here either.
     pub fn abandon(&self) {
-        let closed = {
-            let mut pending = self.pending.lock();
-            pending.abandoned = true;
-            pending.closed
-        };
-        if closed {
+        self.change_hands(|pending| pending.abandoned = true);
+    }
+
+    /// For whoever uploads: until it is dropped, the folder is not let go.
+    pub fn at_work(self: &Arc<Self>) -> AtWork {
+        self.pending.lock().at_work += 1;
+        AtWork(self.clone())
+    }
+
+    fn change_hands(&self, change: impl FnOnce(&mut Pending)) {
+        let mut pending = self.pending.lock();
+        change(&mut pending);
+        let release = pending.may_be_released();
+        drop(pending);
+        if release {
             self.release();
         }
     }
@@ -320,19 +387,17 @@ impl Folder {
     pub fn remove(&self, chunk: &SealedChunk) {
         // Before its file goes: whoever counts the spool meanwhile finds that the sum has changed, and counts again.
         self.root.removed(chunk.bytes);
-        if fs::remove_file(self.file_of(chunk)).is_err() {
-            // It is uploaded once more by the next process, which does no harm.
-            self.root.added(chunk.bytes);
+        let path = self.file_of(chunk);
+        if fs::remove_file(&path).is_err() {
+            self.root.added(bytes_of(&path));
+            self.unremoved.lock().push(path);
         }
     }
 
     /// The chunk cannot be delivered: it is kept beside the spool, with the reason.
     /// Fails when it cannot be moved there: then it waits on where it is. Once moved, `settle` closes the matter.
     pub fn set_aside(&self, chunk: &SealedChunk, reason: &str) -> io::Result<()> {
-        match move_aside(&self.root, &self.local_id(), &self.file_of(chunk), reason) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()), // Somebody else removed it.
-            moved => moved,
-        }
+        unless_gone(move_aside(&self.root, &self.local_id(), &self.file_of(chunk), reason))
     }
 
     /// The chunk is confirmed or lost: nobody needs to wait for it any more. `book` keeps account of it in the same moment, and is
@@ -353,22 +418,33 @@ impl Folder {
         self.update(|manifest| manifest.losses.add(reason, loss))
     }
 
-    /// What was confirmed is gone for good: a power cut does not bring it back. Else the next process would send it to a stream
-    /// that has ended.
-    pub fn sync(&self) -> io::Result<()> {
-        platform::sync_folder(&self.path)
+    /// Before the stream is ended: what was confirmed is gone for good, and a power cut does not bring it back. Else the next
+    /// process would send it to a stream that has ended. Fails as long as the disk does not allow it.
+    pub fn clear(&self) -> io::Result<()> {
+        let mut unremoved = self.unremoved.lock();
+        while let Some(path) = unremoved.last() {
+            let bytes = bytes_of(path);
+            unless_gone(fs::remove_file(path))?;
+            self.root.removed(bytes);
+            unremoved.pop();
+        }
+        let is_saved = *self.is_saved.lock();
+        if !is_saved {
+            unless_gone(self.update(|_| {}))?;
+        }
+        unless_gone(platform::sync_folder(&self.path))
     }
 
     /// Everything is done: only the final report stays. Should a chunk's file be left, which could not be removed or set aside,
     /// the folder stays for the next process.
     pub fn finish(&self, report: &serde_json::Value) -> io::Result<()> {
-        for entry in fs::read_dir(&self.path)?.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
+        for path in layout::list(&self.path)? {
+            let name = layout::name_of(&path);
             if FileName::parse(&name).is_some() {
                 return Err(io::Error::other("frames are still in it, which the next process takes up"));
             }
             if ![layout::LOCK, layout::MANIFEST, layout::NEXT_MANIFEST].contains(&&*name) {
-                move_aside(&self.root, &self.local_id(), &entry.path(), NOT_OURS)?;
+                move_aside(&self.root, &self.local_id(), &path, NOT_OURS)?;
             }
         }
         let path = self.root.report(&self.local_id());
@@ -417,7 +493,7 @@ pub(super) const NOT_OURS: &str = "not a file of this library";
 pub(super) fn move_aside(root: &Root, local_id: &str, file: &Path, reason: &str) -> io::Result<()> {
     let folder = root.set_aside(local_id);
     platform::create_private_folder(&folder)?;
-    let name = name_aside(&folder, &file.file_name().unwrap_or_default().to_string_lossy());
+    let name = name_aside(&folder, &layout::name_of(file));
     // Kept from now on for the retention time. Before it lies there, where what is old is removed.
     let _ = platform::touch(file);
     platform::rename(file, &folder.join(&name))?;
@@ -433,6 +509,14 @@ fn name_aside(folder: &Path, name: &str) -> String {
     let is_free = |name: &String| fs::symlink_metadata(folder.join(name)).is_err();
     let later = (2..).map(|number| format!("{name}.{number}"));
     std::iter::once(name.to_string()).chain(later).find(is_free).unwrap_or_default()
+}
+
+/// Somebody else removed it: that is as good.
+fn unless_gone(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
 }
 
 /// A file's size; 0 if there is none.

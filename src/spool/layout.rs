@@ -13,6 +13,8 @@
 //! ```
 
 use std::fmt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Folder of the streams.
@@ -75,6 +77,16 @@ impl fmt::Display for FileName {
             FileName::Shard { chunk, frames } => write!(f, "c{chunk:010}-{frames}.shard"),
         }
     }
+}
+
+/// What lies in a folder. Where a part of it cannot be listed, that is an error: what is not seen is not nothing.
+pub fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
+}
+
+/// The last part of a path.
+pub fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// The file of a chunk that is being filled.

@@ -51,8 +51,7 @@ pub fn take_up_all(
     mut found: impl FnMut(TakenUp),
     mut skipped: impl FnMut(&str, &Skipped),
 ) {
-    let listed = fs::read_dir(root.streams()).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
-    let mut folders: Vec<PathBuf> = match listed {
+    let mut folders = match layout::list(&root.streams()) {
         Ok(folders) => folders,
         Err(error) => return skipped(layout::STREAMS, &Skipped::Unusable(error)),
     };
@@ -60,7 +59,7 @@ pub fn take_up_all(
     for round in 0..=BUSY_ROUNDS {
         let mut busy = Vec::new();
         for path in folders {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = layout::name_of(&path);
             if name.starts_with(layout::UNBORN) {
                 remove_unborn(&path);
                 continue;
@@ -155,7 +154,7 @@ const UNBORN_FOR: Duration = Duration::from_secs(600);
 
 /// A folder that has no manifest is being removed, or its owner died while it removed it: then at most its lock is left.
 fn remove_remains(path: &Path) -> io::Result<()> {
-    if fs::read_dir(path)?.flatten().any(|entry| entry.file_name() != layout::LOCK) {
+    if layout::list(path)?.iter().any(|path| layout::name_of(path) != layout::LOCK) {
         return Err(io::Error::new(io::ErrorKind::NotFound, "its manifest is missing"));
     }
     let lock_path = path.join(layout::LOCK);
@@ -311,7 +310,7 @@ impl TakenUp {
     /// A file that is not what it should be: kept beside the spool, and told in the log.
     fn put_aside(&mut self, path: &Path, reason: &str) -> io::Result<()> {
         move_aside(self.folder.root(), &self.folder.local_id(), path, reason)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = layout::name_of(path);
         self.remarks.push(format!("{name} set aside: {reason}"));
         Ok(())
     }

@@ -171,7 +171,7 @@ impl Encoder {
         if self.open.is_none() {
             let head = works.folder.head(self.next_chunk, frame.width, frame.height, works.options.fps, frame.stamped);
             let room = works.options.chunk_size.min(4096) as usize;
-            let file = patiently(&works, || ChunkFile::create(works.folder.path(), head.clone(), room))?;
+            let file = patiently(&works, || works.folder.begin(head.clone(), room))?;
             root.wrote(file.bytes());
             self.next_chunk += 1;
             self.open = Some(OpenChunk { file, opened: Instant::now(), promise: Promise::none(root) });

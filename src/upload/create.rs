@@ -1,6 +1,6 @@
 //! Making a stream exist at the service: what it is linked to is found first, so that a bad link leaves nothing behind.
 
-use super::{Answering, Courier, FirstAnswer, Refused};
+use super::{Answering, Courier, FirstAnswer, Refused, on_disk};
 use crate::codes::{self, Code};
 use crate::error::Error;
 use crate::log::Level;
@@ -92,11 +92,11 @@ impl Courier {
                 let words = format!("stream {data_id} could not be linked and was ended: {trouble}");
                 return Err(Trouble::Refused { status, words, in_json: true });
             }
-            self.keep_created(&data_id);
+            self.keep_created(&data_id).await;
             return Ok(()); // It exists; the links are tried again.
         }
-        self.keep_created(&data_id);
-        self.keep_linked();
+        self.keep_created(&data_id).await;
+        self.keep_linked().await;
         Ok(())
     }
 
@@ -115,16 +115,17 @@ impl Courier {
         let _ = tokio::time::timeout(ENDING_PATIENCE, ending).await;
     }
 
-    fn keep_created(&self, data_id: &str) {
-        if let Err(error) = self.folder.set_created(self.service.endpoint(), data_id) {
+    async fn keep_created(&self, data_id: &str) {
+        let (endpoint, id) = (self.service.endpoint().to_string(), data_id.to_string());
+        if let Err(error) = on_disk(&self.folder, move |folder| folder.set_created(&endpoint, &id)).await {
             self.say(Level::Error, || format!("the data id {data_id} could not be written to the spool: {error}"));
         }
         self.ledger.set_data_id(data_id);
         self.note_connected(data_id);
     }
 
-    fn keep_linked(&self) {
-        if let Err(error) = self.folder.set_linked() {
+    async fn keep_linked(&self) {
+        if let Err(error) = on_disk(&self.folder, |folder| folder.set_linked()).await {
             self.say(Level::Error, || format!("the spool cannot note that the stream is linked: {error}"));
         }
     }
@@ -184,7 +185,7 @@ impl Courier {
             };
             let Err(trouble) = linked else {
                 self.note_connected(data_id);
-                self.keep_linked();
+                self.keep_linked().await;
                 return;
             };
             self.say(Level::Notice, || format!("the stream is not linked yet: {trouble}"));

@@ -3,7 +3,7 @@
 //! Every chunk has its own delay after a failure. Besides, at the beginning and after any failure there is one probe at a time
 //! until something succeeds, so that a service in trouble is not stormed by a long backlog.
 
-use super::Courier;
+use super::{Courier, on_disk};
 use crate::codes::{self, Code, Stat};
 use crate::error::Error;
 use crate::ledger::{Loss, Place};
@@ -83,17 +83,44 @@ struct Deliveries<'a> {
 struct Attempt {
     chunk: SealedChunk,
     began: Instant,
-    outcome: Result<(), Failure>,
+    outcome: Outcome,
     /// Given back when the outcome is known to the gate, so that a failure does not make room for the next attempt.
     permit: OwnedSemaphorePermit,
 }
 
-enum Failure {
-    /// The file is not what was sealed.
-    Damaged(String),
-    /// The file is gone.
-    Missing,
-    Upload(UploadTrouble),
+/// What became of a chunk, its file included.
+enum Outcome {
+    /// The service has it.
+    Confirmed,
+    /// Not delivered, and not to be: it is kept beside the spool.
+    SetAside(NoDelivery),
+    /// It ought to be set aside, but the disk does not allow it.
+    Stuck(NoDelivery, std::io::Error),
+    /// To be tried again.
+    Failed(UploadTrouble),
+}
+
+/// Why a chunk is not to be delivered.
+struct NoDelivery {
+    code: Code,
+    reason: String,
+}
+
+impl NoDelivery {
+    /// If the trouble will not pass.
+    fn of(trouble: &UploadTrouble) -> Option<NoDelivery> {
+        let in_spool = |reason: String| Some(NoDelivery { code: Code::ESpool, reason });
+        match trouble {
+            UploadTrouble::Presign(refused) if refused.is_final() => {
+                Some(NoDelivery { code: Code::ERefused, reason: refused.to_string() })
+            }
+            UploadTrouble::File(error) if error.kind() == ErrorKind::NotFound => {
+                in_spool("its file is missing from the spool".into())
+            }
+            UploadTrouble::File(error) if is_damage(error) => in_spool(format!("damaged in the spool: {error}")),
+            _ => None,
+        }
+    }
 }
 
 type Turn = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
@@ -176,7 +203,8 @@ impl Deliveries<'_> {
         let sent = move |bytes: usize| ledger.add(Stat::BytesSent, bytes as i64);
         self.attempts.spawn(async move {
             let began = Instant::now();
-            let outcome = carried.carry(&chunk, sent).await;
+            let carried_over = carried.carry(&chunk, sent).await;
+            let outcome = carried.put_away(&chunk, carried_over).await;
             Attempt { chunk, began, outcome, permit }
         });
     }
@@ -186,32 +214,29 @@ impl Deliveries<'_> {
         let courier = self.courier;
         self.in_flight.remove(&chunk.order);
         match outcome {
-            Ok(()) => {
+            Outcome::Confirmed => {
                 self.gate.succeeded();
                 self.tries.remove(&chunk.order);
                 courier.note_connected(&self.data_id);
-                courier.folder.remove(&chunk);
                 courier.folder.settle(&chunk, |waiting| {
                     courier.ledger.chunk_confirmed(chunk.chunk, chunk.frames.into());
                     courier.ledger.agrees(Place::Waiting, waiting);
                 });
             }
-            Err(Failure::Damaged(what)) => self.set_aside(&chunk, Code::ESpool, &format!("damaged in the spool: {what}")),
-            Err(Failure::Missing) => self.set_aside(&chunk, Code::ESpool, "its file is missing from the spool"),
-            Err(Failure::Upload(UploadTrouble::File(error))) if error.kind() == ErrorKind::NotFound => {
-                self.set_aside(&chunk, Code::ESpool, "its file is missing from the spool");
+            Outcome::SetAside(why) => self.lost(&chunk, why),
+            Outcome::Stuck(why, error) => {
+                self.answered(&why);
+                courier.say(Level::Error, || format!("chunk {} cannot be set aside: {error}", chunk.chunk));
+                let tries = self.tries.entry(chunk.order).or_default();
+                tries.not_before = Some(Instant::now() + tries.backoff.next(None));
             }
-            Err(Failure::Upload(trouble)) => self.failed(&chunk, began, &trouble),
+            Outcome::Failed(trouble) => self.failed(&chunk, began, &trouble),
         }
     }
 
     fn failed(&mut self, chunk: &SealedChunk, began: Instant, trouble: &UploadTrouble) {
         let courier = self.courier;
         let asked = match trouble {
-            UploadTrouble::Presign(refused) if refused.is_final() => {
-                self.gate.succeeded(); // The service answers.
-                return self.set_aside(chunk, Code::ERefused, &refused.to_string());
-            }
             UploadTrouble::Presign(auth @ Trouble::Auth { .. }) => {
                 courier.refused(auth);
                 self.gate.failed(began, |gate| gate.refusals.next(None));
@@ -234,26 +259,29 @@ impl Deliveries<'_> {
         tries.not_before = Some(Instant::now() + tries.backoff.next(asked));
     }
 
-    /// Not delivered, and not to be: kept beside the spool, counted and told.
-    fn set_aside(&mut self, chunk: &SealedChunk, code: Code, reason: &str) {
-        let courier = self.courier;
-        if let Err(error) = courier.folder.set_aside(chunk, reason) {
-            courier.say(Level::Error, || format!("chunk {} cannot be set aside: {error}", chunk.chunk));
-            let tries = self.tries.entry(chunk.order).or_default();
-            tries.not_before = Some(Instant::now() + tries.backoff.next(None));
-            return;
+    fn answered(&mut self, why: &NoDelivery) {
+        if why.code == Code::ERefused {
+            self.gate.succeeded(); // The service answers.
         }
+    }
+
+    /// Counted and told.
+    fn lost(&mut self, chunk: &SealedChunk, why: NoDelivery) {
+        let courier = self.courier;
+        self.answered(&why);
         self.tries.remove(&chunk.order);
-        let loss = Loss { frames: chunk.frames.into(), chunks: 1 };
-        let _ = courier.folder.note_loss(reason, loss);
-        let text = format!("chunk {} set aside, {} frames: {reason}", chunk.chunk, chunk.frames);
-        courier.ledger.notices.note_failure(&Error::new(code, text.clone()));
+        let text = format!("chunk {} set aside, {} frames: {}", chunk.chunk, chunk.frames, why.reason);
+        courier.ledger.notices.note_failure(&Error::new(why.code, text.clone()));
         courier.folder.settle(chunk, |waiting| {
-            courier.ledger.frames_lost(Place::Waiting, reason, loss);
+            courier.ledger.frames_lost(Place::Waiting, &why.reason, loss_of(chunk));
             courier.ledger.agrees(Place::Waiting, waiting);
             courier.ledger.notices.note(codes::Event::ChunkSetAside, chunk.chunk as i64, text);
         });
     }
+}
+
+fn loss_of(chunk: &SealedChunk) -> Loss {
+    Loss { frames: chunk.frames.into(), chunks: 1 }
 }
 
 /// What an attempt takes with it.
@@ -266,23 +294,36 @@ struct Carried {
 }
 
 impl Carried {
-    async fn carry(&self, chunk: &SealedChunk, sent: impl Fn(usize) + Send + Sync + 'static) -> Result<(), Failure> {
-        let opened = tokio::task::spawn_blocking({
-            let (folder, chunk) = (self.folder.clone(), chunk.clone());
-            move || folder.open_sealed(&chunk)
-        });
-        let (head, seal) = match opened.await {
-            Ok(Ok(opened)) => opened,
-            Ok(Err(error)) => {
-                return Err(match error.kind() {
-                    ErrorKind::NotFound => Failure::Missing,
-                    _ if is_damage(&error) => Failure::Damaged(error.to_string()),
-                    _ => Failure::Upload(UploadTrouble::File(error)),
-                });
+    /// Removes the file of a chunk that was delivered, sets aside the one that is not to be.
+    async fn put_away(&self, chunk: &SealedChunk, carried: Result<(), UploadTrouble>) -> Outcome {
+        let putting_away = chunk.clone();
+        match carried {
+            Ok(()) => {
+                on_disk(&self.folder, move |folder| folder.remove(&putting_away)).await;
+                Outcome::Confirmed
             }
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(error) => return Err(Failure::Upload(UploadTrouble::File(std::io::Error::other(error)))),
-        };
+            Err(trouble) => match NoDelivery::of(&trouble) {
+                None => Outcome::Failed(trouble),
+                Some(why) => {
+                    let reason = why.reason.clone();
+                    let set_aside = on_disk(&self.folder, move |folder| {
+                        folder.set_aside(&putting_away, &reason)?;
+                        let _ = folder.note_loss(&reason, loss_of(&putting_away)); // Noted again before the stream is ended.
+                        Ok(())
+                    });
+                    match set_aside.await {
+                        Ok(()) => Outcome::SetAside(why),
+                        Err(error) => Outcome::Stuck(why, error),
+                    }
+                }
+            },
+        }
+    }
+
+    async fn carry(&self, chunk: &SealedChunk, sent: impl Fn(usize) + Send + Sync + 'static) -> Result<(), UploadTrouble> {
+        let opening = chunk.clone();
+        let opened = on_disk(&self.folder, move |folder| folder.open_sealed(&opening)).await;
+        let (head, seal) = opened.map_err(UploadTrouble::File)?;
         let clock = seal.clock.or(self.clock);
         let offset_ns = clock.map_or(0, |clock| clock.offset_ns);
         // Whole microseconds: a double holds no more of a Unix time in milliseconds.
@@ -299,7 +340,7 @@ impl Carried {
             end_unix_ms: ms(seal.end_ns + offset_ns),
             clock_ms: clock.map(|clock| (ms(clock.offset_ns), ms(clock.uncertainty_ns))),
         };
-        self.service.upload(&facts, &self.folder.file_of(chunk), chunk.bytes, sent).await.map_err(Failure::Upload)
+        self.service.upload(&facts, &self.folder.file_of(chunk), chunk.bytes, sent).await
     }
 }
 

@@ -54,24 +54,31 @@ impl Courier {
 
     async fn see_through(&mut self) -> Result<(), Refused> {
         let Some(data_id) = self.exist().await? else {
-            self.finish(); // It never had a frame, and never was at the service.
+            self.finish().await; // It never had a frame, and never was at the service.
             return Ok(());
         };
         tokio::join!(self.link_if_needed(&data_id), async {
             self.deliver(&data_id).await;
             if self.ledger.phase() < Phase::Aborted {
-                self.sync().await;
+                self.clear().await;
                 self.end(&data_id).await;
             }
         });
-        self.finish();
+        self.finish().await;
         Ok(())
     }
 
-    async fn sync(&self) {
-        let folder = self.folder.clone();
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || folder.sync()).await {
-            self.say(Level::Error, || format!("the stream's folder cannot be synced to the disk: {error}"));
+    /// Until the disk has let go of what is confirmed.
+    async fn clear(&self) {
+        let mut backoff = Backoff::default();
+        while let Err(error) = on_disk(&self.folder, |folder| folder.clear()).await {
+            let text = format!("confirmed chunks cannot be removed from the spool, for which the stream's end waits: {error}");
+            if self.ledger.note_disk_low(true) {
+                self.ledger.notices.tell(codes::Event::DiskLow, -1, text);
+            } else {
+                self.say(Level::Error, || text);
+            }
+            tokio::time::sleep(backoff.next(None)).await;
         }
     }
 
@@ -109,13 +116,13 @@ impl Courier {
         }
     }
 
-    fn finish(&self) {
+    async fn finish(&self) {
         if self.ledger.phase() >= Phase::Aborted {
             return; // Closed by a fault: what is still in the folder, a part-filled chunk perhaps, is for the next process.
         }
         let mut last = report(&self.ledger);
         last["state"] = "finalized".into();
-        if let Err(error) = self.folder.finish(&last) {
+        if let Err(error) = on_disk(&self.folder, move |folder| folder.finish(&last)).await {
             self.say(Level::Error, || format!("the stream is complete, but its spool folder cannot be removed: {error}"));
             self.folder.release();
         }
@@ -159,6 +166,17 @@ impl Courier {
 
     fn say(&self, level: Level, message: impl FnOnce() -> String) {
         self.ledger.notices.log.say(level, message);
+    }
+}
+
+/// A disk is asked on a thread that may wait for it: one that hangs is not to hold up what goes on beside it. The folder is not
+/// let go meanwhile, even when the courier is stopped.
+async fn on_disk<T: Send + 'static>(folder: &Arc<Folder>, ask: impl FnOnce(&Folder) -> T + Send + 'static) -> T {
+    let folder = folder.at_work();
+    match tokio::task::spawn_blocking(move || ask(&folder)).await {
+        Ok(answer) => answer,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => std::future::pending().await, // The runtime is shutting down, and with it whoever waits.
     }
 }
 

@@ -164,3 +164,25 @@ unsafe fn remove(path: *const c_char, flags: c_int) -> c_int {
         ask(Kind::RemoveFile, name, nothing, remove, |path| Some(Change::RemoveFile(path)))
     }
 }
+
+/// As libc has it.
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn opendir(path: *const c_char) -> *mut libc::DIR {
+    type Opendir = unsafe extern "C" fn(*const c_char) -> *mut libc::DIR;
+    // A folder's names are no affair of the kernel's alone: libc reads them ahead.
+    let open = || {
+        // SAFETY: the next definition of this name is libc's, which has this type; the caller's argument, as it is.
+        unsafe {
+            let next = libc::dlsym(libc::RTLD_NEXT, c"opendir".as_ptr());
+            std::mem::transmute::<*mut c_void, Opendir>(next)(path) as isize
+        }
+    };
+    // SAFETY: the caller gives a C string.
+    match ask(Kind::List, || Some(unsafe { named(path) }), nothing, open, |_| None) {
+        -1 => std::ptr::null_mut(),
+        folder => folder as *mut libc::DIR,
+    }
+}

@@ -33,6 +33,8 @@ const PARTS: &[Part] = &[
     Part { name: "faults", suite: "every_failure", variable: "RHEED_TORTURE_FAULTS", times: 3 },
     // An outage of so many seconds, of every sort: how long pushes take, how much memory there is.
     Part { name: "outage", suite: "outages", variable: "RHEED_TORTURE_OUTAGE_S", times: 360 },
+    // Each thing that is asked of a disk fails, in so many ways (9 are all).
+    Part { name: "disk", suite: "full", variable: "RHEED_TORTURE_DISK", times: 9 },
 ];
 
 /// Runs all parts, or one of them; `times` instead of the number in the table. Says what they found at the end.

@@ -1,0 +1,355 @@
+//! The disk fails: each thing that is asked of it fails once, for a while, and until it is mended. What is taken arrives, what
+//! is not taken is refused and counted, and it goes on by itself.
+#![cfg(feature = "receiver")]
+
+mod disk;
+mod support;
+
+use disk::again::Service;
+use disk::cut::{Kept, Platter, Tree};
+use disk::{Asked, Disk, Kind, Verdict};
+use rheed_stream::codes::{Code, Event, Stat, Text};
+use rheed_stream::receiver::Receiver;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use support::frames::{numbered, numbers};
+use support::host::{OK, PENDING, Stream};
+use support::spool::{set_aside, streams, with};
+use support::{HANGS_AFTER, Workshop, long_run, service};
+
+const DISK_FULL: i32 = Code::EDiskFull as i32;
+const LOSS: i32 = Code::WLoss as i32;
+const SIDE: u32 = 32;
+const FRAME_BYTES: usize = (SIDE * SIDE) as usize;
+const PATIENCE_MS: i32 = HANGS_AFTER.as_millis() as i32;
+
+/// A spool on a disk of its own, and a service elsewhere.
+struct Place {
+    disk: Disk,
+    spool: PathBuf,
+    service: Receiver,
+    _workshop: Workshop,
+    _elsewhere: Option<Workshop>,
+}
+
+impl Place {
+    fn new() -> Place {
+        let elsewhere = Workshop::new();
+        let service = service::start(&elsewhere);
+        Place { _elsewhere: Some(elsewhere), ..Place::holding(&Tree::default(), service) }
+    }
+
+    /// With this on the disk.
+    fn holding(tree: &Tree, service: Receiver) -> Place {
+        let workshop = Workshop::new();
+        let folder = workshop.path().join("disk");
+        tree.lay_out(&folder);
+        Place { disk: Disk::below(&folder), spool: folder.join("spool"), service, _workshop: workshop, _elsewhere: None }
+    }
+
+    fn options(&self, more: &[&str]) -> Vec<String> {
+        let lines = vec![
+            format!("endpoint={}", self.service.url()),
+            format!("api_key={}", self.service.key()),
+            format!("spool_dir={}", self.spool.display()),
+            "spool_min_free_bytes=0".into(),
+            "log_file=none".into(),
+            "clock_sync=off".into(),
+        ];
+        with(lines, more)
+    }
+
+    /// From the operation of this number on, of those that are meant, so many fail.
+    fn fails(&self, first: u64, times: u64, number: i32, is_meant: impl Fn(&Asked) -> bool + Send + 'static) -> Arc<AtomicU64> {
+        let asked_for = Arc::new(AtomicU64::new(0));
+        let count = asked_for.clone();
+        self.disk.decide(move |asked| {
+            if !is_meant(asked) {
+                return Verdict::Do;
+            }
+            let before = count.fetch_add(1, Ordering::SeqCst);
+            if (first..first.saturating_add(times)).contains(&before) { Verdict::Fail(number) } else { Verdict::Do }
+        });
+        asked_for
+    }
+
+    /// Shards beside the spool.
+    fn set_aside(&self) -> usize {
+        set_aside(&self.spool).iter().filter(|file| file.to_string_lossy().ends_with(".shard")).count()
+    }
+
+    /// The numbers of all frames that have arrived, chunk by chunk.
+    fn arrived(&self) -> Vec<u64> {
+        let kept = self.service.streams();
+        kept.iter().flat_map(|stream| numbers(&service::pixels(stream), FRAME_BYTES)).collect()
+    }
+}
+
+fn push(stream: &Stream, number: u64) -> i32 {
+    stream.push(&numbered(number, FRAME_BYTES), SIDE, SIDE, number, 0)
+}
+
+/// How a disk fails: so many times, with this number.
+#[derive(Clone, Copy, Debug)]
+struct Fault {
+    times: u64,
+    number: i32,
+}
+
+/// Once, for a while, until it is mended; for want of room, by a fault, and since nothing may be written any more.
+fn faults() -> impl Iterator<Item = Fault> {
+    let numbers = [libc::ENOSPC, libc::EIO, libc::EROFS];
+    (0..9).map(move |index| Fault { times: [1, 3, u64::MAX][index / 3], number: numbers[(index + index / 3) % 3] })
+}
+
+/// The faults that are tried at one operation: some in the ordinary run, all in the long one.
+fn faults_at(operation: u64) -> Vec<Fault> {
+    let all: Vec<Fault> = faults().collect();
+    let wanted = long_run::times("RHEED_TORTURE_DISK", 1).min(all.len() as u64);
+    (0..wanted).map(|index| all[((operation + index) % all.len() as u64) as usize]).collect()
+}
+
+const FRAMES: u64 = 7;
+const CHUNK: u64 = 2;
+
+/// Streams while the disk fails from one of its operations on; says whether there was such an operation.
+fn stream_on_a_failing_disk(first: u64, fault: Fault) -> bool {
+    let place = Place::new();
+    place.service.set_faults("presign:chunk=1,status=422").expect("a rule");
+    let asked = place.fails(first, fault.times, fault.number, |asked| asked.kind.is_change());
+    let lines = place.options(&["fps=1", "chunk_size=2"]);
+    let mut opened = Stream::try_open(&lines);
+    if let Err((code, said)) = &opened {
+        assert!([DISK_FULL, Code::ESpool as i32].contains(code) && said.contains("spool_dir"), "{code} {said}");
+        place.disk.heal();
+        opened = Stream::try_open(&lines);
+    }
+    let (stream, _) = opened.unwrap_or_else(|(code, said)| panic!("rheed_init answers {code}: {said}"));
+
+    let mut taken = Vec::new();
+    for number in 0..FRAMES {
+        match push(&stream, number) {
+            OK => taken.push(number),
+            code => assert_eq!(code, DISK_FULL),
+        }
+        stream.stats();
+    }
+    assert_eq!(stream.stat(Stat::FramesDropped) as u64, FRAMES - taken.len() as u64);
+    if fault.times == u64::MAX {
+        while asked.load(Ordering::SeqCst) <= first && stream.finalize(20) == PENDING {}
+        // As far as it comes with such a disk.
+        let code = stream.finalize(300);
+        assert!([OK, PENDING, LOSS].contains(&code), "{code}");
+        place.disk.heal();
+    }
+    let code = stream.finalize(PATIENCE_MS);
+    assert!([OK, LOSS].contains(&code), "{code} {}", stream.text(Text::Report));
+
+    // The second chunk is set aside, and nothing else is lost.
+    let refused: Vec<u64> = taken.iter().copied().skip(CHUNK as usize).take(CHUNK as usize).collect();
+    assert_eq!(stream.stat(Stat::FramesLost) as usize, refused.len(), "{}", stream.text(Text::Report));
+    assert_eq!(stream.stat(Stat::FramesConfirmed) as usize, taken.len() - refused.len());
+    assert_eq!(place.set_aside(), refused.len().div_ceil(CHUNK as usize));
+    drop(stream);
+
+    // What could not be cleared away is, the next time; nothing is sent twice or told as lost.
+    place.disk.heal();
+    let resumed = Stream::resume(&place.options(&[]));
+    let code = resumed.flush(PATIENCE_MS);
+    assert!([OK, LOSS].contains(&code), "{code} {}", resumed.text(Text::Report));
+    assert_eq!(resumed.stat(Stat::FramesPending), 0);
+    let left: Vec<PathBuf> =
+        streams(&place.spool).into_iter().filter(|folder| !folder.to_string_lossy().contains("/.new-")).collect();
+    assert!(left.is_empty(), "{left:?} {}", resumed.text(Text::Report));
+    assert_eq!(place.set_aside(), refused.len().div_ceil(CHUNK as usize), "{}", resumed.text(Text::Report));
+    let expected = taken.iter().copied().filter(|number| !refused.contains(number));
+    assert!(place.arrived().into_iter().eq(expected), "{:?} of {taken:?}", place.arrived());
+    asked.load(Ordering::SeqCst) > first
+}
+
+#[test]
+fn whatever_fails_while_a_stream_is_written_costs_no_frame_that_was_taken() {
+    let mut runs = 0;
+    let operations = (0..)
+        .take_while(|&first| {
+            let faults = faults_at(first);
+            runs += faults.len();
+            faults.into_iter().all(|fault| {
+                println!("from operation {first} on: {fault:?}");
+                stream_on_a_failing_disk(first, fault)
+            })
+        })
+        .count();
+    assert!(operations > 50, "only {operations} operations were met");
+    long_run::figure(&format!(
+        "disk: {operations} operations of a stream failed in {runs} runs, no frame that was taken is missing"
+    ));
+}
+
+/// What a process leaves that is killed while nothing can be sent: three chunks, and a frame in the fourth.
+fn left_behind() -> (Tree, Service) {
+    let elsewhere = Workshop::new();
+    let place = Place::holding(&Tree::default(), service::start(&elsewhere));
+    place.service.set_faults("presign:status=503").expect("a rule");
+    let stream = Stream::open(&place.options(&["fps=1", "chunk_size=2"]));
+    let service = Service::remember(&place.service, elsewhere);
+    (0..FRAMES).for_each(|number| assert_eq!(push(&stream, number), OK));
+    stream.wait_until("all frames are written", |stream| {
+        stream.stat(Stat::QueueFrames) == 0 && support::spool::bytes(&place.spool) > FRAMES * FRAME_BYTES as u64
+    });
+    let mut platter = Platter::new(place.spool.parent().expect("it lies on the disk"));
+    place.disk.changes().iter().for_each(|change| platter.note(change));
+    assert_eq!(stream.abort(), OK);
+    (platter.after_cut(Kept::Everything), service)
+}
+
+/// Takes a spool up while the disk fails from one of its operations on; says whether there was such an operation.
+fn resume_on_a_failing_disk(tree: &Tree, service: &Service, first: u64, fault: Fault) -> bool {
+    let place = Place::holding(tree, service.start_again(false));
+    let asked = place.fails(first, fault.times, fault.number, |_| true);
+    let resumed = Stream::resume(&place.options(&[]));
+    if fault.times == u64::MAX {
+        while asked.load(Ordering::SeqCst) <= first && resumed.flush(20) == PENDING {}
+        let code = resumed.flush(300);
+        assert!([OK, PENDING].contains(&code), "{code} {}", resumed.text(Text::Report));
+        place.disk.heal();
+    }
+    // What could not be taken up is left for another time: then not all is done.
+    let code = resumed.flush(PATIENCE_MS);
+    assert!([OK, PENDING].contains(&code), "{code} {}", resumed.text(Text::Report));
+    assert_eq!(resumed.stat(Stat::FramesLost), 0, "{}", resumed.text(Text::Report));
+    let is_all_done = place.arrived().into_iter().eq(0..FRAMES);
+    assert!(is_all_done || code == PENDING, "{:?} {}", place.arrived(), resumed.text(Text::Report));
+    drop(resumed);
+    place.disk.heal();
+
+    let again = Stream::resume(&place.options(&[]));
+    assert_eq!(again.flush(PATIENCE_MS), OK, "{}", again.text(Text::Report));
+    assert_eq!((streams(&place.spool).len(), place.set_aside()), (0, 0), "{}", again.text(Text::Report));
+    assert!(place.arrived().into_iter().eq(0..FRAMES), "{:?}", place.arrived());
+    asked.load(Ordering::SeqCst) > first
+}
+
+#[test]
+fn whatever_fails_while_a_spool_is_taken_up_costs_nothing_that_was_in_it() {
+    let (tree, service) = left_behind();
+    let every = if long_run::times("RHEED_TORTURE_DISK", 1) == 1 { 3 } else { 1 };
+    let mut runs = 0;
+    let operations = (0..)
+        .step_by(every)
+        .take_while(|&first| {
+            let faults = faults_at(first);
+            runs += faults.len();
+            faults.into_iter().all(|fault| {
+                println!("from operation {first} on: {fault:?}");
+                resume_on_a_failing_disk(&tree, &service, first, fault)
+            })
+        })
+        .count();
+    assert!(operations > 20, "only {operations} operations were met");
+    long_run::figure(&format!("disk: {operations} operations of a recovery failed in {runs} runs, every frame arrived"));
+}
+
+#[test]
+fn a_disk_that_hangs_holds_up_neither_pushes_nor_other_streams() {
+    for kind in [Kind::MakeFile, Kind::Write, Kind::Rename, Kind::Sync, Kind::RemoveFile] {
+        println!("{kind:?} hangs");
+        let (hanging, well) = (Place::new(), Place::new());
+        let stream = Stream::open(&hanging.options(&["fps=1", "chunk_size=2"]));
+        hanging.disk.decide(move |asked| if asked.kind == kind { Verdict::Hang } else { Verdict::Do });
+        // Each push returns although the disk does not.
+        (0..FRAMES).for_each(|number| assert_eq!(push(&stream, number), OK));
+        stream.wait_until("the disk hangs", |_| hanging.disk.hanging() > 0);
+
+        let other = Stream::open(&well.options(&["fps=1", "chunk_size=2"]));
+        (0..FRAMES).for_each(|number| assert_eq!(push(&other, number), OK));
+        assert_eq!(other.finalize(PATIENCE_MS), OK, "{}", other.text(Text::Report));
+        assert!(well.arrived().into_iter().eq(0..FRAMES));
+
+        assert_eq!(stream.finalize(0), PENDING);
+        assert_eq!(stream.stat(Stat::FramesAccepted) as u64, FRAMES);
+        hanging.disk.heal();
+        assert_eq!(stream.finalize(PATIENCE_MS), OK, "{}", stream.text(Text::Report));
+        assert!(hanging.arrived().into_iter().eq(0..FRAMES));
+    }
+}
+
+#[test]
+fn a_sync_that_fails_is_told_once_and_such_a_chunk_is_read_through_before_it_is_sent() {
+    let place = Place::new();
+    place.service.set_faults("presign:status=503").expect("a rule");
+    let stream = Stream::open(&place.options(&["fps=1", "chunk_size=2"]));
+    place.fails(0, u64::MAX, libc::EIO, |asked| asked.kind == Kind::Sync && asked.is_of(".shard"));
+    (0..4).for_each(|number| assert_eq!(push(&stream, number), OK));
+    let told = stream.wait_for(Event::DiskLow);
+    assert!(told.text.contains("cannot be synced"), "{told:?}");
+    let shard = |chunk: u64| support::spool::only_stream(&place.spool).join(format!("c{chunk:010}-2.shard"));
+    stream.wait_until("both chunks are sealed", |_| shard(1).exists());
+    assert!(stream.stat(Stat::Health) > 0);
+
+    // The disk gives back something else than was written.
+    let mut bytes = std::fs::read(shard(0)).expect("a shard");
+    bytes[200] ^= 1;
+    std::fs::write(shard(0), bytes).expect("it can be written");
+    place.service.set_faults("").expect("no rules");
+    assert_eq!(stream.finalize(PATIENCE_MS), LOSS);
+    assert!(place.arrived().into_iter().eq(2..4), "{:?}", place.arrived());
+    assert_eq!(place.set_aside(), 1);
+    assert!(stream.events().iter().all(|told| !told.text.contains("cannot be synced")));
+}
+
+#[test]
+fn two_streams_on_a_failing_disk_go_on_when_it_does_and_one_may_be_aborted_meanwhile() {
+    let place = Place::new();
+    let open = |name: &str| Stream::open(&place.options(&["fps=1", "chunk_size=2", &format!("stream_name={name}")]));
+    let streams = ["kept", "kept too", "aborted"].map(open);
+    place.fails(0, u64::MAX, libc::ENOSPC, |asked| asked.kind == Kind::Write);
+    let mut taken = [0; 3];
+    let push_once = |stream: &Stream, taken: &mut u64| {
+        let code = push(stream, *taken);
+        *taken += u64::from(code == OK);
+        assert!([OK, DISK_FULL].contains(&code), "{code}");
+        code
+    };
+    for (stream, taken) in streams.iter().zip(&mut taken) {
+        // What one of them has found out holds for all.
+        stream.wait_until("frames are refused", |stream| push_once(stream, taken) == DISK_FULL);
+    }
+    assert_eq!(streams[2].abort(), OK);
+    for (stream, taken) in streams[..2].iter().zip(&mut taken) {
+        stream.wait_until("frames are still refused", |stream| push_once(stream, taken) == DISK_FULL);
+    }
+    place.disk.heal();
+    for (stream, taken) in streams[..2].iter().zip(&mut taken) {
+        stream.wait_until("frames are taken again", |stream| push_once(stream, taken) == OK);
+        assert_eq!(stream.finalize(PATIENCE_MS), OK, "{}", stream.text(Text::Report));
+    }
+    for (name, taken) in ["kept", "kept too"].into_iter().zip(taken) {
+        let kept = place.service.streams().into_iter().find(|kept| kept.name == name).expect("it is there");
+        assert!(kept.ended && numbers(&service::pixels(&kept), FRAME_BYTES).into_iter().eq(0..taken), "{kept:?}");
+    }
+}
+
+#[test]
+fn a_spool_that_is_removed_costs_the_sealed_chunks_in_it_and_nothing_that_comes_after() {
+    let place = Place::new();
+    place.service.set_faults("presign:status=503").expect("a rule");
+    let stream = Stream::open(&place.options(&["fps=1", "chunk_size=2"]));
+    (0..3).for_each(|number| assert_eq!(push(&stream, number), OK));
+    stream.wait_until("a chunk is sealed and another open", |stream| {
+        stream.stat(Stat::ChunksSealed) == 1 && stream.stat(Stat::QueueFrames) == 0
+    });
+    let folder = support::spool::only_stream(&place.spool);
+    stream.wait_until("the frame is written", |_| support::spool::bytes(&place.spool) > 3 * FRAME_BYTES as u64);
+    std::fs::remove_dir_all(&place.spool).expect("a folder can be removed");
+    (3..FRAMES).for_each(|number| assert_eq!(push(&stream, number), OK));
+    stream.wait_until("the folder is there again", |_| folder.join("stream.json").exists());
+    place.service.set_faults("").expect("no rules");
+
+    assert_eq!(stream.finalize(PATIENCE_MS), LOSS, "{}", stream.text(Text::Report));
+    assert!(stream.text(Text::Report).contains("missing from the spool"), "{}", stream.text(Text::Report));
+    assert_eq!(stream.stat(Stat::FramesLost), 2);
+    assert!(place.arrived().into_iter().eq(2..FRAMES), "{:?}", place.arrived());
+    assert!(streams(&place.spool).is_empty());
+}
