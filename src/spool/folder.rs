@@ -120,7 +120,12 @@ impl Folder {
             Ok(lock)
         };
         let lock = made().map_err(|error| {
-            let _ = fs::remove_dir_all(&unborn); // Nothing was taken: nothing is to be left behind.
+            // Nothing was taken: nothing is to be left behind. By name, since a process without open files cannot list it.
+            let manifest = unborn.join(layout::MANIFEST);
+            for file in [&unborn.join(layout::LOCK), &manifest.with_extension("next"), &manifest] {
+                let _ = fs::remove_file(file);
+            }
+            let _ = fs::remove_dir(&unborn);
             let code = if platform::is_disk_full(&error) { Code::EDiskFull } else { Code::ESpool };
             Error::new(code, format!("spool_dir {}: {error}", root.path().display()))
         })?;
