@@ -10,12 +10,14 @@ use std::ffi::{c_char, c_void};
 
 /// A frame source for rheed_run. Called on the thread that called rheed_run, once a frame time, with the user pointer, the
 /// stream and a number that counts from 0. It hands its frame over by calling rheed_push. It returns 1 to go on, 0 to end,
-/// a negative number to abort the stream. It may call any function of the library; it must not throw or longjmp.
+/// a negative number to abort the stream. It may call any function of the library; it must not throw or longjmp. In a child that
+/// it forks rheed_run returns RHEED_E_FORKED.
 #[allow(non_camel_case_types)]
 pub type rheed_source = Option<extern "C" fn(user: *mut c_void, stream: rheed_stream, index: u64) -> i32>;
 
 /// Receives log messages: level 1 error, 2 warning or milestone, 3 each chunk, 4 each frame and request. Called on a library
-/// thread, one call at a time; `message` is UTF-8 without a line end and valid during the call only.
+/// thread, one call at a time; `message` is UTF-8 without a line end and valid during the call only. It may call any function
+/// but rheed_shutdown; while it waits no message is written. A child that it forks must not return from it.
 #[allow(non_camel_case_types)]
 pub type rheed_log_callback = Option<extern "C" fn(user: *mut c_void, level: i32, message: *const c_char)>;
 
@@ -51,7 +53,7 @@ export! {
     /// Returns RHEED_OK, RHEED_E_ARGUMENT (NULL, not UTF-8), RHEED_E_OPTION, RHEED_E_AUTH (no key, or refused),
     /// RHEED_E_NOT_FOUND (an unknown sample UUID, no file api_key_file or ca_file), RHEED_E_REFUSED (the service's words are in `message`), RHEED_E_NETWORK
     /// (proxy or ca_file cannot be used), RHEED_E_SPOOL, RHEED_E_DISK_FULL, RHEED_E_ABORTED (rheed_shutdown came meanwhile),
-    /// RHEED_E_FORKED, RHEED_E_INTERNAL.
+    /// RHEED_E_FORKED, RHEED_E_INTERNAL (also when the system has no more threads or open files for this process).
     /// Ownership: the texts are copied; end the handle with rheed_free. Any thread.
     fn rheed_init(options: *const c_char, stream: *mut rheed_stream, message: *mut c_char, message_size: i32) -> i32 {
         boundary::open(options, stream, message, message_size, engine::init)

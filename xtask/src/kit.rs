@@ -18,6 +18,10 @@ const PROGRAMS: [(&str, &str); 5] = [
 /// The Debian package without which `python3 -m venv` fails there.
 const VENV_PACKAGE: &str = "python3-venv";
 
+/// What a locale with a decimal comma is made from, and its Debian package.
+const COMMA: &str = "/usr/share/i18n/locales/de_DE";
+const LOCALES_PACKAGE: &str = "locales";
+
 /// What is there, and what is not.
 pub struct Kit {
     /// Where the Python packages of tests/python/requirements.txt are, if they could be had.
@@ -47,6 +51,9 @@ impl Kit {
             PROGRAMS.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
         if usable_python().is_none() {
             packages.push(VENV_PACKAGE);
+        }
+        if !Path::new(COMMA).is_file() {
+            packages.push(LOCALES_PACKAGE);
         }
         if !packages.is_empty()
             && let Err(error) = install(&packages)
