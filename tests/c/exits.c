@@ -4,6 +4,7 @@
 #include "host.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -44,6 +45,7 @@ static int32_t RHEED_CALL source(void *user, rheed_stream stream, uint64_t index
 
 static void *push_on(void *unused) {
     (void)unused;
+    while (pushed <= 50) sched_yield(); /* Not far ahead of its uploads, which somebody has to wait for. */
     for (uint64_t at = 0;;) {
         const int32_t code = push_numbered(streams[1], at);
         CHECK(code == RHEED_OK || code == RHEED_E_QUEUE_FULL || code == RHEED_E_ABORTED);

@@ -35,6 +35,8 @@ const PARTS: &[Part] = &[
     Part { name: "outage", suite: "outages", variable: "RHEED_TORTURE_OUTAGE_S", times: 360 },
     // Each thing that is asked of a disk fails, in so many ways (9 are all).
     Part { name: "disk", suite: "full", variable: "RHEED_TORTURE_DISK", times: 9 },
+    // Connections cut under a host that SIGPIPE kills, hosts that load and unload the library, hosts that end in every way.
+    Part { name: "hosts", suite: "hosts", variable: "RHEED_TORTURE_HOSTS", times: 10 },
 ];
 
 /// Runs all parts, or one of them; `times` instead of the number in the table. Says what they found at the end.
