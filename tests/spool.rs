@@ -81,15 +81,15 @@ fn no_secret_is_written_to_a_spool() {
     let stream = Stream::open(&lines);
     push_numbered(&stream, 0..25);
     assert_eq!(stream.stat(Stat::State), State::Offline as i64);
-    assert!(!stream.text(Text::Report).contains("secret"));
-    assert!(!stream.text(Text::LastError).contains("secret"), "{}", stream.text(Text::LastError));
+    assert!(!stream.text(Text::Report).contains("that-is-secret"));
+    assert!(!stream.text(Text::LastError).contains("that-is-secret"), "{}", stream.text(Text::LastError));
     assert_eq!(stream.abort(), OK);
     stream.wait_until("the open chunk is sealed", |_| !files(&only_stream(&workshop.spool()), "-5.shard").is_empty());
     let written: Vec<PathBuf> = everything_below(&workshop.spool()).into_iter().filter(|path| path.is_file()).collect();
     assert!(written.len() >= 5, "{written:?}");
     for file in written {
         let bytes = std::fs::read(&file).expect("a file of the spool can be read");
-        assert!(!bytes.windows(6).any(|window| window == b"secret"), "{}", file.display());
+        assert!(!String::from_utf8_lossy(&bytes).contains("that-is-secret"), "{}", file.display());
     }
 }
 
