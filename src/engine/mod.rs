@@ -36,6 +36,9 @@ static LEAVING: Mutex<Vec<Arc<Engine>>> = Mutex::new(Vec::new());
 const DISK_LOOK: Duration = Duration::from_secs(1);
 /// In disk looks: other processes share the spool.
 const SPOOL_LOOK: u64 = 60;
+/// A thread for files ends after 10 s without work. This keeps one of them, for there might be no other when it is needed, and
+/// only one, since they take turns.
+const THREAD_LOOK: u64 = 6;
 const RETENTION_LOOK: u64 = 3600;
 
 /// Everything that runs in the background.
@@ -290,8 +293,9 @@ impl Outcome {
 /// Looks at disks and spools now and then.
 async fn keep_house(engine: Weak<Engine>) {
     for look in 0u64.. {
-        // Keeps one of the threads for files from ending for want of work: there might be no other when it is needed.
-        let _ = tokio::task::spawn_blocking(|| {}).await;
+        if look % THREAD_LOOK == 0 {
+            let _ = tokio::task::spawn_blocking(|| {}).await;
+        }
         let Some(roots) = engine.upgrade().map(|engine| engine.roots.lock().clone()) else { return };
         for (root, retention) in roots {
             let Some(root) = root.upgrade() else { continue };

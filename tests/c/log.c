@@ -3,6 +3,7 @@
 #include "host.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 typedef struct {
     pthread_mutex_t lock;
@@ -34,6 +35,11 @@ static int calls_of(listener *to) {
     return calls;
 }
 
+/* Messages come in their own time. */
+static void has_heard(listener *to) {
+    while (calls_of(to) == 0) sched_yield();
+}
+
 /* A stream's life, about which there is something to tell. */
 static void live(int argc, char **argv) {
     rheed_stream stream = open_stream(argc, argv, "chunk_size = 20\n");
@@ -49,19 +55,20 @@ int main(int argc, char **argv) {
 
     CHECK_CODE(rheed_set_log(listen_in, &first, 4), RHEED_OK);
     live(argc, argv);
+    has_heard(&first);
     CHECK_CODE(rheed_set_log(listen_in, &second, 4), RHEED_OK);
     const int of_first = calls_of(&first);
-    CHECK(of_first > 0);
     live(argc, argv);
+    has_heard(&second);
     CHECK_CODE(rheed_set_log(NULL, NULL, 0), RHEED_OK);
     const int of_second = calls_of(&second);
-    CHECK(of_second > 0);
     CHECK(calls_of(&first) == of_first);
     live(argc, argv);
     CHECK(calls_of(&second) == of_second);
 
     CHECK_CODE(rheed_set_log(listen_in, &third, 4), RHEED_OK);
     live(argc, argv);
+    has_heard(&third);
     CHECK_CODE(rheed_set_log(NULL, NULL, 0), RHEED_OK);
     CHECK(calls_of(&third) == 1);
 
