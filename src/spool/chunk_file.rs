@@ -164,7 +164,7 @@ impl ChunkFile {
 
     /// Somebody removed the file. As long as it is open its bytes can be had: they go to a new one.
     pub(super) fn write_again(&mut self) -> io::Result<()> {
-        let mut again = platform::private_file(true).truncate(true).open(&self.path)?;
+        let mut again = platform::private_file(true).truncate(true).open(&self.path).and_then(platform::off_console)?;
         self.file.as_ref().seek(SeekFrom::Start(0))?;
         io::copy(&mut self.file.as_ref().take(self.bytes), &mut again)?;
         self.file = Arc::new(again);
