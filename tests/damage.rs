@@ -20,7 +20,7 @@ use support::frames::{numbered, numbers};
 use support::host::{OK, PENDING, Stream};
 use support::long_run::{figure, times};
 use support::spool::{entries, frame_ids, options, set_aside, streams, with};
-use support::{MustSucceed, Workshop, night, service};
+use support::{MustSucceed, PATIENCE_MS, Workshop, night, service};
 
 /// Small frames make small files, of which every byte can be tried.
 const SIDE: u32 = 4;
@@ -92,7 +92,7 @@ impl Bench {
     fn resume(&self) -> Outcome {
         let log = self.workshop.path().join("resume.log");
         let resumed = Stream::resume(&self.options(&log));
-        let code = resumed.flush(-1);
+        let code = resumed.flush(PATIENCE_MS);
         let named = |name: &str| self.service.streams().into_iter().find(|stream| stream.name == name);
         let untouched = named("untouched").expect("the other stream is sent");
         assert!(untouched.ended);
@@ -462,7 +462,7 @@ fn a_stream_whose_manifest_cannot_be_trusted_stays_where_it_is_and_does_not_stop
     let log = bench.workshop.path().join("resume.log");
     let resumed = Stream::resume(&bench.options(&log));
     // Frames that nobody knows where to send are no reason to be content.
-    assert_eq!(resumed.flush(-1), PENDING);
+    assert_eq!(resumed.flush(PATIENCE_MS), PENDING);
     let mut sent: Vec<(String, bool, u64)> =
         bench.service.streams().iter().map(|stream| (stream.name.clone(), stream.ended, stream.frames())).collect();
     sent.sort();
@@ -493,7 +493,7 @@ fn what_is_no_stream_among_the_streams_does_not_stop_the_rest() {
 
     let log = bench.workshop.path().join("resume.log");
     let resumed = Stream::resume(&bench.options(&log));
-    assert_eq!(resumed.flush(-1), PENDING, "there may be frames where the link leads");
+    assert_eq!(resumed.flush(PATIENCE_MS), PENDING, "there may be frames where the link leads");
     assert_eq!(bench.service.streams().iter().map(StreamRecord::frames).sum::<u64>(), 4 * FRAMES);
     assert_eq!((streams(&spool), entries(&elsewhere)), (vec![link], held), "what a link leads to is let alone");
     let names = ["dangling", "notes.txt", "pipe"];

@@ -16,7 +16,7 @@ use support::host::{OK, Stream};
 use support::long_run::{figure, several_at_a_time, times};
 use support::night::{self, FPS, Night, arrived, reached, the_stream_of};
 use support::spool::{set_aside, streams, with};
-use support::{Workshop, service};
+use support::{PATIENCE_MS, Workshop, service};
 
 /// Memory that a host may use for its slots.
 const QUEUE_BYTES: u64 = 4 << 20;
@@ -197,7 +197,7 @@ fn play(plan: &Plan, host: &Path, toll: &Mutex<Toll>) {
     service.set_faults("").expect("no rules");
     if is_spool() {
         let resumed = Stream::resume(&resume);
-        assert_eq!(resumed.flush(-1), OK);
+        assert_eq!(resumed.flush(PATIENCE_MS), OK);
     }
     assert_eq!(set_aside(&workshop.spool()), [] as [PathBuf; 0]);
     // A host that dies while it makes its folder leaves one without a name, which is removed by and by.

@@ -41,6 +41,8 @@ pub const SONAME: &str = "librheed_stream.so.1";
 
 /// A program that takes longer hangs. Generous, since it never decides about a program that works.
 pub const HANGS_AFTER: Duration = Duration::from_secs(120);
+/// The same, as the library's calls take it.
+pub const PATIENCE_MS: i32 = HANGS_AFTER.as_millis() as i32;
 
 /// The project's folder.
 pub fn root() -> &'static Path {
