@@ -71,8 +71,10 @@ fn a_spool_that_is_nearly_full_is_told_with_the_seconds_that_are_left() {
 fn frames_that_the_disk_would_not_take_are_told_as_lost_with_their_number() {
     let workshop = Workshop::new();
     let stream = Stream::open(&spooling(&workshop, &[]));
-    // The stream's folder goes away under it: no chunk can be opened.
-    std::fs::remove_dir_all(workshop.spool().join("streams")).expect("the folder can be removed");
+    // The stream's folder goes away under it, and a file lies where it could be made again: no chunk can be opened.
+    let streams = workshop.spool().join("streams");
+    std::fs::remove_dir_all(&streams).expect("the folder can be removed");
+    std::fs::write(&streams, "").expect("a file can be written");
     stream.push_counted(0, 1);
     stream.wait_for(Event::DiskLow);
     assert_eq!(stream.abort(), OK);
