@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 const NAME: &str = "the_process_that_pushes_at_a_pace";
 const OPTIONS: &str = "RHEED_TEST_WITNESS";
 
-/// Its frames are squares; they do not compress.
-pub const SIDE: u32 = 256;
+/// Its frames are squares; they do not compress. A chunk of them is 2 MB: an upload that is never answered is given up after a
+/// time that grows with it.
+pub const SIDE: u32 = 128;
 pub const FRAME_BYTES: usize = (SIDE * SIDE) as usize;
 pub const FPS: u32 = 60;
 
