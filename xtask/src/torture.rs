@@ -37,6 +37,8 @@ const PARTS: &[Part] = &[
     Part { name: "disk", suite: "full", variable: "RHEED_TORTURE_DISK", times: 9 },
     // Connections cut under a host that SIGPIPE kills, hosts that load and unload the library, hosts that end in every way.
     Part { name: "hosts", suite: "hosts", variable: "RHEED_TORTURE_HOSTS", times: 10 },
+    // Every function with every bad argument, against a model and from many threads at once.
+    Part { name: "misuse", suite: "misuse", variable: "RHEED_TORTURE_CALLS", times: 1_000_000 },
 ];
 
 /// Runs all parts, or one of them; `times` instead of the number in the table. Says what they found at the end.
