@@ -8,6 +8,7 @@ mod kit;
 mod options;
 mod summary;
 mod test;
+mod tools;
 mod torture;
 
 use anyhow::{Result, bail};
@@ -25,6 +26,8 @@ To try it, and to trust it:
   test                  run all tests, the C ones included; on Debian as root (a CI
                         machine) what they need is installed, elsewhere tests that
                         lack something are skipped, and the end says which and why
+  tools [--only TOOL]   the tests under AddressSanitizer, ThreadSanitizer and valgrind alone;
+                        `test` runs them too
   torture [--only PART] [--times N]
                         the tests that kill, cut off and misuse it, for hours instead of
                         seconds; the figures end in target/torture.txt
@@ -52,6 +55,7 @@ enum Command {
     Help,
     Demo { length: Duration },
     Test,
+    Tools { only: Option<String> },
     Torture { only: Option<String>, times: Option<u64> },
     Install { prefix: PathBuf, debug: bool },
     Header { only_check: bool },
@@ -70,7 +74,7 @@ fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
         match (name.as_str(), argument) {
             (_, Short('h') | Long("help")) => return Ok(Command::Help),
             ("demo", Long("seconds")) => length = Duration::from_secs(arguments.value()?.parse()?),
-            ("torture", Long("only")) => only = Some(arguments.value()?.string()?),
+            ("tools" | "torture", Long("only")) => only = Some(arguments.value()?.string()?),
             ("torture", Long("times")) => times = Some(arguments.value()?.parse()?),
             ("install", Long("prefix")) => prefix = Some(arguments.value()?.into()),
             ("install", Long("debug")) => debug = true,
@@ -82,6 +86,7 @@ fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
         "help" => Command::Help,
         "demo" => Command::Demo { length },
         "test" => Command::Test,
+        "tools" => Command::Tools { only },
         "torture" => Command::Torture { only, times },
         "install" => match prefix {
             Some(prefix) => Command::Install { prefix, debug },
@@ -99,6 +104,7 @@ impl Command {
             Command::Help => print!("{HELP}"),
             Command::Demo { length } => demo::run(root, length)?,
             Command::Test => return test::run(root),
+            Command::Tools { only } => return test::run_tools(root, only.as_deref()),
             Command::Torture { only, times } => return torture::run(root, only.as_deref(), times),
             Command::Install { prefix, debug } => install(root, &prefix, debug)?,
             Command::Header { only_check: true } => header::check(root)?,
