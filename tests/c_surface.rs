@@ -204,7 +204,9 @@ mod served {
         let workshop = Workshop::new();
         let service = service::start(&workshop);
         let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c/served.c"), Linked::Shared);
-        run(&program, service::options(&service, &workshop).into_iter().chain(["fps=10".into()])).well();
+        // Under a checker it takes its time before it hears the first answer.
+        let options = ["fps=10".into(), "connect_timeout_ms=100000".into()];
+        run(&program, service::options(&service, &workshop).into_iter().chain(options)).well();
         let stream = service::only_stream(&service);
         assert_eq!(
             stream.chunks.iter().map(|chunk| (chunk.index, chunk.frames)).collect::<Vec<_>>(),

@@ -34,6 +34,12 @@ impl Summary {
         self.tool = Some(tool);
     }
 
+    /// Something ran that is no suite of tests.
+    pub fn note(&mut self, name: &str, is_good: bool) {
+        let counts = Counts { passed: is_good.into(), failed: (!is_good).into(), ignored: 0 };
+        self.suites.push(Suite { name: name.to_owned(), result: Some(counts), skipped: 0 });
+    }
+
     /// Something could not be run at all.
     pub fn skip(&mut self, what: &str, why: &str) {
         self.skips.entry(what.to_owned()).or_default().insert(why.to_owned());

@@ -5,6 +5,7 @@
 //! - `RHEED_TEST_SKIPS`: the file to which a test that lacks something appends `suite::test: why`.
 
 use crate::cargo;
+use crate::fuzz;
 use crate::kit::Kit;
 use crate::summary::Summary;
 use crate::tools::{self, Tool};
@@ -13,6 +14,10 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
+use std::time::Duration;
+
+/// Each fuzz target; the long run gives them twenty minutes.
+const FUZZED_FOR: Duration = Duration::from_secs(60);
 
 /// On a CI machine everything can be had: a test that is skipped there has failed.
 pub fn run(root: &Path) -> Result<ExitCode> {
@@ -33,6 +38,10 @@ pub fn run(root: &Path) -> Result<ExitCode> {
     let mut succeeded = watch(tests, |line| summary.read(line))?.success();
     for tool in &tools::TOOLS {
         succeeded &= run_under(tool, root, &mut summary)?;
+    }
+    match fuzz::run(root, FUZZED_FOR, None) {
+        Ok(outcomes) => outcomes.iter().for_each(|outcome| summary.note(&format!("fuzz: {}", outcome.target), outcome.is_good)),
+        Err(error) => summary.skip("fuzz", &format!("{error:#}")),
     }
     summary.note_skips(&fs::read_to_string(&skips)?);
 

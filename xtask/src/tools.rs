@@ -116,13 +116,13 @@ fn rustc(question: &[&str]) -> Result<String> {
 }
 
 /// Such as `x86_64-unknown-linux-gnu`.
-fn host() -> Result<String> {
+pub fn host() -> Result<String> {
     let told = rustc(&["-vV"])?;
     let host = told.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc -vV names no host")?;
     Ok(host.to_owned())
 }
 
-fn has_runtime(host: &str, ending: &str) -> Result<bool> {
+pub fn has_runtime(host: &str, ending: &str) -> Result<bool> {
     let folder = PathBuf::from(rustc(&["--print", "sysroot"])?.trim()).join("lib/rustlib").join(host).join("lib");
     let has_ending = |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().ends_with(ending);
     Ok(folder.read_dir().with_context(|| folder.display().to_string())?.flatten().any(has_ending))
@@ -140,6 +140,6 @@ fn gcc_can_sanitize(root: &Path) -> Result<()> {
     Ok(())
 }
 
-fn runs(program: &str, arguments: &[&str]) -> bool {
+pub fn runs(program: &str, arguments: &[&str]) -> bool {
     Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
 }
