@@ -102,7 +102,7 @@ fn judge(trouble: &Trouble) {
     assert!(said.len() < 4000 && !said.chars().any(char::is_control), "{said:?}");
     let mut backoff = super::Backoff::default();
     assert!(backoff.next(trouble.asked_delay()) < Duration::from_secs(3600));
-    let _ = (trouble.may_pass(), trouble.status(), trouble.to_error());
+    let _ = (trouble.is_refusal(), trouble.status(), trouble.to_error());
 }
 
 const SHARD: &[u8] = b"a shard";

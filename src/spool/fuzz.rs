@@ -66,7 +66,7 @@ pub fn recover(input: &[u8]) {
         for chunk in chunks {
             let file = found.folder.file_of(&chunk);
             assert!(file.symlink_metadata().is_ok(), "{} waits and is not there", file.display());
-            if recover::verify(&file, chunk.frames, found.folder.stream()).is_ok() && !is_forged {
+            if recover::verify(&file, chunk.chunk, chunk.frames, found.folder.stream()).is_ok() && !is_forged {
                 is_as_written(&file, chunk.chunk, chunk.frames);
             }
         }
