@@ -25,3 +25,10 @@ pub mod words;
 
 #[cfg(feature = "receiver")]
 pub mod receiver;
+
+/// What the fuzz targets in fuzz/ ask of the inside. Only they build it.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    pub use crate::service::fuzz::answer;
+    pub use crate::spool::fuzz::recover;
+}

@@ -63,3 +63,61 @@ impl Registry {
         self.slots.read().iter().filter_map(|slot| slot.session.clone()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spool::Bounds;
+    use crate::spool::scratch::Scratch;
+    use std::collections::HashSet;
+    use tokio_util::sync::CancellationToken;
+
+    fn session(scratch: &Scratch) -> Arc<Session> {
+        let root = scratch.folder.root().clone();
+        Arc::new(Session::resumed(scratch.notices.clone(), root, Bounds::new(&scratch.options), CancellationToken::new()))
+    }
+
+    #[test]
+    fn threads_that_open_use_and_close_handles_never_get_one_for_another() {
+        const TURNS: usize = 3000;
+        let scratch = Scratch::new("endpoint=none");
+        let registry = Registry { slots: RwLock::new(Vec::new()) };
+        let (closed, seen) = (RwLock::new(Vec::new()), RwLock::new(HashSet::new()));
+        std::thread::scope(|scope| {
+            let play = || {
+                for turn in 0..TURNS {
+                    let mine = session(&scratch);
+                    let handle = registry.open(mine.clone()).unwrap();
+                    assert!((1 << 32..1 << 53).contains(&handle) && seen.write().insert(handle), "{handle:#x}");
+                    assert!(registry.find(handle).is_some_and(|found| Arc::ptr_eq(&found, &mine) && found.handle() == handle));
+                    let stale: Option<u64> = closed.read().get(turn % 64).copied();
+                    if let Some(stale) = stale {
+                        assert!(registry.find(stale).is_none() && registry.close(stale).is_none());
+                    }
+                    // Whoever is first has closed it: here nobody else tries.
+                    assert!(registry.close(handle).is_some_and(|found| Arc::ptr_eq(&found, &mine)));
+                    assert!(registry.find(handle).is_none() && registry.close(handle).is_none());
+                    let mut closed = closed.write();
+                    if closed.len() < 64 { closed.push(handle) } else { closed[turn % 64] = handle }
+                }
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(play)).collect();
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+        });
+        assert_eq!((registry.all().len(), seen.read().len()), (0, 4 * TURNS));
+    }
+
+    #[test]
+    fn a_handle_is_closed_by_one_of_those_who_try() {
+        let scratch = Scratch::new("endpoint=none");
+        let registry = Registry { slots: RwLock::new(Vec::new()) };
+        for _ in 0..200 {
+            let handle = registry.open(session(&scratch)).unwrap();
+            let closed = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| registry.close(handle).is_some())).collect();
+                threads.into_iter().filter_map(|thread| thread.join().unwrap().then_some(())).count()
+            });
+            assert_eq!(closed, 1);
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! The analysis service's client: requests, their answers, and what may be tried again. It knows nothing of frames or disks.
 
 mod chunk;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod retry;
 mod stream;
 mod time;

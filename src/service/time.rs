@@ -39,7 +39,7 @@ pub async fn keep_measuring(service: Arc<Service>, clock: Weak<ReferenceClock>) 
 
 impl Service {
     /// One exchange. Needs no key, so none is sent.
-    async fn exchange_time(&self) -> Answer<Exchange> {
+    pub(super) async fn exchange_time(&self) -> Answer<Exchange> {
         const PATH: &str = "/gateway/time";
         let request = self.api.request(Method::GET, format!("{}{PATH}", self.endpoint)).timeout(self.request_timeout);
         let sent_ns = unix_ns();

@@ -4,6 +4,8 @@
 
 mod chunk_file;
 mod folder;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod layout;
 mod manifest;
 mod record;

@@ -31,6 +31,8 @@ impl Courier {
                     self.answer(FirstAnswer::Connected);
                     continue;
                 }
+                // A shutdown takes the connections away: that says nothing of the service, and whoever waits learns of the stop.
+                Err(_) if self.cancel.is_cancelled() => return Err(Refused),
                 Err(trouble) => trouble,
             };
             if trouble.is_refusal() && self.is_awaited() {

@@ -236,6 +236,9 @@ impl Deliveries<'_> {
 
     fn failed(&mut self, chunk: &SealedChunk, began: Instant, trouble: &UploadTrouble) {
         let courier = self.courier;
+        if courier.cancel.is_cancelled() {
+            return; // Cut off by the stop, which says nothing of the service.
+        }
         let asked = match trouble {
             UploadTrouble::Presign(auth @ Trouble::Auth { .. }) => {
                 courier.refused(auth);

@@ -96,7 +96,7 @@ pub const SPOILERS: [&str; 10] = [
     "spool_max_bytes=3 parsecs",
     "tags=",
     "max_workers=0",
-    "connect_timeout_ms=12,5",
+    "request_timeout_ms=12,5",
     "project_id=7",
 ];
 

@@ -1,7 +1,7 @@
 //! Many threads, one library, and handles that any of them opens, uses, ends and frees under the others: no answer may be one
 //! that the call cannot have, and the account is exact.
 
-use crate::call::{Buffer, Call, Limits, Opening, Source, Told, WIDEST, calls};
+use crate::call::{Buffer, Call, Handle, Limits, Opening, Source, Told, WIDEST, calls};
 use crate::model::{Print, is_rejection, waits};
 use crate::perform::{MESSAGES, perform, run};
 use crate::support::host::Stream as Handed;
@@ -108,7 +108,7 @@ impl Crowd {
         let (number, allowed, limits) = {
             let books = self.books.lock();
             let at_hand = &books.handles[books.handles.len().saturating_sub(AT_HAND)..];
-            let number = call.handle().map_or(0, |handle| handle.number(at_hand));
+            let number = call.handle().map_or(0, |handle| far_off(handle).number(at_hand));
             let limits = books.accounts.get(&number).map_or(WIDEST, |account| account.limits);
             (number, books.allowed(call, number, &limits), limits)
         };
@@ -178,6 +178,14 @@ impl Crowd {
             assert!(frames == taken, "the frames of {} are others", account.name);
             assert!(chunks == account.chunks, "the chunks of {} are others", account.name);
         }
+    }
+}
+
+/// A handle with one of its lower bits flipped may be the next one, which another thread is just being given.
+fn far_off(handle: &Handle) -> Handle {
+    match handle {
+        Handle::Flipped(at, bit) => Handle::Flipped(*at, bit | 32),
+        other => other.clone(),
     }
 }
 

@@ -42,7 +42,7 @@ fn wanted() -> u64 {
 
 /// Options that all streams of a game share.
 fn shared(service: &Receiver, workshop: &Workshop) -> Vec<String> {
-    spool::with(service::options(service, workshop), &["spool_min_free_bytes=0", "pace=off"])
+    spool::with(service::options(service, workshop), &["spool_min_free_bytes=0", "pace=off", "connect_timeout_ms=100000"])
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 pub mod again;
 pub mod apache;
+pub mod checker;
 pub mod frames;
 pub mod host;
 pub mod liar;
@@ -25,6 +26,7 @@ pub mod waiter;
 pub mod waiting;
 pub mod witness;
 
+use checker::Checker;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -155,7 +157,8 @@ impl Workshop {
 
     fn compiler(&self, dialect: &Dialect, source: &Path) -> Command {
         let mut command = Command::new(&dialect.compiler);
-        command.args(&dialect.flags).args(STRICT).arg("-I").arg(root().join("include")).arg(source);
+        command.args(&dialect.flags).args(STRICT).args(Checker::wanted().map_or(&[][..], Checker::flags));
+        command.arg("-I").arg(root().join("include")).arg(source);
         command
     }
 }
@@ -193,7 +196,7 @@ pub fn start_in<A: AsRef<OsStr>>(
     program: &Path,
     arguments: impl IntoIterator<Item = A>,
 ) -> Running {
-    let mut command = Command::new(program);
+    let mut command = Checker::wanted().map_or_else(|| Command::new(program), |checker| checker.command(program));
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     without_this_machines_service(&mut command);
     command.envs(environment.iter().map(|(name, value)| (name, value)));

@@ -6,11 +6,12 @@ use std::process::{Command, Stdio};
 use std::{env, fs};
 
 /// The programs that tests call, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("g++", "g++"),
     ("clang", "clang"),
     ("pkg-config", "pkg-config"),
     ("make", "make"),
+    ("valgrind", "valgrind"),
     // The bare server: nothing is set up, nothing is started. Not in every user's PATH.
     ("/usr/sbin/apache2", "apache2-bin"),
 ];

@@ -2,12 +2,14 @@
 
 mod cargo;
 mod demo;
+mod fuzz;
 mod header;
 mod install;
 mod kit;
 mod options;
 mod summary;
 mod test;
+mod tools;
 mod torture;
 
 use anyhow::{Result, bail};
@@ -25,6 +27,11 @@ To try it, and to trust it:
   test                  run all tests, the C ones included; on Debian as root (a CI
                         machine) what they need is installed, elsewhere tests that
                         lack something are skipped, and the end says which and why
+  tools [--only TOOL]   the tests under AddressSanitizer, ThreadSanitizer and valgrind alone;
+                        `test` runs them too
+  fuzz [--only TARGET] [--seconds N]
+                        the fuzz targets in fuzz/, each for a minute or so long; needs no
+                        nightly toolchain
   torture [--only PART] [--times N]
                         the tests that kill, cut off and misuse it, for hours instead of
                         seconds; the figures end in target/torture.txt
@@ -52,6 +59,8 @@ enum Command {
     Help,
     Demo { length: Duration },
     Test,
+    Tools { only: Option<String> },
+    Fuzz { only: Option<String>, length: Duration },
     Torture { only: Option<String>, times: Option<u64> },
     Install { prefix: PathBuf, debug: bool },
     Header { only_check: bool },
@@ -64,13 +73,13 @@ fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
         Some(Value(name)) => name.string()?,
         Some(other) => return Err(other.unexpected().into()),
     };
-    let (mut length, mut prefix, mut debug, mut only_check) = (Duration::from_secs(10), None, false, false);
+    let (mut length, mut prefix, mut debug, mut only_check) = (None, None, false, false);
     let (mut only, mut times) = (None, None);
     while let Some(argument) = arguments.next()? {
         match (name.as_str(), argument) {
             (_, Short('h') | Long("help")) => return Ok(Command::Help),
-            ("demo", Long("seconds")) => length = Duration::from_secs(arguments.value()?.parse()?),
-            ("torture", Long("only")) => only = Some(arguments.value()?.string()?),
+            ("demo" | "fuzz", Long("seconds")) => length = Some(Duration::from_secs(arguments.value()?.parse()?)),
+            ("tools" | "fuzz" | "torture", Long("only")) => only = Some(arguments.value()?.string()?),
             ("torture", Long("times")) => times = Some(arguments.value()?.parse()?),
             ("install", Long("prefix")) => prefix = Some(arguments.value()?.into()),
             ("install", Long("debug")) => debug = true,
@@ -80,8 +89,10 @@ fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
     }
     Ok(match name.as_str() {
         "help" => Command::Help,
-        "demo" => Command::Demo { length },
+        "demo" => Command::Demo { length: length.unwrap_or(Duration::from_secs(10)) },
         "test" => Command::Test,
+        "tools" => Command::Tools { only },
+        "fuzz" => Command::Fuzz { only, length: length.unwrap_or(Duration::from_secs(60)) },
         "torture" => Command::Torture { only, times },
         "install" => match prefix {
             Some(prefix) => Command::Install { prefix, debug },
@@ -99,6 +110,11 @@ impl Command {
             Command::Help => print!("{HELP}"),
             Command::Demo { length } => demo::run(root, length)?,
             Command::Test => return test::run(root),
+            Command::Tools { only } => return test::run_tools(root, only.as_deref()),
+            Command::Fuzz { only, length } => {
+                let outcomes = fuzz::run(root, length, only.as_deref())?;
+                return Ok(if outcomes.iter().all(|outcome| outcome.is_good) { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            }
             Command::Torture { only, times } => return torture::run(root, only.as_deref(), times),
             Command::Install { prefix, debug } => install(root, &prefix, debug)?,
             Command::Header { only_check: true } => header::check(root)?,

@@ -6,6 +6,8 @@ use std::fmt;
 /// The suites in the order in which they ran.
 #[derive(Default)]
 pub struct Summary {
+    /// What the suites that follow are run under.
+    tool: Option<&'static str>,
     suites: Vec<Suite>,
     /// The tests that were skipped, or a part of them, and why.
     skips: BTreeMap<String, BTreeSet<String>>,
@@ -27,12 +29,29 @@ struct Counts {
 }
 
 impl Summary {
+    /// The suites that follow are run once more, under a tool.
+    pub fn under(&mut self, tool: &'static str) {
+        self.tool = Some(tool);
+    }
+
+    /// Something ran that is no suite of tests.
+    pub fn note(&mut self, name: &str, is_good: bool) {
+        let counts = Counts { passed: is_good.into(), failed: (!is_good).into(), ignored: 0 };
+        self.suites.push(Suite { name: name.to_owned(), result: Some(counts), skipped: 0 });
+    }
+
+    /// Something could not be run at all.
+    pub fn skip(&mut self, what: &str, why: &str) {
+        self.skips.entry(what.to_owned()).or_default().insert(why.to_owned());
+    }
+
     /// Takes a line of cargo's or of a suite's.
     pub fn read(&mut self, line: &str) {
         if let Some(path) = line.strip_prefix("Running ").and_then(|running| running.strip_suffix(')')) {
             // `Running tests/c_programs.rs (target/debug/deps/c_programs-0f3a)`
             let file = path.rsplit(['/', '(']).next().unwrap_or(path);
-            let name = file.rsplit_once('-').map_or(file, |(name, _hash)| name).to_owned();
+            let name = file.rsplit_once('-').map_or(file, |(name, _hash)| name);
+            let name = self.tool.map_or_else(|| name.to_owned(), |tool| format!("{tool}: {name}"));
             self.suites.push(Suite { name, result: None, skipped: 0 });
         } else if let Some(result) = line.strip_prefix("test result: ")
             && let Some(suite) = self.suites.last_mut()

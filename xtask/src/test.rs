@@ -5,13 +5,19 @@
 //! - `RHEED_TEST_SKIPS`: the file to which a test that lacks something appends `suite::test: why`.
 
 use crate::cargo;
+use crate::fuzz;
 use crate::kit::Kit;
 use crate::summary::Summary;
+use crate::tools::{self, Tool};
 use anyhow::Result;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
+use std::time::Duration;
+
+/// Each fuzz target; the long run gives them twenty minutes.
+const FUZZED_FOR: Duration = Duration::from_secs(60);
 
 /// On a CI machine everything can be had: a test that is skipped there has failed.
 pub fn run(root: &Path) -> Result<ExitCode> {
@@ -29,14 +35,21 @@ pub fn run(root: &Path) -> Result<ExitCode> {
         tests.env("RHEED_TEST_PYTHON", venv.python()).env("RHEED_TEST_CMAKE", venv.cmake());
     }
     let mut summary = Summary::default();
-    let status = watch(tests, |line| summary.read(line))?;
+    let mut succeeded = watch(tests, |line| summary.read(line))?.success();
+    for tool in &tools::TOOLS {
+        succeeded &= run_under(tool, root, &mut summary)?;
+    }
+    match fuzz::run(root, FUZZED_FOR, None) {
+        Ok(outcomes) => outcomes.iter().for_each(|outcome| summary.note(&format!("fuzz: {}", outcome.target), outcome.is_good)),
+        Err(error) => summary.skip("fuzz", &format!("{error:#}")),
+    }
     summary.note_skips(&fs::read_to_string(&skips)?);
 
     println!("\n{summary}");
     for lacking in &kit.missing {
         println!("Lacking: {lacking}");
     }
-    let failed = !status.success() || !summary.is_good();
+    let failed = !succeeded || !summary.is_good();
     let incomplete = summary.skipped() > 0 || !kit.missing.is_empty();
     let verdict = match (failed, incomplete) {
         (true, _) => "FAILED",
@@ -46,6 +59,31 @@ pub fn run(root: &Path) -> Result<ExitCode> {
     };
     println!("{verdict}");
     Ok(if failed || (incomplete && skips_fail) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// `cargo xtask tools`: nothing but the tests under the tools.
+pub fn run_tools(root: &Path, only: Option<&str>) -> Result<ExitCode> {
+    let tools = tools::named(only)?;
+    Kit::complete(root);
+    let mut summary = Summary::default();
+    let mut succeeded = true;
+    for tool in tools {
+        succeeded &= run_under(tool, root, &mut summary)?;
+    }
+    println!("\n{summary}");
+    Ok(if succeeded && summary.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether a tool's tests succeed; where it cannot run, the summary says why.
+fn run_under(tool: &Tool, root: &Path, summary: &mut Summary) -> Result<bool> {
+    summary.under(tool.name);
+    match tool.command(root) {
+        Ok(tests) => Ok(watch(tests, |line| summary.read(line))?.success()),
+        Err(error) => {
+            summary.skip(tool.name, &format!("{error:#}"));
+            Ok(true)
+        }
+    }
 }
 
 /// Runs a command, shows what it prints as it goes, and gives each line to `read`.

@@ -1,12 +1,14 @@
 //! `cargo xtask torture`: the tests that break things, as often as a night allows; the ordinary run does the same a few times.
 
 use crate::cargo;
+use crate::fuzz;
 use crate::kit::Kit;
 use anyhow::{Result, bail};
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One thing that is broken again and again.
 struct Part {
@@ -37,14 +39,20 @@ const PARTS: &[Part] = &[
     Part { name: "disk", suite: "full", variable: "RHEED_TORTURE_DISK", times: 9 },
     // Connections cut under a host that SIGPIPE kills, hosts that load and unload the library, hosts that end in every way.
     Part { name: "hosts", suite: "hosts", variable: "RHEED_TORTURE_HOSTS", times: 10 },
+    // Every function with every bad argument, against a model and from many threads at once.
+    Part { name: "misuse", suite: "misuse", variable: "RHEED_TORTURE_CALLS", times: 1_000_000 },
 ];
+
+/// The part that is no test file: the fuzz targets, each for so many seconds.
+const FUZZ: (&str, u64) = ("fuzz", 20 * 60);
 
 /// Runs all parts, or one of them; `times` instead of the number in the table. Says what they found at the end.
 pub fn run(root: &Path, only: Option<&str>, times: Option<u64>) -> Result<ExitCode> {
     let parts: Vec<&Part> = PARTS.iter().filter(|part| only.is_none_or(|only| only == part.name)).collect();
-    if parts.is_empty() {
+    let fuzzes = only.is_none_or(|only| only == FUZZ.0);
+    if parts.is_empty() && !fuzzes {
         let names = PARTS.iter().map(|part| part.name).collect::<Vec<_>>().join(", ");
-        bail!("torture has no part {:?}; it has {names}", only.unwrap_or_default());
+        bail!("torture has no part {:?}; it has {names}, {}", only.unwrap_or_default(), FUZZ.0);
     }
     let kit = Kit::complete(root);
     let figures = root.join("target/torture.txt");
@@ -63,6 +71,16 @@ pub fn run(root: &Path, only: Option<&str>, times: Option<u64>) -> Result<ExitCo
             failed.push(part.name);
         }
         println!("{}: {} s\n", part.name, began.elapsed().as_secs());
+    }
+    if fuzzes {
+        let outcomes = fuzz::run(root, Duration::from_secs(times.unwrap_or(FUZZ.1)), None)?;
+        let mut figures = fs::File::options().append(true).open(&figures)?;
+        for outcome in &outcomes {
+            writeln!(figures, "fuzz {}: {}", outcome.target, outcome.told)?;
+        }
+        if outcomes.iter().any(|outcome| !outcome.is_good) {
+            failed.push(FUZZ.0);
+        }
     }
     println!("{}", fs::read_to_string(&figures)?);
     if failed.is_empty() {
