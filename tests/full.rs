@@ -278,7 +278,8 @@ fn a_disk_that_hangs_holds_up_neither_pushes_nor_other_streams() {
 #[test]
 fn a_sync_that_fails_is_told_once_and_such_a_chunk_is_read_through_before_it_is_sent() {
     let place = Place::new();
-    place.service.set_faults("presign:status=503").expect("a rule");
+    // Nothing is under way to the service before the disk has said what it has to say.
+    place.service.set_faults("create:status=503").expect("a rule");
     let stream = Stream::open(&place.options(&["fps=1", "chunk_size=2"]));
     place.fails(0, u64::MAX, libc::EIO, |asked| asked.kind == Kind::Sync && asked.is_of(".shard"));
     (0..4).for_each(|number| assert_eq!(push(&stream, number), OK));
