@@ -44,6 +44,12 @@ impl Mask {
         self.forms.sort_by_key(|(form, _)| std::cmp::Reverse(form.len()));
     }
 
+    /// Whether a text repeats one of them, in whatever case.
+    pub fn are_in(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        self.forms.iter().any(|(form, _)| text.contains(&form.to_lowercase()))
+    }
+
     /// The text without the secrets.
     pub fn hide(&self, text: &str) -> String {
         let mut hidden = String::new();

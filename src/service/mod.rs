@@ -237,7 +237,7 @@ impl Service {
         if !response.status().is_success() {
             // The status says what to do, whatever becomes of the words.
             let _ = read(&mut response, &mut body, LONGEST_ANSWER).await;
-            return Err(trouble(status, response.headers(), &body, words(&body, &secrets)));
+            return Err(trouble(status, response.headers(), &body, &secrets));
         }
         if !read(&mut response, &mut body, most).await? {
             return Err(later(status, &format!("an answer of more than {} KiB", most >> 10)));
@@ -272,12 +272,13 @@ impl Service {
     }
 }
 
-fn trouble(status: u16, headers: &HeaderMap, body: &[u8], words: String) -> Trouble {
+fn trouble(status: u16, headers: &HeaderMap, body: &[u8], secrets: &Mask) -> Trouble {
+    let words = words(body, secrets);
     let after = retry::retry_after(headers);
     let stalled = status == 400 && words.contains("RequestTimeout");
     match status {
         401 | 403 => Trouble::Auth { status, words },
-        100..=399 => Trouble::Later { status, words: led_to(headers), after },
+        100..=399 => Trouble::Later { status, words: led_to(headers, secrets), after },
         // Beside time-outs and overload: a proxy that wants to know who asks, an account to be paid.
         402 | 407 | 408 | 425 | 429 | 500.. => Trouble::Later { status, words, after },
         _ if stalled => Trouble::Later { status, words, after },
@@ -404,11 +405,11 @@ fn later(status: u16, words: &str) -> Trouble {
 }
 
 /// A captive portal, a service that moved, a circle: it may be right again, and the data stay here until then. The address is
-/// told without its path, which may hold a signature.
-fn led_to(headers: &HeaderMap) -> String {
+/// told without its path, which may hold a signature, and not at all if its host repeats a secret, which it does in small letters.
+fn led_to(headers: &HeaderMap, secrets: &Mask) -> String {
     let location = headers.get(LOCATION).and_then(|location| location.to_str().ok()).and_then(|url| Url::parse(url).ok());
-    match location {
-        Some(url) => format!("a redirect to {}, which is not followed", url.origin().ascii_serialization()),
+    match location.map(|url| url.origin().ascii_serialization()).filter(|origin| !secrets.are_in(origin)) {
+        Some(origin) => format!("a redirect to {}, which is not followed", one_line(&origin, LONGEST_WORDS)),
         None => "a redirect that is not followed".into(),
     }
 }
@@ -448,4 +449,24 @@ fn proxys_part(words: &str) -> Option<&'static str> {
         "failed to create underlying connection" => "the proxy cannot be reached",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_led_to_is_told_unless_it_repeats_the_key() {
+        let mut secrets = Mask::default();
+        secrets.add("Key-0123", "[key]");
+        let told = |location: &str| led_to(&HeaderMap::from_iter([(LOCATION, location.parse().unwrap())]), &secrets);
+        assert_eq!(
+            told("https://portal.example:8443/login?key=0"),
+            "a redirect to https://portal.example:8443, which is not followed"
+        );
+        for secretive in ["https://Key-0123.example/", "https://key-0123.example", "https://%4bey-0123.example/"] {
+            assert_eq!(told(secretive), "a redirect that is not followed", "{secretive}");
+        }
+        assert!(told(&format!("https://{}.example/", "x".repeat(9000))).len() < 400);
+    }
 }

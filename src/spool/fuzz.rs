@@ -5,7 +5,7 @@
 //! verified chunk holds is a beginning of what was written.
 
 use super::layout::{self, FileName};
-use super::manifest::Manifest;
+use super::manifest::{Manifest, checked};
 use super::record::{FrameRecord, Head};
 use super::{ChunkFile, Root, Search, Syncer, recover, take_up_all};
 use crate::ledger::Notices;
@@ -143,12 +143,8 @@ fn edit(folder: &Path, files: &[(String, Vec<u8>)], mut input: &[u8]) -> bool {
                 content.splice(at..at, bytes.iter().copied());
             }
             5 => {
-                // A head that is right again, with what was edited in it.
-                if content.len() >= Head::SIZE {
-                    let crc = crc32c::crc32c(&content[..Head::SIZE - 4]).to_le_bytes();
-                    content[Head::SIZE - 4..Head::SIZE].copy_from_slice(&crc);
-                    is_forged = true;
-                }
+                forge(&mut content);
+                is_forged = true;
             }
             6 | 7 => {
                 let name = String::from_utf8_lossy(bytes).replace(['/', '\0'], "_");
@@ -168,6 +164,27 @@ fn edit(folder: &Path, files: &[(String, Vec<u8>)], mut input: &[u8]) -> bool {
         fs::write(&path, content).expect("a file can be written");
     }
     is_forged
+}
+
+/// Makes every crc right again, with what was edited between them: a manifest's, or a chunk's.
+fn forge(content: &mut Vec<u8>) {
+    const CHECKSUM: &[u8] = b",\n  \"crc32c\"";
+    if let Some(end) = content.windows(CHECKSUM.len()).rposition(|bytes| bytes == CHECKSUM) {
+        *content = checked(&content[..end]);
+        return;
+    }
+    let Some((head, mut rest)) = content.split_first_chunk_mut::<{ Head::SIZE }>() else { return };
+    let chunk_crc = crc32c::crc32c(&head[..Head::SIZE - 4]);
+    head[Head::SIZE - 4..].copy_from_slice(&chunk_crc.to_le_bytes());
+    while let Some((record, behind)) = rest.split_first_chunk_mut::<{ FrameRecord::SIZE }>() {
+        let size = u32::from_le_bytes([record[8], record[9], record[10], record[11]]);
+        let Some((frame, next)) = behind.split_at_mut_checked(size as usize) else { return };
+        let crc = FrameRecord::crc(record, chunk_crc, frame).to_le_bytes();
+        record[4..8].copy_from_slice(&crc);
+        let own = crc32c::crc32c(&record[4..]).to_le_bytes();
+        record[..4].copy_from_slice(&own);
+        rest = next;
+    }
 }
 
 /// The frames of a verified chunk, by its index.

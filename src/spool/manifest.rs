@@ -113,7 +113,7 @@ impl Manifest {
 }
 
 /// An object's text but for its end, with its checksum as the last member: a flipped bit could name another stream or service.
-fn checked(facts: &[u8]) -> Vec<u8> {
+pub(super) fn checked(facts: &[u8]) -> Vec<u8> {
     let end = format!(",\n  \"crc32c\": \"{:08x}\"\n}}", crc32c::crc32c(facts));
     [facts, end.as_bytes()].concat()
 }
