@@ -239,7 +239,7 @@ impl RotatingFile {
 
     fn write(&self, line: &str) -> io::Result<()> {
         let mut file = self.file.lock();
-        if !platform::is_still_at(&file, &self.path) {
+        if !platform::is_still_at(&file, &self.path).unwrap_or(false) {
             *file = append(&self.path, self.in_spool)?; // Rotated by another process, or removed.
         }
         if file.metadata()?.len() > self.most_bytes {

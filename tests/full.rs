@@ -354,3 +354,145 @@ fn a_spool_that_is_removed_costs_the_sealed_chunks_in_it_and_nothing_that_comes_
     assert!(place.arrived().into_iter().eq(2..FRAMES), "{:?}", place.arrived());
     assert!(streams(&place.spool).is_empty());
 }
+
+/// Streams four frames to one chunk, of which somebody removes something when two are written; the disk is then as `fails` says.
+#[track_caller]
+fn an_open_chunk_survives(remove: impl Fn(&std::path::Path), fails: impl Fn(&Place)) {
+    let place = Place::new();
+    let stream = Stream::open(&place.options(&["fps=1", "chunk_size=4"]));
+    (0..2).for_each(|number| assert_eq!(push(&stream, number), OK));
+    stream.wait_until("the frames are written", |_| support::spool::bytes(&place.spool) > 2 * FRAME_BYTES as u64);
+    remove(&support::spool::only_stream(&place.spool));
+    fails(&place);
+    (2..4).for_each(|number| assert_eq!(push(&stream, number), OK));
+    stream.wait_until("the chunk is sealed", |stream| stream.stat(Stat::ChunksSealed) == 1);
+    place.disk.heal();
+    assert_eq!(stream.finalize(PATIENCE_MS), OK, "{}", stream.text(Text::Report));
+    assert!(place.arrived().into_iter().eq(0..4), "{:?}", place.arrived());
+    assert!(streams(&place.spool).is_empty() && place.set_aside() == 0);
+}
+
+#[test]
+fn an_open_chunk_whose_folder_is_removed_is_copied_whole_however_often_the_copy_fails_half_way() {
+    let remove = |folder: &std::path::Path| std::fs::remove_dir_all(folder).expect("it can be removed");
+    for number in [libc::ENOSPC, libc::EIO] {
+        an_open_chunk_survives(remove, |place| {
+            place.fails(0, 3, number, |asked| asked.kind == Kind::Write && asked.is_of(".part"));
+        });
+    }
+}
+
+#[test]
+fn an_open_chunk_survives_the_removal_of_any_file_of_its_folder() {
+    for file in ["c0000000000.part", "lock", "stream.json"] {
+        println!("{file} is removed");
+        let remove = |folder: &std::path::Path| std::fs::remove_file(folder.join(file)).expect("it can be removed");
+        an_open_chunk_survives(remove, |_| ());
+    }
+}
+
+#[test]
+fn a_folder_that_can_be_made_again_only_in_part_at_first_is_made_again_in_the_end() {
+    let remove = |folder: &std::path::Path| std::fs::remove_dir_all(folder).expect("it can be removed");
+    for (kind, ending) in [(Kind::MakeFile, "lock"), (Kind::Write, "stream.next"), (Kind::MakeFile, ".part")] {
+        println!("{kind:?} of {ending} fails");
+        an_open_chunk_survives(remove, |place| {
+            place.fails(0, 3, libc::ENOSPC, move |asked| asked.kind == kind && asked.is_of(ending));
+        });
+    }
+}
+
+#[test]
+fn a_rename_that_took_place_though_the_server_denies_it_is_seen() {
+    let place = Place::new();
+    let stream = Stream::open(&place.options(&["fps=1", "chunk_size=2"]));
+    let folder = support::spool::only_stream(&place.spool);
+    let (part, shard) = (folder.join("c0000000000.part"), folder.join("c0000000000-2.shard"));
+    place.fails(0, 1, libc::ENOENT, move |asked| {
+        let is_meant = asked.kind == Kind::Rename && asked.is_of(".part");
+        // Past the disk, which is just asked.
+        is_meant && std::process::Command::new("mv").args([&part, &shard]).status().is_ok_and(|status| status.success())
+    });
+    (0..2).for_each(|number| assert_eq!(push(&stream, number), OK));
+    assert_eq!(stream.finalize(PATIENCE_MS), OK, "{}", stream.text(Text::Report));
+    assert!(place.arrived().into_iter().eq(0..2), "{:?}", place.arrived());
+    let parts = place.disk.changes().iter().filter(|change| change.to_string().contains(".part is made")).count();
+    assert_eq!(parts, 1, "the chunk is written once");
+}
+
+#[test]
+fn folders_that_cannot_be_synced_or_opened_are_used_all_the_same() {
+    let is_folder = |asked: &Asked| asked.path.extension().is_none() && !asked.is_of("lock");
+    for (kind, number) in
+        [(Kind::Open, libc::EACCES), (Kind::Sync, libc::EBADF), (Kind::Sync, libc::EINVAL), (Kind::Sync, libc::ENOTSUP)]
+    {
+        println!("{kind:?} fails with {number}");
+        let place = Place::new();
+        let asked = place.fails(0, u64::MAX, number, move |asked| asked.kind == kind && is_folder(asked));
+        let stream = Stream::open(&place.options(&["fps=1", "chunk_size=2"]));
+        (0..FRAMES).for_each(|number| assert_eq!(push(&stream, number), OK));
+        assert_eq!(stream.finalize(PATIENCE_MS), OK, "{}", stream.text(Text::Report));
+        assert!(place.arrived().into_iter().eq(0..FRAMES) && asked.load(Ordering::SeqCst) > 0);
+        assert!(stream.events().iter().all(|told| told.kind != Event::DiskLow as i32));
+    }
+}
+
+#[test]
+fn a_stream_whose_folder_cannot_be_synced_into_the_spool_leaves_nothing() {
+    let place = Place::new();
+    // The first time is that of the folder's making, the second that of its naming.
+    place.fails(1, 1, libc::EIO, |asked| asked.kind == Kind::Sync && asked.is_of("/streams"));
+    let (code, said) = Stream::try_open(&place.options(&["fps=1"])).err().expect("the disk fails");
+    assert!(code == Code::ESpool as i32 && said.contains("spool_dir"), "{code} {said}");
+    assert_eq!(streams(&place.spool), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn a_stream_that_cannot_be_looked_at_or_read_for_a_time_is_not_taken_for_one_that_is_gone() {
+    let (tree, service) = left_behind();
+    let refused = [("lock", Kind::Look), ("stream.json", Kind::Look), ("-2.shard", Kind::Look), ("", Kind::Look)];
+    for (ending, kind) in refused {
+        println!("{kind:?} at {ending:?} fails");
+        let place = Place::holding(&tree, service.start_again(false));
+        let folder = support::spool::only_stream(&place.spool);
+        let named = if ending.is_empty() { folder.to_string_lossy().into_owned() } else { ending.to_string() };
+        let asked = place.fails(0, u64::MAX, libc::EIO, move |asked| asked.kind == kind && asked.is_of(&named));
+        let resumed = Stream::resume(&place.options(&[]));
+        assert_eq!(resumed.flush(PATIENCE_MS), PENDING, "{}", resumed.text(Text::Report));
+        assert!(asked.load(Ordering::SeqCst) > 0);
+        drop(resumed);
+        place.disk.heal();
+        let again = Stream::resume(&place.options(&[]));
+        assert_eq!(again.flush(PATIENCE_MS), OK, "{}", again.text(Text::Report));
+        assert!(place.arrived().into_iter().eq(0..FRAMES) && place.set_aside() == 0, "{:?}", place.arrived());
+    }
+}
+
+#[test]
+fn a_stream_that_another_process_finishes_just_now_leaves_nothing_to_do() {
+    let (tree, service) = left_behind();
+    let place = Place::holding(&tree, service.start_again(false));
+    let folder = support::spool::only_stream(&place.spool);
+    place.disk.decide(move |asked| {
+        if asked.kind == Kind::Open && asked.is_of("stream.json") {
+            let _ = std::process::Command::new("rm").arg("-rf").arg(&folder).status(); // By another process, indeed.
+        }
+        Verdict::Do
+    });
+    let resumed = Stream::resume(&place.options(&[]));
+    assert_eq!(resumed.flush(PATIENCE_MS), OK, "{}", resumed.text(Text::Report));
+    assert!(streams(&place.spool).is_empty() && resumed.text(Text::Report).contains("\"complete\":true"));
+}
+
+#[test]
+fn a_chunk_that_the_disk_does_not_let_be_read_for_a_time_is_sent_later() {
+    let (tree, service) = left_behind();
+    for number in [libc::EACCES, libc::EPERM] {
+        let place = Place::holding(&tree, service.start_again(false));
+        let asked = place.fails(0, 3, number, |asked| asked.kind == Kind::Open && asked.is_of(".shard"));
+        let resumed = Stream::resume(&place.options(&[]));
+        assert_eq!(resumed.flush(PATIENCE_MS), OK, "{}", resumed.text(Text::Report));
+        assert!(place.arrived().into_iter().eq(0..FRAMES) && place.set_aside() == 0, "{:?}", place.arrived());
+        assert!(asked.load(Ordering::SeqCst) > 3);
+    }
+}

@@ -236,3 +236,39 @@ fn more_memory_than_there_is_is_refused_at_init_with_a_sentence() {
     }
     assert!(support::spool::streams(&workshop.spool()).is_empty(), "nothing is left of it");
 }
+
+#[test]
+fn a_disk_that_is_away_for_a_while_costs_nothing_and_nothing_is_written_in_its_place() {
+    let (workshop, elsewhere) = (Workshop::new(), Workshop::new());
+    let Some(disk) = SmallDisk::mount(&workshop, 8 * MIB) else { return };
+    let place = elsewhere.path().join("place");
+    std::fs::create_dir(&place).expect("target can be written");
+    let come = || assert!(Command::new("mount").arg("--bind").args([&disk.0, &place]).status().is_ok_and(|done| done.success()));
+    let go = || assert!(Command::new("umount").arg("-l").arg(&place).status().is_ok_and(|done| done.success()));
+    come();
+    let service = service::start(&elsewhere);
+    service.set_faults("presign:status=503").expect("a rule");
+    let spool = format!("spool_dir={}", place.join("spool").display());
+    let more = ["fps=1", "chunk_size=2", "spool_min_free_bytes=0", "log_file=none", &spool];
+    let stream = Stream::open(&with(service::options(&service, &elsewhere), &more));
+    (0..5).for_each(|number| assert_eq!(push(&stream, number), OK));
+    stream.wait_until("two chunks wait", |stream| {
+        stream.stat(Stat::ChunksSealed) == 2 && stream.stat(Stat::QueueFrames) == 0
+    });
+
+    go();
+    service.set_faults("").expect("no rules");
+    let told = stream.wait_for(Event::DiskLow);
+    assert!(told.text.contains("the disk that the spool lies on is not there"), "{told:?}");
+    assert_eq!(push(&stream, 5), OK);
+    assert_eq!(stream.finalize(100), Code::WPending as i32);
+    assert!(stream.stat(Stat::Health) > 0);
+    assert_eq!(stream.stat(Stat::FramesLost), 0, "{}", stream.text(Text::Report));
+    assert_eq!(entries(&place), [] as [PathBuf; 0]);
+
+    come();
+    assert_eq!(stream.finalize(-1), OK, "{}", stream.text(Text::Report));
+    assert!(numbers(&service::pixels(&service::only_stream(&service)), FRAME_BYTES).into_iter().eq(0..6));
+    drop(stream);
+    go();
+}

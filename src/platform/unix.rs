@@ -168,9 +168,17 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes the names in a folder survive a power cut.
+/// Makes the names in a folder survive a power cut, where that can be asked for: a folder may be one to enter and to write to,
+/// but not to open, and some file systems (of a network, of a user's program) sync files only.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    let number = |error: &io::Error| error.raw_os_error().unwrap_or_default();
+    match File::open(path) {
+        Err(error) if number(&error) == libc::EACCES => Ok(()),
+        opened => match opened?.sync_all() {
+            Err(error) if [libc::EBADF, libc::EINVAL, libc::ENOTSUP].contains(&number(&error)) => Ok(()),
+            synced => synced,
+        },
+    }
 }
 
 /// Renames; here it is done at once.
@@ -207,11 +215,30 @@ pub fn is_disk_full(error: &io::Error) -> bool {
 }
 
 /// Whether the open file is still the one with that name.
-pub fn is_still_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(open), Ok(named)) => open.dev() == named.dev() && open.ino() == named.ino(),
-        _ => false,
+pub fn is_still_at(file: &File, path: &Path) -> io::Result<bool> {
+    let named = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        named => named?,
+    };
+    let open = file.metadata()?;
+    Ok(open.dev() == named.dev() && open.ino() == named.ino())
+}
+
+/// Which disk a path lies on, or would lie on if it were made.
+pub fn disk_of(path: &Path) -> io::Result<u64> {
+    for folder in path.ancestors() {
+        match fs::metadata(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            facts => return Ok(facts?.dev()),
+        }
     }
+    fs::metadata(".").map(|facts| facts.dev())
+}
+
+/// Whether a file's mode denies its owner to read it, or to write it.
+pub fn is_denied_to_its_owner(facts: &fs::Metadata, write: bool) -> bool {
+    let needed = if write { 0o600 } else { 0o400 };
+    facts.mode() & needed != needed
 }
 
 /// Where the spool lies when no option says so.

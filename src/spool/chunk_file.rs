@@ -7,7 +7,7 @@ use crate::platform;
 use crate::shard::{self, FramePlace};
 use crate::stamps::ChunkStamps;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,6 +27,8 @@ pub struct ChunkFile {
     is_torn: bool,
     /// A write failed at some time.
     was_torn: bool,
+    /// The file was removed, and what has its name is no whole copy of it.
+    is_removed: bool,
 }
 
 /// A chunk that was just sealed.
@@ -62,6 +64,7 @@ impl ChunkFile {
             bytes: Head::SIZE as u64,
             is_torn: false,
             was_torn: false,
+            is_removed: false,
         })
     }
 
@@ -158,17 +161,26 @@ impl ChunkFile {
 
     fn become_shard(&mut self, seal: Seal, tail: u64) -> io::Result<SealedFile> {
         let path = layout::shard(&self.folder, self.head.chunk, seal.frames);
-        platform::rename(&self.path, &path)?;
+        let renamed = if self.is_removed { Err(ErrorKind::NotFound.into()) } else { platform::rename(&self.path, &path) };
+        match renamed {
+            // A file server that is asked again, since its answer was lost, has done it before.
+            Err(error) if error.kind() == ErrorKind::NotFound && platform::is_still_at(&self.file, &path)? => {}
+            renamed => renamed?,
+        }
         Ok(SealedFile { file: self.file.clone(), bytes: self.bytes + tail, added: tail, seal })
     }
 
-    /// Somebody removed the file. As long as it is open its bytes can be had: they go to a new one.
+    /// Somebody removed the file. As long as it is open its bytes can be had: they go to a new one, which takes its place when it
+    /// has them all. Should this fail, or the process die meanwhile, what was copied is a part-filled chunk as any other.
     pub(super) fn write_again(&mut self) -> io::Result<()> {
+        (self.is_removed, self.is_torn) = (true, true);
         let mut again = platform::private_file(true).truncate(true).open(&self.path).and_then(platform::off_console)?;
         self.file.as_ref().seek(SeekFrom::Start(0))?;
-        io::copy(&mut self.file.as_ref().take(self.bytes), &mut again)?;
+        if io::copy(&mut self.file.as_ref().take(self.bytes), &mut again)? != self.bytes {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
         self.file = Arc::new(again);
-        self.is_torn = true;
+        self.is_removed = false;
         Ok(())
     }
 
@@ -193,6 +205,7 @@ impl ChunkFile {
             bytes,
             is_torn: true,
             was_torn: true,
+            is_removed: false,
         }
     }
 

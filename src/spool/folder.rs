@@ -61,7 +61,9 @@ pub struct Folder {
     unsynced: AtomicUsize,
     /// The last chunk could not be synced.
     sync_fails: AtomicBool,
-    lock: Mutex<Option<FileLock>>,
+    lock: Mutex<Option<Arc<FileLock>>>,
+    /// Held by the one who makes the folder again.
+    making_again: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -109,23 +111,26 @@ impl Folder {
         let manifest = Manifest::new(&local_id, options);
         let path = root.streams().join(&local_id);
         let unborn = root.streams().join(format!("{}{local_id}", layout::UNBORN));
-        let made = || -> io::Result<FileLock> {
+        let mut held = None; // Until what failed is cleared away, too.
+        let mut made = || -> io::Result<()> {
             // Complete and locked before it has its name, so that nobody takes it up half-made.
             platform::create_private_folder(&unborn)?;
-            let lock = FileLock::take(&unborn.join(layout::LOCK))?.ok_or_else(|| io::Error::other("its lock is taken"))?;
+            held = Some(take_lock(&unborn)?);
             manifest.write(&unborn.join(layout::MANIFEST))?;
             platform::rename(&unborn, &path)?;
             platform::sync_folder(&root.streams())?;
             root.added(bytes_of(&path.join(layout::MANIFEST)));
-            Ok(lock)
+            Ok(())
         };
-        let lock = made().map_err(|error| {
+        let made = made().and_then(|()| held.take().ok_or_else(|| io::Error::other("it has no lock")));
+        let lock = made.map_err(|error| {
             // Nothing was taken: nothing is to be left behind. By name, since a process without open files cannot list it.
-            let manifest = unborn.join(layout::MANIFEST);
-            for file in [&unborn.join(layout::LOCK), &manifest.with_extension("next"), &manifest] {
-                let _ = fs::remove_file(file);
+            for folder in [&unborn, &path] {
+                for file in [layout::MANIFEST, layout::NEXT_MANIFEST, layout::LOCK] {
+                    let _ = fs::remove_file(folder.join(file));
+                }
+                let _ = fs::remove_dir(folder);
             }
-            let _ = fs::remove_dir(&unborn);
             let code = if platform::is_disk_full(&error) { Code::EDiskFull } else { Code::ESpool };
             Error::new(code, format!("spool_dir {}: {error}", root.path().display()))
         })?;
@@ -155,7 +160,8 @@ impl Folder {
             sync,
             unsynced: AtomicUsize::new(0),
             sync_fails: AtomicBool::new(false),
-            lock: Mutex::new(Some(lock)),
+            lock: Mutex::new(Some(Arc::new(lock))),
+            making_again: Mutex::default(),
         }
     }
 
@@ -235,28 +241,32 @@ impl Folder {
     pub fn begin(&self, head: Head, room_for_frames: usize) -> io::Result<ChunkFile> {
         match ChunkFile::create(&self.path, head.clone(), room_for_frames) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.make_again()?;
+                self.keep_place()?;
                 ChunkFile::create(&self.path, head, room_for_frames)
             }
             begun => begun,
         }
     }
 
-    /// Somebody removed the folder, in which this process still writes: what is to come needs it.
-    fn make_again(&self) -> io::Result<()> {
-        self.notices.log.say(Level::Error, || "the stream's folder was removed from the spool, and is made again".into());
-        Root::prepare(self.root.path(), true).map_err(io::Error::other)?;
-        platform::create_private_folder(&self.path)?;
-        let lock = FileLock::take(&self.path.join(layout::LOCK))?.ok_or_else(|| io::Error::other("its lock is taken"))?;
-        *self.lock.lock() = Some(lock);
-        self.update(|_| {})
+    /// Somebody may have removed the folder, or something in it, while this process still needs it: what is missing is made again.
+    /// Fails while it cannot be told, or made: what is then not found is not gone.
+    fn keep_place(&self) -> io::Result<()> {
+        let _alone = self.making_again.lock();
+        let held = self.lock.lock().clone().ok_or_else(|| io::Error::other("the stream's folder was let go"))?;
+        if !platform::is_still_at(held.file(), &self.path.join(layout::LOCK))? {
+            self.root.make_again()?;
+            platform::create_private_folder(&self.path)?;
+            *self.lock.lock() = Some(Arc::new(take_lock(&self.path)?));
+            self.notices.log.say(Level::Error, || "the stream's folder was removed from the spool, and is made again".into());
+        }
+        if is_gone(&self.path.join(layout::MANIFEST))? { self.update(|_| {}) } else { Ok(()) }
     }
 
     /// Seals a chunk. `enqueue` makes it what waits to be uploaded.
     pub fn seal(&self, chunk: &mut ChunkFile, clock: Option<ClockOffset>) -> io::Result<SealedFile> {
         let sealed = match chunk.seal(clock) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.make_again()?;
+                self.keep_place()?;
                 chunk.write_again()?;
                 chunk.seal(clock)?
             }
@@ -402,7 +412,19 @@ impl Folder {
     /// The chunk cannot be delivered: it is kept beside the spool, with the reason.
     /// Fails when it cannot be moved there: then it waits on where it is. Once moved, `settle` closes the matter.
     pub fn set_aside(&self, chunk: &SealedChunk, reason: &str) -> io::Result<()> {
-        unless_gone(move_aside(&self.root, &self.local_id(), &self.file_of(chunk), reason))
+        self.keep_place()?;
+        match move_aside(&self.root, &self.local_id(), &self.file_of(chunk), reason) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_missing(chunk)? => Ok(()),
+            moved => moved,
+        }
+    }
+
+    /// Whether somebody removed a sealed chunk's file. Fails when it is not found for another reason: the disk is away.
+    pub fn is_missing(&self, chunk: &SealedChunk) -> io::Result<bool> {
+        self.keep_place()?;
+        let is_missing = is_gone(&self.file_of(chunk))?;
+        self.keep_place()?; // Else the disk went away just now, with the file.
+        Ok(is_missing)
     }
 
     /// The chunk is confirmed or lost: nobody needs to wait for it any more. `book` keeps account of it in the same moment, and is
@@ -426,6 +448,7 @@ impl Folder {
     /// Before the stream is ended: what was confirmed is gone for good, and a power cut does not bring it back. Else the next
     /// process would send it to a stream that has ended. Fails as long as the disk does not allow it.
     pub fn clear(&self) -> io::Result<()> {
+        self.keep_place()?;
         let mut unremoved = self.unremoved.lock();
         while let Some(path) = unremoved.last() {
             let bytes = bytes_of(path);
@@ -435,9 +458,9 @@ impl Folder {
         }
         let is_saved = *self.is_saved.lock();
         if !is_saved {
-            unless_gone(self.update(|_| {}))?;
+            self.update(|_| {})?;
         }
-        unless_gone(platform::sync_folder(&self.path))
+        platform::sync_folder(&self.path)
     }
 
     /// Everything is done: only the final report stays. Should a chunk's file be left, which could not be removed or set aside,
@@ -464,10 +487,9 @@ impl Folder {
     pub fn discard(&self) -> io::Result<()> {
         let held = self.lock.lock().take();
         let lock = match held {
-            Some(lock) => Some(lock),
-            None => FileLock::take(&self.path.join(layout::LOCK))?,
+            Some(lock) => lock,
+            None => Arc::new(take_lock(&self.path)?),
         };
-        let lock = lock.ok_or_else(|| io::Error::other("another process has taken it up"))?;
         let bytes = bytes_of(&self.path.join(layout::MANIFEST));
         let _ = fs::remove_file(self.path.join(layout::NEXT_MANIFEST)); // Left by a kill; mostly there is none.
         // The lock file goes last: until then nobody else can take up what is half removed.
@@ -516,6 +538,19 @@ fn name_aside(folder: &Path, name: &str) -> String {
     std::iter::once(name.to_string()).chain(later).find(is_free).unwrap_or_default()
 }
 
+/// A folder's lock, which nobody else has.
+fn take_lock(folder: &Path) -> io::Result<FileLock> {
+    FileLock::take(&folder.join(layout::LOCK))?.ok_or_else(|| io::Error::other("another process has taken it up"))
+}
+
+/// Whether nothing has that name.
+fn is_gone(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        facts => facts.map(|_| false),
+    }
+}
+
 /// Somebody else removed it: that is as good.
 fn unless_gone(done: io::Result<()>) -> io::Result<()> {
     match done {
@@ -527,4 +562,32 @@ fn unless_gone(done: io::Result<()>) -> io::Result<()> {
 /// A file's size; 0 if there is none.
 pub(super) fn bytes_of(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |facts| facts.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spool::scratch::Scratch;
+    use std::sync::Barrier;
+
+    #[test]
+    fn a_folder_that_is_removed_is_made_again_once_for_all_who_write_to_it() {
+        const WRITERS: u64 = 8;
+        let scratch = Scratch::new("endpoint=none");
+        let folder = &scratch.folder;
+        fs::remove_dir_all(folder.root().path()).unwrap();
+        let together = Barrier::new(WRITERS as usize);
+        std::thread::scope(|scope| {
+            for chunk in 0..WRITERS {
+                let together = &together;
+                scope.spawn(move || {
+                    together.wait();
+                    folder.begin(folder.head(chunk, 8, 4, 10.0, true), 4).expect("it is made again");
+                });
+            }
+        });
+        assert!((0..WRITERS).all(|chunk| layout::part(folder.path(), chunk).exists()));
+        assert!(Manifest::read(&folder.path().join(layout::MANIFEST)).is_ok());
+        assert!(FileLock::take(&folder.path().join(layout::LOCK)).unwrap().is_none(), "it is locked");
+    }
 }

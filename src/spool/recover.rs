@@ -131,13 +131,22 @@ pub fn count_frames(path: &Path, stream: &[u8; 16]) -> io::Result<u64> {
 
 /// Whether an error tells that a file is not what it should be, and not of a disk that may be better another time.
 pub fn is_damage(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof | ErrorKind::PermissionDenied)
+    matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
 }
 
 /// A chunk's file.
 fn open(path: &Path, write: bool) -> io::Result<File> {
     expect_file(path)?;
-    platform::private_file(write).open(path).and_then(platform::off_console)
+    match platform::private_file(write).open(path).and_then(platform::off_console) {
+        // The file's own mode forbids it. Else it is the disk that does, perhaps only now: a server of files, say.
+        Err(error) if is_denied_by_mode(&error, path, write)? => Err(damaged(&error.to_string())),
+        opened => opened,
+    }
+}
+
+fn is_denied_by_mode(error: &io::Error, path: &Path, write: bool) -> io::Result<bool> {
+    let denied = error.kind() == ErrorKind::PermissionDenied;
+    Ok(denied && platform::is_denied_to_its_owner(&fs::symlink_metadata(path)?, write))
 }
 
 /// The library makes neither links, of which nobody knows where they lead, nor pipes.

@@ -40,6 +40,7 @@ impl Bounds {
 /// One `spool_dir`, shared by all streams of this process that use it.
 pub struct Root {
     path: PathBuf,
+    disk: u64,
     /// Bytes of all streams' files, and of what was set aside.
     used: AtomicI64,
     /// Bytes that are promised to frames on their way and to seals.
@@ -56,9 +57,7 @@ impl Root {
     /// Makes a spool's folders when `create`; else they have to be there.
     pub fn prepare(path: &Path, create: bool) -> Result<()> {
         if create {
-            for folder in [layout::STREAMS, layout::SET_ASIDE, layout::REPORTS] {
-                platform::create_private_folder(&path.join(folder)).map_err(|error| failed(path, &error))?;
-            }
+            make_folders(path).map_err(|error| failed(path, &error))?;
         } else if !path.join(layout::STREAMS).is_dir() {
             let message = format!("spool_dir {}: no spool is there", path.display());
             return Err(Error::new(Code::ENotFound, message));
@@ -66,10 +65,20 @@ impl Root {
         Ok(())
     }
 
+    /// Somebody may have removed the spool's folders: makes those that are missing. An empty mount point is no place for them: the
+    /// spool is on the disk that belongs there.
+    pub(super) fn make_again(&self) -> io::Result<()> {
+        if !self.streams().try_exists()? && platform::disk_of(&self.path)? != self.disk {
+            return Err(io::Error::other("the disk that the spool lies on is not there"));
+        }
+        make_folders(&self.path)
+    }
+
     /// Opens a spool whose folders are there, and counts what is in it.
     pub fn open(path: &Path) -> Result<Arc<Root>> {
         let root = Root {
             path: path.into(),
+            disk: platform::disk_of(path).map_err(|error| failed(path, &error))?,
             used: AtomicI64::new(0),
             promised: AtomicI64::new(0),
             free: AtomicI64::new(i64::MAX),
@@ -232,6 +241,11 @@ impl Drop for Promise {
     }
 }
 
+fn make_folders(path: &Path) -> io::Result<()> {
+    let folders = [layout::STREAMS, layout::SET_ASIDE, layout::REPORTS];
+    folders.iter().try_for_each(|folder| platform::create_private_folder(&path.join(folder)))
+}
+
 fn failed(path: &Path, error: &io::Error) -> Error {
     let code = if platform::is_disk_full(error) { Code::EDiskFull } else { Code::ESpool };
     Error::new(code, format!("spool_dir {}: {error}", path.display()))
@@ -266,6 +280,20 @@ mod tests {
         root.removed(300);
         assert!(root.promise(300, &bounds));
         fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn a_spool_whose_disk_is_away_is_not_made_again_in_its_place() {
+        let path = std::env::temp_dir().join(format!("rheed-root-{}", uuid::Uuid::now_v7()));
+        Root::prepare(&path, true).unwrap();
+        let mut root = Arc::into_inner(Root::open(&path).unwrap()).unwrap();
+        fs::remove_dir_all(&path).unwrap();
+        root.make_again().unwrap();
+        root.disk += 1; // As if another disk had been mounted here.
+        root.make_again().expect("a spool that is there is used");
+        fs::remove_dir_all(&path).unwrap();
+        assert!(root.make_again().is_err_and(|error| error.to_string().contains("disk")));
+        assert!(!path.exists());
     }
 
     #[test]

@@ -76,7 +76,11 @@ pub fn take_up_all(
                     put_stray_aside(root, &path, notices);
                     continue;
                 }
-                Err(_) => continue, // Gone meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue, // Gone meanwhile.
+                Err(error) => {
+                    skipped(&name, &Skipped::Unusable(error));
+                    continue;
+                }
             }
             if search.held.contains(&path) {
                 skipped(&name, &Skipped::InUse); // Not looked at again: aborted meanwhile, it is to stay where it is.
@@ -154,13 +158,16 @@ const UNBORN_FOR: Duration = Duration::from_secs(600);
 
 /// A folder that has no manifest is being removed, or its owner died while it removed it: then at most its lock is left.
 fn remove_remains(path: &Path) -> io::Result<()> {
-    if layout::list(path)?.iter().any(|path| layout::name_of(path) != layout::LOCK) {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "its manifest is missing"));
+    let remains = match layout::list(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        remains => remains?,
+    };
+    if remains.iter().any(|path| layout::name_of(path) != layout::LOCK) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "its manifest is missing"));
     }
-    let lock_path = path.join(layout::LOCK);
-    if lock_path.exists() {
-        let Some(_lock) = FileLock::take(&lock_path)? else { return Ok(()) };
-        fs::remove_file(lock_path)?;
+    if let Some(lock_path) = remains.first() {
+        let Some(_lock) = FileLock::take(lock_path)? else { return Ok(()) };
+        let _ = fs::remove_file(lock_path);
     }
     let _ = fs::remove_dir(path); // Fails when something came into it just now.
     Ok(())
@@ -173,25 +180,13 @@ fn take_up(
     notices: &Arc<Notices>,
     sync: &SyncQueue,
 ) -> std::result::Result<Option<TakenUp>, Skipped> {
-    let manifest_path = path.join(layout::MANIFEST);
-    if fs::symlink_metadata(&manifest_path).is_err() {
-        remove_remains(path)?;
-        return Ok(None);
-    }
-    let manifest = read_manifest(&manifest_path)?;
-    let ours = manifest.endpoint == search.endpoint.as_str() || (search.adopt && manifest.endpoint == "none");
-    if !ours {
-        return Err(Skipped::Elsewhere(manifest.endpoint));
-    }
-    let lock_path = path.join(layout::LOCK);
-    let Some(lock) = FileLock::take(&lock_path)? else {
-        return Err(Skipped::InUse);
+    let (manifest, lock) = match claim(path, search) {
+        Err(Skipped::Unusable(error)) if error.kind() == io::ErrorKind::NotFound => {
+            remove_remains(path)?; // Finished by its owner, at whatever moment.
+            return Ok(None);
+        }
+        claimed => claimed?,
     };
-    if !platform::is_still_at(lock.file(), &lock_path) || !manifest_path.exists() {
-        return Ok(None); // Finished by its owner between the look and the lock.
-    }
-    // Read again under the lock: its owner may have written it meanwhile.
-    let manifest = read_manifest(&manifest_path)?;
     let named = path.file_name().and_then(|name| name.to_str()) == Some(manifest.local_id.as_str());
     let stream = Uuid::parse_str(&manifest.local_id).ok().filter(|_| named);
     let stream =
@@ -202,6 +197,25 @@ fn take_up(
     taken.collect()?;
     taken.folder.close();
     Ok(Some(taken))
+}
+
+/// A stream's manifest and its lock. While its owner removes the folder something is not found.
+fn claim(path: &Path, search: &Search) -> std::result::Result<(Manifest, FileLock), Skipped> {
+    let manifest_path = path.join(layout::MANIFEST);
+    let manifest = read_manifest(&manifest_path)?;
+    let ours = manifest.endpoint == search.endpoint.as_str() || (search.adopt && manifest.endpoint == "none");
+    if !ours {
+        return Err(Skipped::Elsewhere(manifest.endpoint));
+    }
+    let lock_path = path.join(layout::LOCK);
+    let Some(lock) = FileLock::take(&lock_path)? else {
+        return Err(Skipped::InUse);
+    };
+    if !platform::is_still_at(lock.file(), &lock_path)? {
+        return Err(io::Error::from(io::ErrorKind::NotFound).into());
+    }
+    // Read again under the lock: its owner may have written it meanwhile.
+    Ok((read_manifest(&manifest_path)?, lock))
 }
 
 /// Whose reading fails, fails with the file's name.
@@ -217,7 +231,7 @@ impl TakenUp {
         for entry in fs::read_dir(folder.path())? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            let is_file = entry.file_type()?.is_file();
             match FileName::parse(&name) {
                 Some(file) => files.entry(file.chunk()).or_default().push(file),
                 None if is_file && [layout::LOCK, layout::MANIFEST, layout::NEXT_MANIFEST].contains(&&*name) => {}
@@ -265,7 +279,10 @@ impl TakenUp {
         match file {
             FileName::Shard { frames, .. } => match recover::expect_file(&path) {
                 Ok(()) => self.add(chunk, frames, bytes_of(&path)),
-                Err(error) => self.put_chunk_aside(chunk, &path, &error.to_string(), frames.into())?,
+                Err(error) if recover::is_damage(&error) => {
+                    self.put_chunk_aside(chunk, &path, &error.to_string(), frames.into())?;
+                }
+                Err(error) => return Err(error),
             },
             FileName::Part { .. } => match recover::part(folder.path(), chunk, folder.stream()) {
                 Ok(Recovered::Sealed { file: sealed, cut, torn }) => {

@@ -226,7 +226,7 @@ impl Deliveries<'_> {
             Outcome::SetAside(why) => self.lost(&chunk, why),
             Outcome::Stuck(why, error) => {
                 self.answered(&why);
-                courier.say(Level::Error, || format!("chunk {} cannot be set aside: {error}", chunk.chunk));
+                courier.tell_disk_low(format!("chunk {}: {}; it cannot be set aside: {error}", chunk.chunk, why.reason));
                 let tries = self.tries.entry(chunk.order).or_default();
                 tries.not_before = Some(Instant::now() + tries.backoff.next(None));
             }
@@ -309,13 +309,19 @@ impl Carried {
                 None => Outcome::Failed(trouble),
                 Some(why) => {
                     let reason = why.reason.clone();
+                    let not_found = matches!(&trouble, UploadTrouble::File(error) if error.kind() == ErrorKind::NotFound);
                     let set_aside = on_disk(&self.folder, move |folder| {
-                        folder.set_aside(&putting_away, &reason)?;
+                        if !not_found {
+                            folder.set_aside(&putting_away, &reason)?;
+                        } else if !folder.is_missing(&putting_away)? {
+                            return Ok(false); // It is there again: the disk was away for a moment.
+                        }
                         let _ = folder.note_loss(&reason, loss_of(&putting_away)); // Noted again before the stream is ended.
-                        Ok(())
+                        Ok(true)
                     });
                     match set_aside.await {
-                        Ok(()) => Outcome::SetAside(why),
+                        Ok(true) => Outcome::SetAside(why),
+                        Ok(false) => Outcome::Failed(trouble),
                         Err(error) => Outcome::Stuck(why, error),
                     }
                 }

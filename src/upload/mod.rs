@@ -73,11 +73,7 @@ impl Courier {
         let mut backoff = Backoff::default();
         while let Err(error) = on_disk(&self.folder, |folder| folder.clear()).await {
             let text = format!("confirmed chunks cannot be removed from the spool, for which the stream's end waits: {error}");
-            if self.ledger.note_disk_low(true) {
-                self.ledger.notices.tell(codes::Event::DiskLow, -1, text);
-            } else {
-                self.say(Level::Error, || text);
-            }
+            self.tell_disk_low(text);
             tokio::time::sleep(backoff.next(None)).await;
         }
     }
@@ -161,6 +157,15 @@ impl Courier {
     fn note_connected(&self, data_id: &str) {
         if self.ledger.connect(Connection::Streaming) {
             self.ledger.notices.tell(codes::Event::Connected, 0, format!("connected: the stream's data id is {data_id}"));
+        }
+    }
+
+    /// Something waits for the disk: told once, until the disk takes something again.
+    fn tell_disk_low(&self, text: String) {
+        if self.ledger.note_disk_low(true) {
+            self.ledger.notices.tell(codes::Event::DiskLow, -1, text);
+        } else {
+            self.say(Level::Error, || text);
         }
     }
 

@@ -42,15 +42,44 @@ pub unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: mode_t)
     let open = || unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path, flags, mode) as c_int };
     // SAFETY: the caller gives a C string.
     let name = || Some(unsafe { named(path) });
-    // SAFETY: the caller gives a C string.
-    let length = || unsafe { named(path) }.symlink_metadata().map(|facts| facts.len());
-    match length() {
-        Err(_) if flags & libc::O_CREAT != 0 => ask(Kind::MakeFile, name, nothing, open, |path| Some(Change::MakeFile(path))),
-        Ok(1..) if flags & libc::O_TRUNC != 0 => {
+    // SAFETY: the caller gives a C string; zeros are facts, and the kernel fills them in.
+    let length = unsafe {
+        let mut facts: libc::stat64 = std::mem::zeroed();
+        (libc::lstat64(path, &raw mut facts) == 0).then_some(facts.st_size)
+    };
+    match length {
+        None if flags & libc::O_CREAT != 0 => ask(Kind::MakeFile, name, nothing, open, |path| Some(Change::MakeFile(path))),
+        Some(1..) if flags & libc::O_TRUNC != 0 => {
             ask(Kind::SetLength, name, nothing, open, |path| Some(Change::SetLength(path, 0)))
         }
         _ => ask(Kind::Open, name, nothing, open, |_| None),
     }
+}
+
+/// As libc has it. Asked about an open file, whose path is then empty, it asks the kernel only.
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn statx(at: c_int, path: *const c_char, flags: c_int, mask: u32, facts: *mut c_void) -> c_int {
+    // SAFETY: the caller's arguments, as they are.
+    let look = || unsafe { libc::syscall(libc::SYS_statx, at, path, flags, mask, facts) as c_int };
+    // SAFETY: the caller gives a C string, or, to learn whether there is such a call, nothing.
+    ask(Kind::Look, || (!path.is_null()).then(|| unsafe { named(path) }), nothing, look, |_| None)
+}
+
+/// Not to be had here, so that who copies a file reads and writes it.
+#[unsafe(no_mangle)]
+pub extern "C" fn copy_file_range() -> ssize_t {
+    set_errno(libc::ENOSYS);
+    -1
+}
+
+/// The same.
+#[unsafe(no_mangle)]
+pub extern "C" fn sendfile64() -> ssize_t {
+    set_errno(libc::ENOSYS);
+    -1
 }
 
 /// As libc has it.

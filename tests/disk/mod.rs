@@ -53,6 +53,7 @@ impl fmt::Display for Change {
 /// What is asked of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
+    Look,
     Open,
     Read,
     List,
@@ -69,7 +70,7 @@ pub enum Kind {
 impl Kind {
     /// Whether it is to change the disk.
     pub fn is_change(self) -> bool {
-        !matches!(self, Kind::Open | Kind::Read | Kind::List)
+        !matches!(self, Kind::Look | Kind::Open | Kind::Read | Kind::List)
     }
 }
 
