@@ -500,7 +500,7 @@ pub(super) fn move_aside(root: &Root, local_id: &str, file: &Path, reason: &str)
     platform::create_private_folder(&folder)?;
     let name = name_aside(&folder, &layout::name_of(file));
     // Kept from now on for the retention time. Before it lies there, where what is old is removed.
-    let _ = platform::touch(file);
+    let _ = platform::touch(file, None);
     platform::rename(file, &folder.join(&name))?;
     // The file is safe now; that the words fit on the disk too is a help only.
     if platform::replace_file(&folder.join(format!("{name}.reason.txt")), reason.as_bytes()).is_ok() {
