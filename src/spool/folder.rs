@@ -379,13 +379,14 @@ impl Folder {
         layout::shard(&self.path, chunk.chunk, chunk.frames)
     }
 
-    /// What a sealed chunk is. One that another process wrote is read through first.
-    pub fn open_sealed(&self, chunk: &SealedChunk) -> io::Result<(Head, Seal)> {
+    /// What a sealed chunk is, and its file. One that another process wrote is read through first.
+    pub fn open_sealed(&self, chunk: &SealedChunk) -> io::Result<(Head, Seal, fs::File)> {
         let path = self.file_of(chunk);
-        if !chunk.trusted {
-            recover::verify(&path, chunk.chunk, chunk.frames, &self.stream)?;
+        if chunk.trusted {
+            recover::sealed(&path, chunk.frames)
+        } else {
+            recover::verify(&path, chunk.chunk, chunk.frames, &self.stream)
         }
-        recover::sealed(&path, chunk.frames)
     }
 
     /// The service has the chunk: its file goes.
