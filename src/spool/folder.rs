@@ -391,7 +391,6 @@ impl Folder {
 
     /// The service has the chunk: its file goes.
     pub fn remove(&self, chunk: &SealedChunk) {
-        // Before its file goes: whoever counts the spool meanwhile finds that the sum has changed, and counts again.
         self.root.removed(chunk.bytes);
         let path = self.file_of(chunk);
         if fs::remove_file(&path).is_err() {
