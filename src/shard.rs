@@ -6,6 +6,9 @@
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::compress_bound;
 
+/// More pixels a side than any camera has.
+pub const MOST_SIDE: u32 = 65_535;
+
 /// Where one frame lies in the shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FramePlace {

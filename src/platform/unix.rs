@@ -10,6 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 static FORKED: AtomicBool = AtomicBool::new(false);
 
@@ -186,11 +187,18 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-/// Sets the time at which an entry of a folder was modified to now, whatever it is: nothing is opened, no link is followed.
-pub fn touch(path: &Path) -> io::Result<()> {
+/// Sets the time at which an entry of a folder was modified, whatever it is: nothing is opened, no link is followed. `None` is
+/// now, for which the right to write is enough.
+pub fn touch(path: &Path, time: Option<SystemTime>) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
-    // SAFETY: the path is NUL-terminated, and no times means now.
-    let done = unsafe { libc::utimensat(libc::AT_FDCWD, path.as_ptr(), std::ptr::null(), libc::AT_SYMLINK_NOFOLLOW) };
+    let times = time.map(|time| {
+        let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let seconds = libc::time_t::try_from(since_1970.as_secs()).unwrap_or(libc::time_t::MAX);
+        [libc::timespec { tv_sec: seconds, tv_nsec: since_1970.subsec_nanos().into() }; 2] // Of reading it and of writing it.
+    });
+    let times = times.as_ref().map_or(std::ptr::null(), |times| times.as_ptr());
+    // SAFETY: the path is NUL-terminated, and `times` are two or none.
+    let done = unsafe { libc::utimensat(libc::AT_FDCWD, path.as_ptr(), times, libc::AT_SYMLINK_NOFOLLOW) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

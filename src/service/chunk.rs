@@ -3,8 +3,9 @@
 use super::{Answer, Service, Trouble, later};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::fs::File;
 use std::time::Duration;
+use tokio::io::AsyncSeekExt;
 use tokio_util::io::{InspectReader, ReaderStream};
 
 /// How much of a file is read at a time: few enough trips to the disk's threads, little memory.
@@ -72,16 +73,17 @@ pub enum UploadTrouble {
 }
 
 impl Service {
-    /// Asks for a URL and sends the shard there. 2xx is the confirmation. `sent` hears of every piece that goes out.
+    /// Asks for a URL and sends the whole shard there. 2xx is the confirmation. `sent` hears of every piece that goes out.
     pub async fn upload(
         &self,
         facts: &ChunkFacts,
-        shard: &Path,
+        shard: File,
         bytes: u64,
         sent: impl Fn(usize) + Send + Sync + 'static,
     ) -> Result<(), UploadTrouble> {
         let url = self.presign(facts).await.map_err(UploadTrouble::Presign)?;
-        let file = tokio::fs::File::open(shard).await.map_err(UploadTrouble::File)?;
+        let mut file = tokio::fs::File::from_std(shard);
+        file.rewind().await.map_err(UploadTrouble::File)?;
         let body = reqwest::Body::wrap_stream(ReaderStream::with_capacity(
             InspectReader::new(file, move |piece| sent(piece.len())),
             PIECE,

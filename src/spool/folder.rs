@@ -389,18 +389,18 @@ impl Folder {
         layout::shard(&self.path, chunk.chunk, chunk.frames)
     }
 
-    /// What a sealed chunk is. One that another process wrote is read through first.
-    pub fn open_sealed(&self, chunk: &SealedChunk) -> io::Result<(Head, Seal)> {
+    /// What a sealed chunk is, and its file. One that another process wrote is read through first.
+    pub fn open_sealed(&self, chunk: &SealedChunk) -> io::Result<(Head, Seal, fs::File)> {
         let path = self.file_of(chunk);
-        if !chunk.trusted {
-            recover::verify(&path, chunk.chunk, chunk.frames, &self.stream)?;
+        if chunk.trusted {
+            recover::sealed(&path, chunk.frames)
+        } else {
+            recover::verify(&path, chunk.chunk, chunk.frames, &self.stream)
         }
-        recover::sealed(&path, chunk.frames)
     }
 
     /// The service has the chunk: its file goes.
     pub fn remove(&self, chunk: &SealedChunk) {
-        // Before its file goes: whoever counts the spool meanwhile finds that the sum has changed, and counts again.
         self.root.removed(chunk.bytes);
         let path = self.file_of(chunk);
         if fs::remove_file(&path).is_err() {
@@ -522,7 +522,7 @@ pub(super) fn move_aside(root: &Root, local_id: &str, file: &Path, reason: &str)
     platform::create_private_folder(&folder)?;
     let name = name_aside(&folder, &layout::name_of(file));
     // Kept from now on for the retention time. Before it lies there, where what is old is removed.
-    let _ = platform::touch(file);
+    let _ = platform::touch(file, None);
     platform::rename(file, &folder.join(&name))?;
     // The file is safe now; that the words fit on the disk too is a help only.
     if platform::replace_file(&folder.join(format!("{name}.reason.txt")), reason.as_bytes()).is_ok() {

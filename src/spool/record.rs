@@ -7,6 +7,7 @@
 //! was cut off ends.
 
 use crate::clock::ClockOffset;
+use crate::shard::{self, FrameCompressor};
 use std::io::{self, ErrorKind};
 
 const HEAD_MAGIC: &[u8; 8] = b"RHEEDch1";
@@ -81,6 +82,13 @@ impl Head {
     /// With this begin the crcs of its frames: no other chunk has it.
     pub fn crc(&self) -> u32 {
         crc32c::crc32c(&self.to_bytes()[..Self::SIZE - 4])
+    }
+
+    /// Bytes that one of its frames may take at most; `None` if no frame has its size.
+    pub fn longest_frame(&self) -> Option<u64> {
+        let sides = [self.width, self.height];
+        let is_real = sides.iter().all(|side| (1..=shard::MOST_SIDE).contains(side));
+        is_real.then(|| FrameCompressor::bound(self.width as usize * self.height as usize) as u64)
     }
 
     /// Whether these few bytes may be the beginning of such a chunk's head.

@@ -2,7 +2,8 @@
 //! through before it is uploaded.
 //!
 //! A write that is cut short leaves its beginning. So a part-filled chunk ends with the beginning of a frame, or of its seal and
-//! index, and with nothing else: other bytes are damage, behind which whole frames may lie, and nothing is cut off then.
+//! index, and with nothing else: other bytes are damage, behind which whole frames may lie, and nothing is cut off then. A power
+//! cut may keep a file's length, and of its end nothing but zeros: from a page on, which mostly begins inside a frame.
 
 use super::chunk_file::{ChunkFile, SealedFile};
 use super::layout;
@@ -58,8 +59,8 @@ pub fn part(folder: &Path, chunk: u64, stream: &[u8; 16]) -> io::Result<Recovere
     Ok(Recovered::Sealed { file, cut: length - walk.end, torn: matches!(walk.behind, Behind::Tear) })
 }
 
-/// What a sealed chunk is, from its head and its seal.
-pub fn sealed(path: &Path, frames: u32) -> io::Result<(Head, Seal)> {
+/// What a sealed chunk is, from its head and its seal, and the file itself.
+pub fn sealed(path: &Path, frames: u32) -> io::Result<(Head, Seal, File)> {
     let mut file = open(path, false)?;
     let mut head = [0; Head::SIZE];
     file.read_exact(&mut head)?;
@@ -72,30 +73,29 @@ pub fn sealed(path: &Path, frames: u32) -> io::Result<(Head, Seal)> {
     file.read_exact(&mut seal)?;
     let seal = Seal::from_bytes(&seal)?;
     if seal.frames != frames {
-        return Err(damaged("its name tells another number of frames"));
+        return Err(damaged(OTHER_NUMBER));
     }
-    Ok((head, seal))
+    Ok((head, seal, file))
 }
 
-/// Reads a sealed chunk through: every frame's crc, the seal, the index. For files that another process wrote.
-pub fn verify(path: &Path, chunk: u64, frames: u32, stream: &[u8; 16]) -> io::Result<()> {
-    let (_, seal) = sealed(path, frames)?;
-    let mut file = open(path, false)?;
+/// The same, and reads it through: every frame's crc, the seal, the index. For files that another process wrote.
+pub fn verify(path: &Path, chunk: u64, frames: u32, stream: &[u8; 16]) -> io::Result<(Head, Seal, File)> {
+    let file = open(path, false)?;
     let walk = Walk::through(&file, file.metadata()?.len())?;
     walk.head_is_of(stream, chunk)?;
-    if walk.frames.len() != frames as usize {
+    if walk.frames.len() < frames as usize {
         return Err(damaged(&format!("only {} of its {frames} frames are whole", walk.frames.len())));
     }
-    if !walk.may_have(&seal) {
-        return Err(damaged("its seal is not that of its frames"));
+    let seal = walk.seal(&file)?.ok_or_else(|| damaged("its seal is not that of its frames"))?;
+    if seal.frames != frames {
+        return Err(damaged(OTHER_NUMBER));
     }
     let mut index = Vec::new();
-    file.seek(SeekFrom::Start(walk.end + Seal::SIZE as u64))?;
-    file.take(shard::index_bytes(frames.into()) + 1).read_to_end(&mut index)?;
+    (&file).take(shard::index_bytes(frames.into()) + 1).read_to_end(&mut index)?;
     if index != shard::index(&walk.frames) {
         return Err(damaged("its index is not that of its frames"));
     }
-    Ok(())
+    Ok((walk.head, seal, file))
 }
 
 /// How many frames of a stream a damaged chunk holds, as well as that can be told: those whose record can be read, and one for
@@ -172,7 +172,7 @@ struct Walk {
 
 /// What follows the whole frames.
 enum Behind {
-    /// Nothing, or the beginning of a frame, or zeros.
+    /// Nothing, or the beginning of a frame, or zeros from a page on.
     Tear,
     /// A seal, or the beginning of one.
     Seal,
@@ -187,9 +187,9 @@ impl Walk {
         let mut head = [0; Head::SIZE];
         reader.read_exact(&mut head)?;
         let head = Head::from_bytes(&head)?;
+        let longest = head.longest_frame().ok_or_else(|| damaged("its frames have a size that none has"))?;
         let (chunk_crc, end) = (head.crc(), Head::SIZE as u64);
         let mut walk = Walk { head, stamps: None, frames: Vec::new(), end, behind: Behind::Tear };
-        let mut frame = Vec::new();
         loop {
             let rest = length - walk.end;
             if rest < FrameRecord::SIZE as u64 {
@@ -197,33 +197,61 @@ impl Walk {
             }
             let mut bytes = [0; FrameRecord::SIZE];
             reader.read_exact(&mut bytes)?;
+            let start = walk.end + FrameRecord::SIZE as u64;
+            let mut written = walk.end + without_zeros(&bytes);
             let Some((record, crc)) = FrameRecord::from_bytes(&bytes) else {
-                walk.behind = if Seal::begins(&bytes) && rest <= ChunkFile::seal_bytes(walk.frames.len() as u64) {
-                    Behind::Seal
-                } else if bytes == [0; FrameRecord::SIZE] && rest <= LONGEST_STRETCH && only_zeros(&mut reader)? {
-                    Behind::Tear // A power cut kept the file's length, and not what had been written.
+                if Seal::begins(&bytes) && rest <= ChunkFile::seal_bytes(walk.frames.len() as u64) {
+                    walk.behind = Behind::Seal;
                 } else {
-                    Behind::Damage
-                };
+                    walk.judge(&mut reader, written, start, length)?;
+                }
                 return Ok(walk);
             };
-            let start = walk.end + FrameRecord::SIZE as u64;
-            if start + u64::from(record.bytes) > length {
-                return Ok(walk);
-            }
-            frame.resize(record.bytes as usize, 0);
-            reader.read_exact(&mut frame)?;
-            if FrameRecord::crc(&bytes, chunk_crc, &frame) != crc {
+            if u64::from(record.bytes) > longest {
                 walk.behind = Behind::Damage;
                 return Ok(walk);
             }
+            let end = start + u64::from(record.bytes);
+            if end > length {
+                return Ok(walk);
+            }
+            // Piece by piece: a file from who knows where does not say how much memory is taken.
+            let (mut at, mut found) = (start, FrameRecord::crc(&bytes, chunk_crc, &[]));
+            while at < end {
+                let piece = reader.fill_buf()?;
+                let piece = &piece[..piece.len().min((end - at) as usize)];
+                if piece.is_empty() {
+                    return Err(ErrorKind::UnexpectedEof.into());
+                }
+                found = crc32c::crc32c_append(found, piece);
+                written = written.max(match without_zeros(piece) {
+                    0 => 0,
+                    bytes => at + bytes,
+                });
+                let read = piece.len();
+                reader.consume(read);
+                at += read as u64;
+            }
+            if found != crc {
+                walk.judge(&mut reader, written, end, length)?;
+                return Ok(walk);
+            }
             walk.frames.push(FramePlace { offset: start, bytes: record.bytes.into() });
-            walk.end = start + u64::from(record.bytes);
+            walk.end = end;
             match &mut walk.stamps {
                 Some(stamps) => stamps.next(record.stamp_ns),
                 None => walk.stamps = Some(ChunkStamps::begin(walk.head.stamped, record.stamp_ns, walk.head.fps)),
             }
         }
+    }
+
+    /// What fails its crc between the whole frames and `end`, where the reader is, and holds nothing but zeros from `written` on:
+    /// a tear, if a power cut can have left it.
+    fn judge(&mut self, reader: &mut impl BufRead, written: u64, end: u64, length: u64) -> io::Result<()> {
+        let zeros = if written == self.end { written } else { written.next_multiple_of(PAGE) };
+        let is_cut = zeros < end && length - end <= LONGEST_TAIL && only_zeros(reader)?;
+        self.behind = if is_cut { Behind::Tear } else { Behind::Damage };
+        Ok(())
     }
 
     /// Whether it is the chunk that its folder and its name say.
@@ -255,11 +283,16 @@ impl Walk {
     }
 }
 
+/// Bytes up to the last that is not zero.
+fn without_zeros(bytes: &[u8]) -> u64 {
+    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
+}
+
 fn only_zeros(reader: &mut impl BufRead) -> io::Result<bool> {
     loop {
         let bytes = reader.fill_buf()?;
         let read = bytes.len();
-        if bytes.iter().any(|byte| *byte != 0) {
+        if without_zeros(bytes) > 0 {
             return Ok(false);
         }
         if read == 0 {
@@ -270,10 +303,15 @@ fn only_zeros(reader: &mut impl BufRead) -> io::Result<bool> {
 }
 
 const READ_AT_ONCE: usize = 1 << 20;
+/// Disks take files by these, or by multiples.
+const PAGE: u64 = 4096;
+/// No chunk is longer by far, and a foreign file may be of any length.
+const LONGEST_TAIL: u64 = 2 << 30;
 /// No frame is larger by far.
 const LONGEST_STRETCH: u64 = 64 << 20;
 /// As in `record`, of a head that is no head.
 const NO_CHUNK: &str = "not a chunk of this library";
+const OTHER_NUMBER: &str = "its name tells another number of frames";
 
 fn damaged(what: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, what)
@@ -295,12 +333,16 @@ mod tests {
     }
 
     fn chunk(folder: &Path, frames: u64) -> ChunkFile {
-        let head = Head { stream: STREAM, chunk: 0, width: 8, height: 4, fps: 10.0, stamped: true };
+        chunk_of(folder, 8, 4, frames, |id| vec![id as u8; 32])
+    }
+
+    fn chunk_of(folder: &Path, width: u32, height: u32, frames: u64, pixels: impl Fn(u64) -> Vec<u8>) -> ChunkFile {
+        let head = Head { stream: STREAM, chunk: 0, width, height, fps: 10.0, stamped: true };
         let mut chunk = ChunkFile::create(folder, head, 4).unwrap();
         let mut compressor = FrameCompressor::new(1).unwrap();
         for id in 0..frames {
             let mut buffer = vec![0; FrameRecord::SIZE];
-            compressor.append(&[id as u8; 32], &mut buffer).unwrap();
+            compressor.append(&pixels(id), &mut buffer).unwrap();
             let record = FrameRecord { bytes: 0, flags: 0, id, stamp_ns: (id as i64 + 1) * 100_000_000 };
             chunk.append(record, &mut buffer).unwrap();
         }
@@ -353,6 +395,74 @@ mod tests {
             std::fs::remove_dir_all(folder).unwrap();
         }
         std::fs::remove_dir_all(whole).unwrap();
+    }
+
+    /// A part of so many frames of noise, each longer than a page; and where they end.
+    fn noisy_part(folder: &Path, frames: u64) -> (Vec<u8>, Vec<usize>) {
+        let mut random = 1u64;
+        let mut byte = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 56) as u8
+        };
+        let noise: Vec<u8> = (0..6000).map(|_| byte()).collect();
+        let end = |frames| chunk_of(folder, 100, 60, frames, |_| noise.clone()).bytes() as usize;
+        let ends = (1..=frames).map(end).collect();
+        (std::fs::read(layout::part(folder, 0)).unwrap(), ends)
+    }
+
+    #[test]
+    fn zeros_that_a_power_cut_left_from_a_page_on_cost_no_frame_before_them() {
+        let folder = folder();
+        let (bytes, ends) = noisy_part(&folder, 5);
+        for page in (4096..bytes.len()).step_by(4096) {
+            let whole = ends.iter().filter(|end| **end <= page).count() as u32;
+            for more in [0, 10_000] {
+                let mut cut = bytes.clone();
+                cut[page..].fill(0);
+                cut.resize(bytes.len() + more, 0);
+                std::fs::write(layout::part(&folder, 0), cut).unwrap();
+                match part(&folder, 0, &STREAM) {
+                    Ok(Recovered::Sealed { file, torn: true, .. }) => assert_eq!(file.seal.frames, whole, "page at {page}"),
+                    Ok(Recovered::Empty) => assert_eq!(whole, 0, "page at {page}"),
+                    _ => panic!("page at {page}"),
+                }
+                assert!(whole == 0 || verify(&layout::shard(&folder, 0, whole), 0, whole, &STREAM).is_ok());
+            }
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn zeros_before_other_bytes_or_inside_a_page_are_damage() {
+        let folder = folder();
+        let (bytes, _) = noisy_part(&folder, 5);
+        let last = bytes.len() - 1;
+        for zeros in [8192..12_288, 8192..last, 8200..bytes.len() - 3000, last - 10..last + 1] {
+            let mut damaged = bytes.clone();
+            damaged[zeros.clone()].fill(0);
+            std::fs::write(layout::part(&folder, 0), damaged).unwrap();
+            assert!(part(&folder, 0, &STREAM).is_err_and(|error| is_damage(&error)), "{zeros:?}");
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_record_or_a_head_of_an_impossible_size_is_damage() {
+        use std::io::Write;
+        let folder = folder();
+        let path = layout::part(&folder, 0);
+        let sides = |width, height| chunk_of(&folder, width, height, 1, |_| vec![7; 32]);
+        let chunk_crc = sides(8, 4).head().crc();
+        let record = FrameRecord { bytes: 3 << 30, flags: 0, id: 1, stamp_ns: 0 };
+        let mut file = File::options().append(true).open(&path).unwrap();
+        file.write_all(&record.to_bytes(chunk_crc, &[])).unwrap();
+        file.set_len(4 << 30).unwrap(); // Sparse: it takes no room on the disk.
+        assert!(part(&folder, 0, &STREAM).is_err_and(|error| is_damage(&error)), "a record");
+        for (width, height) in [(0, 4), (8, 0), (65_536, 1), (u32::MAX, u32::MAX)] {
+            drop(sides(width, height));
+            assert!(part(&folder, 0, &STREAM).is_err_and(|error| is_damage(&error)), "{width} x {height}");
+        }
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     /// Each bit of a chunk's file is flipped; what is left is handed on.

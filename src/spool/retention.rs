@@ -2,6 +2,7 @@
 
 use super::layout;
 use super::root::Root;
+use crate::platform;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -9,55 +10,63 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 impl Root {
     /// Removes what has lain longer than `keep`.
     pub fn remove_old(&self, keep: Duration) {
-        self.follow_clock();
+        // Held to the end: nobody removes anything by a time that is yet to be moved along.
+        let mut clocks = self.clocks.lock();
+        self.follow(&mut clocks);
         let now = SystemTime::now();
-        self.each_kept(|path, modified| {
-            if modified < UNIX_EPOCH + YEAR_2000 {
-                set_modified(path, now); // By a clock that did not know the date: its time begins now.
-            } else if now.duration_since(modified).is_ok_and(|age| age > keep) {
+        self.each_kept(|path, came| {
+            if came < UNIX_EPOCH + YEAR_2000 {
+                let _ = platform::touch(path, Some(now)); // By a clock that did not know the date: its time begins now.
+            } else if now.duration_since(came).is_ok_and(|age| age > keep) {
                 let _ = fs::remove_file(path);
             }
         });
+        drop(clocks);
         self.measure_spool();
     }
 
     /// What lies here has not become older because the clock was set forward: its times are moved along.
     pub fn follow_clock(&self) {
+        self.follow(&mut self.clocks.lock());
+    }
+
+    fn follow(&self, clocks: &mut Clocks) {
         let now = Clocks::now();
-        let before = std::mem::replace(&mut *self.clocks.lock(), now);
+        let before = std::mem::replace(clocks, now);
         let expected = before.wall + now.steady.saturating_duration_since(before.steady);
         let Some(step) = now.wall.duration_since(expected).ok().filter(|step| *step > CLOCK_STEP) else { return };
-        self.each_kept(|path, modified| {
-            if modified <= expected {
-                set_modified(path, modified + step);
+        self.each_kept(|path, came| {
+            if came <= expected {
+                let _ = platform::touch(path, Some(came + step));
             }
         });
     }
 
-    /// Every file that is kept for a time, and when it was put here.
+    /// Every file that is kept for a time, and when it came here.
     fn each_kept(&self, mut look: impl FnMut(&Path, SystemTime)) {
         for folder in [layout::SET_ASIDE, layout::REPORTS] {
-            for entry in fs::read_dir(self.path().join(folder)).into_iter().flatten().flatten() {
-                each_file(&entry.path(), &mut look);
-            }
+            each_file(&self.path().join(folder), UNIX_EPOCH, 0, &mut look);
         }
     }
 }
 
-fn each_file(path: &Path, look: &mut impl FnMut(&Path, SystemTime)) {
+/// So deep below `set-aside` lies what was set aside: in its stream's folder.
+const SET_ASIDE_DEPTH: u32 = 2;
+
+/// What was in a folder that was set aside `came` with it, however old it was before.
+fn each_file(path: &Path, came: SystemTime, depth: u32, look: &mut impl FnMut(&Path, SystemTime)) {
     let Ok(facts) = fs::symlink_metadata(path) else { return };
-    if facts.is_dir() {
-        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-            each_file(&entry.path(), look);
-        }
-        let _ = fs::remove_dir(path); // Fails as long as something is in it.
-    } else if let Ok(modified) = facts.modified() {
-        look(path, modified);
+    let Ok(modified) = facts.modified() else { return };
+    if !facts.is_dir() {
+        return look(path, modified.max(came));
     }
-}
-
-fn set_modified(path: &Path, time: SystemTime) {
-    let _ = fs::File::open(path).and_then(|file| file.set_modified(time));
+    let came = if depth == SET_ASIDE_DEPTH { modified } else { came };
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        each_file(&entry.path(), came, depth + 1, look);
+    }
+    if depth > 0 {
+        let _ = fs::remove_dir(path); // Fails as long as something is in it.
+    }
 }
 
 /// The clock that can be set and the one that cannot, at one moment.
@@ -82,44 +91,121 @@ const YEAR_2000: Duration = Duration::from_secs(946_684_800);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
+    use std::sync::{Arc, Barrier};
 
-    #[test]
-    fn retention_removes_what_is_old_and_set_aside_and_nothing_else() {
-        let path = std::env::temp_dir().join(format!("rheed-retention-{}", uuid::Uuid::now_v7()));
-        Root::prepare(&path, true).unwrap();
-        let root = Root::open(&path).unwrap();
-        let old = SystemTime::now() - Duration::from_secs(100);
-        let put = |name: &str, time: SystemTime| {
-            let file = path.join(name);
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    /// A spool of its own, which goes with it.
+    struct Bench {
+        path: PathBuf,
+        root: Arc<Root>,
+    }
+
+    impl Bench {
+        fn new() -> Bench {
+            let path = std::env::temp_dir().join(format!("rheed-retention-{}", uuid::Uuid::now_v7()));
+            Root::prepare(&path, true).unwrap();
+            Bench { root: Root::open(&path).unwrap(), path }
+        }
+
+        fn put(&self, name: &str, time: SystemTime) -> PathBuf {
+            let file = self.path.join(name);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::File::create(&file).unwrap().set_modified(time).unwrap();
             file
-        };
-        let gone = [put("set-aside/a/c1.shard", old), put("reports/a.json", old)];
-        let kept = [put("set-aside/b/c2.shard", SystemTime::now()), put("streams/a/c3-1.shard", old)];
-        root.remove_old(Duration::from_secs(50));
-        assert!(gone.iter().all(|file| !file.exists()) && !path.join("set-aside/a").exists());
-        assert!(kept.iter().all(|file| file.exists()));
-        fs::remove_dir_all(path).unwrap();
+        }
+    }
+
+    impl Drop for Bench {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+
+    fn is_there(path: &PathBuf) -> bool {
+        fs::symlink_metadata(path).is_ok()
+    }
+
+    #[test]
+    fn retention_removes_what_is_old_and_set_aside_and_nothing_else() {
+        let bench = Bench::new();
+        let old = SystemTime::now() - Duration::from_secs(100);
+        let gone = [bench.put("set-aside/a/c1.shard", old), bench.put("reports/a.json", old)];
+        let kept = [bench.put("set-aside/b/c2.shard", SystemTime::now()), bench.put("streams/a/c3-1.shard", old)];
+        bench.root.remove_old(Duration::from_secs(50));
+        assert!(!gone.iter().any(is_there) && !bench.path.join("set-aside/a").exists());
+        assert!(kept.iter().all(is_there));
     }
 
     #[test]
     fn what_was_put_here_without_a_date_or_before_the_clock_was_set_is_kept_its_time() {
-        let path = std::env::temp_dir().join(format!("rheed-retention-{}", uuid::Uuid::now_v7()));
-        Root::prepare(&path, true).unwrap();
-        let root = Root::open(&path).unwrap();
-        let day = Duration::from_secs(86_400);
-        let put = |name: &str, time: SystemTime| {
-            let file = path.join("set-aside").join(name);
-            fs::File::create(&file).unwrap().set_modified(time).unwrap();
-            file
-        };
-        let kept = [put("undated", UNIX_EPOCH + day), put("before", SystemTime::now() - day)];
-        let old = put("old", SystemTime::now() - 3 * day);
-        root.clocks.lock().wall -= day; // As if it had been set forward by a day since.
-        root.remove_old(Duration::from_secs(3600));
-        root.remove_old(Duration::from_secs(3600));
-        assert!(kept.iter().all(|file| file.exists()) && !old.exists());
-        fs::remove_dir_all(path).unwrap();
+        let bench = Bench::new();
+        let kept = [bench.put("set-aside/a/undated", UNIX_EPOCH + DAY), bench.put("set-aside/a/before", SystemTime::now() - DAY)];
+        let old = bench.put("set-aside/a/old", SystemTime::now() - 3 * DAY);
+        bench.root.clocks.lock().wall -= DAY; // As if it had been set forward by a day since.
+        bench.root.remove_old(Duration::from_secs(3600));
+        bench.root.remove_old(Duration::from_secs(3600));
+        assert!(kept.iter().all(is_there) && !is_there(&old));
+    }
+
+    #[test]
+    fn an_old_file_in_a_folder_is_kept_from_when_the_folder_was_set_aside() {
+        let bench = Bench::new();
+        let kept = bench.put("set-aside/a/backup/deep/notes", SystemTime::now() - 90 * DAY);
+        bench.root.remove_old(30 * DAY);
+        assert!(is_there(&kept));
+        let folder = bench.path.join("set-aside/a/backup");
+        platform::touch(&folder, Some(SystemTime::now() - 31 * DAY)).unwrap();
+        bench.root.remove_old(30 * DAY);
+        assert!(!is_there(&folder), "it has had its time");
+    }
+
+    #[test]
+    fn a_pipe_a_link_and_what_nobody_may_read_are_dated_without_being_opened() {
+        let bench = Bench::new();
+        let undated = UNIX_EPOCH + DAY;
+        let elsewhere = bench.put("elsewhere", undated);
+        let (pipe, link) = (bench.path.join("set-aside/pipe"), bench.path.join("set-aside/link"));
+        let name = std::ffi::CString::new(pipe.to_str().unwrap()).unwrap();
+        // SAFETY: the name is NUL-terminated.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+        std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+        let secret = bench.put("set-aside/secret", undated);
+        fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+        let here = [pipe, link, secret];
+        here.iter().for_each(|path| platform::touch(path, Some(undated)).unwrap());
+
+        let (done, is_done) = std::sync::mpsc::channel();
+        let root = bench.root.clone();
+        std::thread::spawn(move || {
+            root.remove_old(DAY);
+            done.send(()).unwrap();
+        });
+        is_done.recv_timeout(Duration::from_secs(120)).expect("nobody waits for the pipe's writer");
+        let modified = |path: &PathBuf| fs::symlink_metadata(path).unwrap().modified().unwrap();
+        assert!(here.iter().all(|path| modified(path).elapsed().unwrap() < DAY));
+        assert_eq!(modified(&elsewhere), undated, "nothing outside is touched");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_forward_costs_nothing_though_two_clean_up_at_once() {
+        let bench = Bench::new();
+        let kept: Vec<PathBuf> = (0..500).map(|number| bench.put(&format!("set-aside/a/{number}"), UNIX_EPOCH)).collect();
+        for _ in 0..10 {
+            let yesterday = SystemTime::now() - DAY;
+            kept.iter().for_each(|path| platform::touch(path, Some(yesterday)).unwrap());
+            bench.root.clocks.lock().wall -= DAY;
+            let both = Barrier::new(2);
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        both.wait();
+                        bench.root.remove_old(Duration::from_secs(3600));
+                    });
+                }
+            });
+            assert!(kept.iter().all(is_there));
+        }
     }
 }

@@ -49,6 +49,8 @@ pub struct Root {
     free: AtomicI64,
     /// The last write failed; until one succeeds no frame is taken.
     failing: AtomicBool,
+    /// Held by the one who counts.
+    measuring: Mutex<()>,
     /// When retention last compared the clocks.
     pub(super) clocks: Mutex<Clocks>,
 }
@@ -83,6 +85,7 @@ impl Root {
             promised: AtomicI64::new(0),
             free: AtomicI64::new(i64::MAX),
             failing: AtomicBool::new(false),
+            measuring: Mutex::default(),
             clocks: Mutex::new(Clocks::now()),
         };
         root.measure_disk().map_err(|error| failed(path, &error))?;
@@ -203,16 +206,13 @@ impl Root {
         Ok(())
     }
 
-    /// Counts the files, since other processes share the spool. While this one writes, what was counted may be stale: then it
-    /// is counted again, and at last left for the next time.
+    /// Counts the files, since other processes share the spool. What this one writes or removes meanwhile may be counted twice or
+    /// not at all, until the next time.
     pub fn measure_spool(&self) {
-        for _ in 0..MEASURING_TRIES {
-            let before = self.used.load(Ordering::Relaxed);
-            let counted = bytes_below(&self.streams()) + bytes_below(&self.path.join(layout::SET_ASIDE));
-            if self.used.compare_exchange(before, counted as i64, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-                return;
-            }
-        }
+        let _one_at_a_time = self.measuring.lock(); // Two would both add the same difference.
+        let before = self.used.load(Ordering::Relaxed);
+        let counted = bytes_below(&self.streams()) + bytes_below(&self.path.join(layout::SET_ASIDE));
+        self.used.fetch_add(counted as i64 - before, Ordering::Relaxed);
     }
 }
 
@@ -251,7 +251,6 @@ fn failed(path: &Path, error: &io::Error) -> Error {
     Error::new(code, format!("spool_dir {}: {error}", path.display()))
 }
 
-const MEASURING_TRIES: u32 = 10;
 /// No final report is longer.
 const LONGEST_REPORT: u64 = 1 << 20;
 
@@ -294,6 +293,36 @@ mod tests {
         fs::remove_dir_all(&path).unwrap();
         assert!(root.make_again().is_err_and(|error| error.to_string().contains("disk")));
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_others_put_into_the_spool_is_counted_though_this_process_writes_all_the_time() {
+        let path = std::env::temp_dir().join(format!("rheed-root-{}", uuid::Uuid::now_v7()));
+        Root::prepare(&path, true).unwrap();
+        let root = Root::open(&path).unwrap();
+        let theirs = path.join("streams/theirs");
+        fs::create_dir(&theirs).unwrap();
+        (0..200).for_each(|number| fs::write(theirs.join(number.to_string()), []).unwrap());
+        let large = 1 << 40; // Sparse.
+        fs::File::create(theirs.join("large")).unwrap().set_len(large).unwrap();
+        let (done, mut written) = (AtomicBool::new(false), 0);
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(|| {
+                let mut written = 0;
+                while !done.load(Ordering::Relaxed) {
+                    root.wrote(1);
+                    written += 1;
+                }
+                written
+            });
+            let measuring: Vec<_> = (0..4).map(|_| scope.spawn(|| root.measure_spool())).collect();
+            measuring.into_iter().for_each(|thread| thread.join().unwrap());
+            done.store(true, Ordering::Relaxed);
+            written = writing.join().unwrap();
+        });
+        // What was written meanwhile is in none of these files: it may be counted or not.
+        assert!((large as i64..=large as i64 + written).contains(&root.used()), "{} of {large}", root.used());
+        fs::remove_dir_all(path).unwrap();
     }
 
     #[test]

@@ -138,8 +138,6 @@ impl Encoder {
         }
         let appended = self.append(&frame);
         self.dealt_with += 1;
-        self.in_hand.store(0, Ordering::Relaxed);
-        works.folder.root().release(frame.promised);
         let Filled { slot, id, width, height, .. } = frame;
         let frame_bytes = u64::from(width) * u64::from(height);
         drop(slot);
@@ -149,7 +147,10 @@ impl Encoder {
                 .notices
                 .log
                 .say(Level::Detail, || format!("frame {id}: {width} x {height} to {} bytes", self.buffer.len())),
-            Err(reason) => self.lose(reason),
+            Err(reason) => {
+                self.lose(reason);
+                self.let_go();
+            }
         }
         let full = self.open.as_ref().is_some_and(|open| {
             let frames = open.file.frames();
@@ -180,13 +181,20 @@ impl Encoder {
         let before = open.file.bytes();
         let record = FrameRecord { bytes: 0, flags: frame.flags, id: frame.id, stamp_ns: frame.stamp_ns };
         patiently(&works, || open.file.append(record, &mut self.buffer))?;
-        works.ledger.transfer(Place::Slots, Place::OpenChunk, 1);
-        works.ledger.agrees(Place::OpenChunk, self.unsealed + open.file.frames());
-        root.wrote(open.file.bytes() - before);
+        let (bytes, frames) = (open.file.bytes(), open.file.frames());
+        root.wrote(bytes - before);
         // Of what was promised to the frame, its part of the seal stays promised.
-        open.promise.grow_to(ChunkFile::seal_bytes(open.file.frames()) as i64);
-        works.note_spool_rate(open.file.bytes(), open.file.frames());
+        open.promise.grow_to(ChunkFile::seal_bytes(frames) as i64);
+        works.ledger.transfer(Place::Slots, Place::OpenChunk, 1);
+        self.let_go(); // At once: should anything fail from here on, the frame is not in hand any more.
+        works.ledger.agrees(Place::OpenChunk, self.unsealed + frames);
+        works.note_spool_rate(bytes, frames);
         Ok(())
+    }
+
+    /// The frame in hand is in the books elsewhere, and its room is no longer promised.
+    fn let_go(&self) {
+        self.works.folder.root().release(self.in_hand.swap(0, Ordering::Relaxed));
     }
 
     /// A frame is lost. An aborted stream on a bad disk loses many, which are one loss.

@@ -241,7 +241,7 @@ impl Stream {
         self.fault(&format!("an error inside the encoder: {what}"));
         // Nobody else will take them from the queue now.
         let root = self.works.folder.root();
-        let in_hand = self.in_hand.load(Ordering::Relaxed);
+        let in_hand = self.in_hand.swap(0, Ordering::Relaxed);
         root.release(in_hand);
         root.write_given_up(); // Others who write there are not to wait for this one.
         let mut frames = u64::from(in_hand > 0);
@@ -311,5 +311,37 @@ impl Stream {
     /// Frames of these that the encoder has dealt with; chunks that are given whole are dealt with when they are taken.
     pub fn has_processed(&self, frames: u64) -> bool {
         self.intake.is_given_chunks() || self.intake.processed() >= frames
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Connection;
+    use crate::spool::scratch::Scratch;
+
+    #[test]
+    #[cfg_attr(not(debug_assertions), ignore = "the error is that the books are compared, which only debug builds do")]
+    fn an_error_behind_a_frames_writing_leaves_it_in_its_chunk_and_nothing_promised() {
+        let scratch = Scratch::new("endpoint=none\nspool_max_bytes=100000000\nspool_min_free_bytes=0");
+        let (notices, folder) = (&scratch.notices, scratch.folder.clone());
+        let ledger = Arc::new(Ledger::new(&folder.local_id(), "error", Connection::Spooling, notices.clone()));
+        let works = Arc::new(Works::new(scratch.options.clone(), ledger.clone(), folder.clone(), Arc::default()));
+        let (stream, encode) = Stream::open(works.clone()).unwrap();
+        let promised_and_free = || works.room() + folder.root().used();
+        let before = promised_and_free();
+        ledger.transfer(Place::Waiting, Place::OpenChunk, 1); // The encoder finds that out when it has written the frame.
+        let encoding = std::thread::spawn(encode);
+        let pixels = Some(&[7; 1000][..]);
+        let (width, height, stride_bytes, pixel_format) = (100, 10, 0, 0);
+        stream
+            .push(&Frame { pixels, width, height, stride_bytes, pixel_format, frame_id: 0, timestamp_ns: 0, flags: 0 })
+            .unwrap();
+        encoding.join().unwrap();
+        assert_eq!(ledger.phase(), Phase::Fault);
+        assert_eq!(ledger.get(Stat::FramesLost), 0);
+        ledger.agrees(Place::Slots, 0);
+        ledger.agrees(Place::OpenChunk, 2);
+        assert_eq!(promised_and_free(), before);
     }
 }

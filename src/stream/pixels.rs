@@ -4,9 +4,7 @@
 
 use crate::codes::{Code, Format};
 use crate::error::{Error, Result};
-
-/// More pixels a side than any camera has.
-const MOST_SIDE: u32 = 65_535;
+use crate::shard::MOST_SIDE;
 
 /// How a format is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

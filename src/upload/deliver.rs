@@ -332,7 +332,7 @@ impl Carried {
     async fn carry(&self, chunk: &SealedChunk, sent: impl Fn(usize) + Send + Sync + 'static) -> Result<(), UploadTrouble> {
         let opening = chunk.clone();
         let opened = on_disk(&self.folder, move |folder| folder.open_sealed(&opening)).await;
-        let (head, seal) = opened.map_err(UploadTrouble::File)?;
+        let (head, seal, shard) = opened.map_err(UploadTrouble::File)?;
         let clock = seal.clock.or(self.clock);
         let offset_ns = clock.map_or(0, |clock| clock.offset_ns);
         // Whole microseconds: a double holds no more of a Unix time in milliseconds.
@@ -349,7 +349,7 @@ impl Carried {
             end_unix_ms: ms(seal.end_ns + offset_ns),
             clock_ms: clock.map(|clock| (ms(clock.offset_ns), ms(clock.uncertainty_ns))),
         };
-        self.service.upload(&facts, &self.folder.file_of(chunk), chunk.bytes, sent).await
+        self.service.upload(&facts, shard, chunk.bytes, sent).await
     }
 }
 
