@@ -3,13 +3,13 @@
 
 mod support;
 
-use rheed_stream::codes::{Code, Event, NO_FRAME_ID, Stat};
+use rheed_stream::codes::{Code, Event, NO_FRAME_ID, Stat, Text};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use support::frames::{numbered, numbers};
 use support::host::{OK, Stream};
-use support::spool::{bytes, options, with};
+use support::spool::{bytes, entries, options, with};
 use support::{Workshop, service};
 
 const DISK_FULL: i32 = Code::EDiskFull as i32;
