@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use support::host::{FRAME_BYTES, OK, Stream};
 use support::spool::with;
-use support::{Workshop, service, spool};
+use support::{HANGS_AFTER, Workshop, service, spool};
 
 /// Streams 50 frames to a service that fails as the rule says: all of them arrive, once, and the stream is ended once.
 #[track_caller]
@@ -316,6 +316,29 @@ fn links_that_cannot_be_made_for_long_keep_neither_frames_nor_end_and_are_made_a
     let kept = service::only_stream(&service);
     assert_eq!((kept.physical_sample_id.is_some(), kept.tag_ids.len()), (true, 1));
     assert!(service::pixels(&kept) == service::counted(25));
+}
+
+#[test]
+fn a_key_that_may_stream_but_not_link_leaves_the_links_out_and_finalizes() {
+    for rule in ["link:status=403", "samples:status=403\ntags:status=403", "tags:status=401"] {
+        let workshop = Workshop::new();
+        let stopped = service::start(&workshop);
+        stopped.stop();
+        // Init has returned: what is refused now is left out.
+        let stream = open(&stopped, &workshop, &["fps=10", "physical_sample=Si", "tags=a"]);
+        stream.push_counted(0, 25);
+        let service = service::start_again(&stopped, &workshop, rule);
+        assert_eq!(stream.finalize(HANGS_AFTER.as_millis() as i32), OK, "{rule}");
+        let told = stream.events();
+        let of = |kind: Event| told.iter().filter(move |event| event.kind == kind as i32);
+        assert_eq!((of(Event::Offline).count(), of(Event::Connected).count()), (1, 1), "{told:#?}");
+        assert!(of(Event::Refused).all(|event| event.text.contains("goes on without its")), "{told:#?}");
+        assert_eq!(of(Event::Refused).count(), if rule.starts_with("tags") { 1 } else { 2 }, "{told:#?}");
+        let kept = service::only_stream(&service);
+        assert!(kept.ended && kept.tag_ids.is_empty(), "{kept:?}");
+        assert_eq!(kept.physical_sample_id.is_some(), rule.starts_with("tags"), "{kept:?}");
+        assert!(service::pixels(&kept) == service::counted(25));
+    }
 }
 
 #[test]
