@@ -35,7 +35,9 @@ impl Mask {
     /// Another secret. Error pages repeat it as it is, in JSON, or in a URL.
     pub fn add(&mut self, secret: &str, instead: &'static str) {
         let json = serde_json::Value::from(secret).to_string();
-        for form in [secret, &json[1..json.len() - 1], &in_url(secret)] {
+        let escaped = in_url(secret, |byte| format!("%{byte:02X}"));
+        let in_lower_case = in_url(secret, |byte| format!("%{byte:02x}"));
+        for form in [secret, &json[1..json.len() - 1], &escaped, &in_lower_case] {
             if !form.is_empty() && !self.forms.iter().any(|(known, _)| known == form) {
                 self.forms.push((form.into(), instead));
             }
@@ -64,9 +66,9 @@ impl Mask {
 }
 
 /// As `encodeURIComponent` writes it.
-fn in_url(text: &str) -> String {
+fn in_url(text: &str, escape: impl Fn(u8) -> String) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(byte);
-    text.bytes().map(|byte| if plain(&byte) { char::from(byte).into() } else { format!("%{byte:02X}") }).collect()
+    text.bytes().map(|byte| if plain(&byte) { char::from(byte).into() } else { escape(byte) }).collect()
 }
 
 /// At most so many characters, on one line.
@@ -102,8 +104,8 @@ mod tests {
         let mut mask = Mask::default();
         mask.add("k\"&y/1", "[key]");
         mask.add("k", "[short]");
-        let repeated = "k\"&y/1, k\\\"&y/1, k%22%26y%2F1";
-        assert_eq!(mask.hide(&format!("{repeated}: ok")), "[key], [key], [key]: o[short]");
+        let repeated = "k\"&y/1, k\\\"&y/1, k%22%26y%2F1, k%22%26y%2f1";
+        assert_eq!(mask.hide(&format!("{repeated}: ok")), "[key], [key], [key], [key]: o[short]");
         assert_eq!(format!("{:?}", Secret::new("key")), "[secret]");
     }
 }

@@ -452,9 +452,8 @@ fn what_is_refused_when_init_has_returned_is_told_in_one_line_and_costs_no_frame
         liar.release();
         let is_link = cell.kind != Kind::Create;
         let without_link = cell.failure.verdict == Final && is_link;
-        // A stream that exists without its links is linked at once, in a second try.
-        let is_tried_at_once = matches!(cell.kind, Kind::LinkSample | Kind::LinkProject | Kind::LinkTags);
-        if without_link || (cell.failure.verdict != Gateway && !is_tried_at_once) {
+        // A stream is created without the links that a key is refused for, and linked at once, in a second try.
+        if without_link || (cell.failure.verdict != Gateway && !is_link) {
             let told = stream.wait_for(Event::Refused);
             assert!(is_one_line(&told.text), "{told:?}");
         }

@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use support::host::{FRAME_BYTES, OK, Stream};
 use support::spool::with;
-use support::{Workshop, service, spool};
+use support::{HANGS_AFTER, Workshop, service, spool};
 
 /// Streams 50 frames to a service that fails as the rule says: all of them arrive, once, and the stream is ended once.
 #[track_caller]
@@ -316,6 +316,74 @@ fn links_that_cannot_be_made_for_long_keep_neither_frames_nor_end_and_are_made_a
     let kept = service::only_stream(&service);
     assert_eq!((kept.physical_sample_id.is_some(), kept.tag_ids.len()), (true, 1));
     assert!(service::pixels(&kept) == service::counted(25));
+}
+
+#[test]
+fn a_chunk_that_alone_is_refused_in_whatever_form_is_set_aside_and_holds_nothing_up() {
+    for rule in ["presign:status=403,chunk=1", "presign:status=413,body=garbage,chunk=1"] {
+        let workshop = Workshop::new();
+        let service = service::start_with(&workshop, |settings| settings.faults = rule.into());
+        let stream = open(&service, &workshop, &["fps=1", "max_workers=1"]);
+        stream.push_counted(0, 4);
+        let mut pushed = 4;
+        while stream.stat(Stat::ChunksLost) == 0 {
+            stream.push_counted(pushed, 2);
+            pushed += 2;
+            // The others are taken, though this one is refused.
+            let chunks = pushed as i64 / 2;
+            stream.wait_until("it is taken", |stream| stream.stat(Stat::ChunksConfirmed) + 1 == chunks);
+        }
+        assert_eq!(stream.finalize(HANGS_AFTER.as_millis() as i32), Code::WLoss as i32, "{rule}");
+        let told = stream.events();
+        let aside: Vec<_> = told.iter().filter(|event| event.kind == Event::ChunkSetAside as i32).collect();
+        assert!(aside.len() == 1 && aside[0].value == 1, "{aside:?}");
+        assert_eq!([Stat::FramesConfirmed, Stat::FramesLost].map(|stat| stream.stat(stat)), [pushed as i64 - 2, 2]);
+        assert!(service::only_stream(&service).ended);
+    }
+}
+
+#[test]
+fn an_end_that_a_gateway_refuses_again_and_again_keeps_no_stream_from_being_final() {
+    let workshop = Workshop::new();
+    let service = service::start_with(&workshop, |settings| settings.faults = "end:status=410,body=garbage".into());
+    let stream = open(&service, &workshop, &["fps=10"]);
+    stream.push_counted(0, 20);
+    assert_eq!(stream.finalize(HANGS_AFTER.as_millis() as i32), OK);
+    assert_eq!(stream.wait_for(Event::Refused).value, 410);
+}
+
+#[test]
+fn a_pause_of_many_minutes_is_told_at_once() {
+    let workshop = Workshop::new();
+    let service = service::start_with(&workshop, |settings| settings.faults = "presign:status=503,retry_after=900".into());
+    let stream = open(&service, &workshop, &["fps=10"]);
+    stream.push_counted(0, 20);
+    assert!(stream.wait_for(Event::Offline).text.contains("503"));
+    assert_eq!((stream.stat(Stat::State), stream.stat(Stat::Health)), (State::Offline as i64, Health::Look as i64));
+    assert_eq!(stream.abort(), OK);
+}
+
+#[test]
+fn a_key_that_may_stream_but_not_link_leaves_the_links_out_and_finalizes() {
+    for rule in ["link:status=403", "samples:status=403\ntags:status=403", "tags:status=401"] {
+        let workshop = Workshop::new();
+        let stopped = service::start(&workshop);
+        stopped.stop();
+        // Init has returned: what is refused now is left out.
+        let stream = open(&stopped, &workshop, &["fps=10", "physical_sample=Si", "tags=a"]);
+        stream.push_counted(0, 25);
+        let service = service::start_again(&stopped, &workshop, rule);
+        assert_eq!(stream.finalize(HANGS_AFTER.as_millis() as i32), OK, "{rule}");
+        let told = stream.events();
+        let of = |kind: Event| told.iter().filter(move |event| event.kind == kind as i32);
+        assert_eq!((of(Event::Offline).count(), of(Event::Connected).count()), (1, 1), "{told:#?}");
+        assert!(of(Event::Refused).all(|event| event.text.contains("goes on without its")), "{told:#?}");
+        assert_eq!(of(Event::Refused).count(), if rule.starts_with("tags") { 1 } else { 2 }, "{told:#?}");
+        let kept = service::only_stream(&service);
+        assert!(kept.ended && kept.tag_ids.is_empty(), "{kept:?}");
+        assert_eq!(kept.physical_sample_id.is_some(), rule.starts_with("tags"), "{kept:?}");
+        assert!(service::pixels(&kept) == service::counted(25));
+    }
 }
 
 #[test]

@@ -303,6 +303,11 @@ impl Ledger {
         !self.refused.swap(true, Ordering::Relaxed)
     }
 
+    /// Whether it does so now.
+    pub fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
     /// Whether the spool is nearly full; tells whether that is new.
     pub fn note_disk_low(&self, low: bool) -> bool {
         self.disk_low.swap(low, Ordering::Relaxed) != low

@@ -1,6 +1,6 @@
 //! A chunk's upload: a presigned URL is asked for, and the shard's file is sent there.
 
-use super::{Answer, Service, Trouble, later};
+use super::{Answer, Service, Trouble, later, may_confirm};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
 use std::fs::File;
@@ -10,6 +10,10 @@ use tokio_util::io::{InspectReader, ReaderStream};
 
 /// How much of a file is read at a time: few enough trips to the disk's threads, little memory.
 const PIECE: usize = 256 << 10;
+
+/// A presigned URL has half a kilobyte and a dozen pairs in its query.
+const LONGEST_URL: usize = 8 << 10;
+const MOST_PAIRS: usize = 64;
 
 /// What the service is told of a chunk. Times are Unix milliseconds of the service's clock.
 #[derive(Clone, Debug)]
@@ -97,7 +101,11 @@ impl Service {
             .timeout(self.request_timeout + Duration::from_millis(bytes / 100))
             .body(body);
         let shown = format!("PUT chunk {}", facts.chunk);
-        self.send(&shown, request).await.map(|_| ()).map_err(|trouble| UploadTrouble::Put(of_storage(trouble)))
+        match self.send(&shown, request).await {
+            Ok((_, body)) if may_confirm(&body) => Ok(()),
+            Ok((status, _)) => Err(UploadTrouble::Put(later(status, "a text instead of a confirmation"))),
+            Err(trouble) => Err(UploadTrouble::Put(of_storage(trouble))),
+        }
     }
 
     async fn presign(&self, facts: &ChunkFacts) -> Answer<reqwest::Url> {
@@ -109,6 +117,9 @@ impl Service {
         let offer = answer.as_array().and_then(|offers| offers.first()).unwrap_or(&answer);
         let url = offer.get("url").and_then(Value::as_str).and_then(|url| reqwest::Url::parse(url).ok());
         let url = url.filter(|url| url.host().is_some()).ok_or_else(|| later(200, "an answer without a URL"))?;
+        if url.as_str().len() > LONGEST_URL || url.query_pairs().count() > MOST_PAIRS {
+            return Err(later(200, "an answer with a URL that is too long"));
+        }
         match self.may_use(&url) {
             Ok(()) => Ok(url),
             Err(why) => Err(later(200, &format!("an answer without a URL that may be used: {why}"))),

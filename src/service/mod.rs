@@ -36,6 +36,10 @@ const LONGEST_LIST: usize = 8 << 20;
 const LONGEST_ANSWER: usize = 64 << 10;
 /// Of the service's words, so many characters are told.
 const LONGEST_WORDS: usize = 300;
+/// So much of a body shows whether it is a page.
+const PAGE_BEGINS_WITHIN: usize = 4 << 10;
+/// Of an answer, so much is looked through for words.
+const WORDS_LIE_WITHIN: usize = 16 << 10;
 const MOST_REDIRECTS: usize = 5;
 /// Shorter values in a presigned URL's query are no secrets.
 const SHORTEST_SIGNATURE: usize = 8;
@@ -227,24 +231,28 @@ impl Service {
         let (client, request) = request.build_split();
         let request = request.map_err(unreachable)?;
         // A presigned URL is a secret itself: object storage repeats its signature when it does not like it.
-        let mut secrets = self.secrets.clone();
-        if !request.headers().contains_key(KEY_HEADER) {
-            hide_query(request.url(), &mut secrets);
-        }
+        let signed = (!request.headers().contains_key(KEY_HEADER)).then(|| request.url().clone());
+        let hidden = || {
+            let mut secrets = self.secrets.clone();
+            if let Some(url) = &signed {
+                hide_query(url, &mut secrets);
+            }
+            secrets
+        };
         let mut response = client.execute(request).await.map_err(unreachable)?;
         let status = response.status().as_u16();
         let mut body = Vec::new();
         if !response.status().is_success() {
             // The status says what to do, whatever becomes of the words.
             let _ = read(&mut response, &mut body, LONGEST_ANSWER).await;
-            return Err(trouble(status, response.headers(), &body, &secrets));
+            return Err(trouble(status, response.headers(), &body, &hidden()));
         }
         if !read(&mut response, &mut body, most).await? {
             return Err(later(status, &format!("an answer of more than {} KiB", most >> 10)));
         }
         // A network's log-in page answers for whom it hides: nothing was done, nor is a shard anywhere.
-        if body.trim_ascii_start().starts_with(b"<") {
-            return Err(later(status, &format!("a web page instead of an answer: {}", words(&body, &secrets))));
+        if is_page(response.headers(), &body) {
+            return Err(later(status, &format!("a web page instead of an answer: {}", words(&body, &hidden()))));
         }
         Ok((status, body))
     }
@@ -272,6 +280,32 @@ impl Service {
     }
 }
 
+/// Whether a body is a web page, by its type or by its beginning, in whatever encoding. XML is none, unless it is a page too, or
+/// tells of an error, as object storage may under a 200.
+fn is_page(headers: &HeaderMap, body: &[u8]) -> bool {
+    let declared = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+    let is_html = declared.starts_with("text/html") || declared.starts_with("application/xhtml");
+    // Before it may stand a byte-order mark; UTF-16 has a zero in each letter.
+    let letters =
+        body.iter().take(PAGE_BEGINS_WITHIN).copied().filter(|byte| !matches!(byte, 0 | 0xef | 0xbb | 0xbf | 0xfe | 0xff));
+    let text = letters.skip_while(u8::is_ascii_whitespace).collect::<Vec<_>>().to_ascii_lowercase();
+    let has = |tag: &[u8]| text.windows(tag.len()).any(|window| window == tag);
+    let is_xml = text.starts_with(b"<?xml") && !has(b"<html") && !has(b"<error");
+    is_html && !text.is_empty() || text.starts_with(b"<") && !is_xml
+}
+
+/// Whether a service may have said it, and nobody who stands before it: nothing, JSON, or XML (a page is none).
+fn may_confirm(body: &[u8]) -> bool {
+    let text = body.trim_ascii();
+    text.is_empty() || text.starts_with(b"<?xml") || serde_json::from_slice::<IgnoredAny>(text).is_ok()
+}
+
+/// Whether a refusal is in JSON, as far as it was read.
+fn is_json(body: &[u8]) -> bool {
+    let is_cut = body.len() >= LONGEST_ANSWER && matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
+    is_cut || serde_json::from_slice::<IgnoredAny>(body).is_ok()
+}
+
 fn trouble(status: u16, headers: &HeaderMap, body: &[u8], secrets: &Mask) -> Trouble {
     let words = words(body, secrets);
     let after = retry::retry_after(headers);
@@ -282,13 +316,13 @@ fn trouble(status: u16, headers: &HeaderMap, body: &[u8], secrets: &Mask) -> Tro
         // Beside time-outs and overload: a proxy that wants to know who asks, an account to be paid.
         402 | 407 | 408 | 425 | 429 | 500.. => Trouble::Later { status, words, after },
         _ if stalled => Trouble::Later { status, words, after },
-        _ => Trouble::Refused { status, words, in_json: serde_json::from_slice::<IgnoredAny>(body).is_ok() },
+        _ => Trouble::Refused { status, words, in_json: is_json(body) },
     }
 }
 
 /// What a service said, as it may stand in a message: not endless, one line, and never with a secret in it.
 fn words(body: &[u8], secrets: &Mask) -> String {
-    let text = secrets.hide(&String::from_utf8_lossy(body));
+    let text = secrets.hide(&String::from_utf8_lossy(&body[..body.len().min(WORDS_LIE_WITHIN)]));
     let text = match serde_json::from_str::<Value>(&text) {
         Ok(Value::Object(object)) => object.get("detail").or(object.get("message")).map_or(text, |detail| match detail {
             Value::String(words) => words.clone(),
@@ -322,7 +356,10 @@ fn password_of(proxy: &str) -> Option<String> {
 fn leads_inside(url: &Url) -> bool {
     let address =
         url.host_str().unwrap_or_default().trim_matches(['[', ']']).parse::<IpAddr>().map(|address| address.to_canonical());
-    is_on_this_computer(url.as_str())
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || is_on_this_computer(url.as_str())
         || address.is_ok_and(|address| match address {
             IpAddr::V4(address) => address.is_loopback() || address.is_link_local() || address.is_unspecified(),
             IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local() || address.is_unspecified(),
@@ -468,5 +505,27 @@ mod tests {
             assert_eq!(told(secretive), "a redirect that is not followed", "{secretive}");
         }
         assert!(told(&format!("https://{}.example/", "x".repeat(9000))).len() < 400);
+    }
+
+    #[test]
+    fn a_page_is_known_in_any_encoding_and_by_its_type() {
+        let page = |kind: &'static str, body: &[u8]| {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
+            is_page(&headers, body)
+        };
+        let utf16: Vec<u8> = "\u{feff}<!DOCTYPE html>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert!(page("", &utf16) && page("", "\u{feff} <!DOCTYPE html>".as_bytes()) && page("", b"\r\n<html>"));
+        assert!(page("Text/HTML; charset=utf-8", b"Please log in") && page("", b"<?xml version='1.0'?><html>"));
+        assert!(page("application/xml", b"<?xml version='1.0'?><Error><Code>InternalError</Code></Error>"));
+        assert!(!page("application/xml", b"<?xml version='1.0'?><Result/>") && !page("text/html", b"") && !page("", b"[\"<\"]"));
+        assert!(["", " \n", "{}", "<?xml version='1.0'?><Result/>"].iter().all(|body| may_confirm(body.as_bytes())));
+        assert!(["Access denied by policy", "ok"].iter().all(|body| !may_confirm(body.as_bytes())));
+    }
+
+    #[test]
+    fn a_refusal_in_json_is_one_however_long() {
+        let mut long = format!("{{\"detail\": \"{}\"}}", "no ".repeat(LONGEST_ANSWER)).into_bytes();
+        long.truncate(LONGEST_ANSWER);
+        assert!(is_json(&long) && is_json(b"{}") && !is_json(b"<html>") && !is_json(b"{"));
     }
 }

@@ -99,15 +99,16 @@ impl Service {
         }
     }
 
-    /// Links a stream to its sample, and the sample to the project.
-    pub async fn link_sample(&self, data_id: &str, sample_id: &str, project_id: Option<&str>) -> Answer<()> {
+    /// Links a stream to its sample.
+    pub async fn link_sample(&self, data_id: &str, sample_id: &str) -> Answer<()> {
         let body = json!({ "data_ids": [data_id], "physical_sample_id": sample_id });
-        self.tell("/data_entries/physical_sample", &body).await?;
-        if let Some(project_id) = project_id {
-            let body = json!({ "physical_sample_id": sample_id, "set_active": true });
-            self.tell(&format!("/projects/{project_id}/configuration/tracking_samples"), &body).await?;
-        }
-        Ok(())
+        self.tell("/data_entries/physical_sample", &body).await
+    }
+
+    /// Links a sample to a project.
+    pub async fn track_sample(&self, project_id: &str, sample_id: &str) -> Answer<()> {
+        let body = json!({ "physical_sample_id": sample_id, "set_active": true });
+        self.tell(&format!("/projects/{project_id}/configuration/tracking_samples"), &body).await
     }
 
     /// Tags a stream.

@@ -1,7 +1,7 @@
 //! Making a stream exist at the service: what it is linked to is found first, so that a bad link leaves nothing behind.
 
 use super::{Answering, Courier, FirstAnswer, Refused, on_disk};
-use crate::codes::{self, Code};
+use crate::codes::{self, Code, Stat};
 use crate::error::Error;
 use crate::log::Level;
 use crate::service::{Backoff, NewStream, Trouble};
@@ -77,7 +77,11 @@ impl Courier {
 
     async fn create(&mut self) -> Result<(), Trouble> {
         let facts = self.folder.facts();
-        let links = self.find_links(&facts).await?;
+        let links = match self.find_links(&facts, KeyElsewhere::Unknown).await {
+            // The key may be good for streams all the same: creating this one will tell. The links are tried again.
+            Err(Trouble::Auth { .. }) if !self.is_awaited() => None,
+            links => Some(links?),
+        };
         let stream = NewStream {
             name: &facts.stream_name,
             fps: facts.fps,
@@ -86,7 +90,11 @@ impl Courier {
             azimuth: facts.azimuth.as_deref(),
         };
         let data_id = self.service.create_stream(&stream).await?;
-        if let Err(trouble) = self.link(&data_id, &links, &facts).await {
+        let Some(links) = links else {
+            self.keep_created(&data_id).await;
+            return Ok(());
+        };
+        if let Err(trouble) = self.link(&data_id, &links, &facts, KeyElsewhere::Unknown).await {
             if trouble.is_refusal() && self.is_awaited() {
                 // Init fails: the stream must not be left open.
                 self.end_unlinked(&data_id).await;
@@ -133,23 +141,24 @@ impl Courier {
     }
 
     /// While init waits, a link that is refused fails the whole; later it is left out.
-    async fn find_links(&self, facts: &StreamFacts) -> Result<Links, Trouble> {
+    async fn find_links(&self, facts: &StreamFacts, key: KeyElsewhere) -> Result<Links, Trouble> {
         let mut links = Links::default();
         if let Some(sample) = &facts.physical_sample {
             match self.service.resolve_sample(sample).await {
                 Ok(id) => links.sample_id = Some(id),
-                Err(trouble) => self.leave_out("physical sample", trouble)?,
+                Err(trouble) => self.leave_out("physical sample", trouble, key)?,
             }
         }
         match self.service.resolve_tags(&facts.tags).await {
             Ok(ids) => links.tag_ids = ids,
-            Err(trouble) => self.leave_out("tags", trouble)?,
+            Err(trouble) => self.leave_out("tags", trouble, key)?,
         }
         Ok(links)
     }
 
-    fn leave_out(&self, what: &str, trouble: Trouble) -> Result<(), Trouble> {
-        if !trouble.is_final() || self.is_awaited() {
+    fn leave_out(&self, what: &str, trouble: Trouble, key: KeyElsewhere) -> Result<(), Trouble> {
+        let is_final = trouble.is_final() || (key == KeyElsewhere::Works && matches!(trouble, Trouble::Auth { .. }));
+        if !is_final || self.is_awaited() {
             return Err(trouble);
         }
         let text = format!("the stream goes on without its {what}: {trouble}");
@@ -158,16 +167,19 @@ impl Courier {
         Ok(())
     }
 
-    async fn link(&self, data_id: &str, links: &Links, facts: &StreamFacts) -> Result<(), Trouble> {
+    async fn link(&self, data_id: &str, links: &Links, facts: &StreamFacts, key: KeyElsewhere) -> Result<(), Trouble> {
         if let Some(sample_id) = &links.sample_id {
-            match self.service.link_sample(data_id, sample_id, facts.project_id.as_deref()).await {
-                Ok(()) => {}
-                Err(trouble) => self.leave_out("physical sample", trouble)?,
+            if let Err(trouble) = self.service.link_sample(data_id, sample_id).await {
+                self.leave_out("physical sample", trouble, key)?;
+            } else if let Some(project_id) = &facts.project_id
+                && let Err(trouble) = self.service.track_sample(project_id, sample_id).await
+            {
+                self.leave_out("physical sample among those that its project tracks", trouble, key)?;
             }
         }
         match self.service.link_tags(data_id, &links.tag_ids).await {
             Ok(()) => Ok(()),
-            Err(trouble) => self.leave_out("tags", trouble),
+            Err(trouble) => self.leave_out("tags", trouble, key),
         }
     }
 
@@ -180,20 +192,24 @@ impl Courier {
         let (mut backoff, mut refusals) = (Backoff::default(), Backoff::after_refusals());
         // As long as chunks are under way, the service is away or the key refused; and a few answers more.
         let mut answers_left = ANSWERS_AFTER_THE_CHUNKS;
+        let (mut refused, mut confirmed) = (0, self.ledger.get(Stat::ChunksConfirmed));
         while answers_left > 0 {
-            let linked = match self.find_links(&facts).await {
-                Ok(links) => self.link(data_id, &links, &facts).await,
+            let key = if refused < REFUSALS_OF_A_LINK { KeyElsewhere::Unknown } else { KeyElsewhere::Works };
+            let linked = match self.find_links(&facts, key).await {
+                Ok(links) => self.link(data_id, &links, &facts, key).await,
                 Err(trouble) => Err(trouble),
             };
             let Err(trouble) = linked else {
-                self.note_connected(data_id);
                 self.keep_linked().await;
                 return;
             };
             self.say(Level::Notice, || format!("the stream is not linked yet: {trouble}"));
             let pause = match &trouble {
+                // Chunks and the end tell whether it is the key: it may be good for them, but not for that project.
                 Trouble::Auth { .. } => {
-                    self.refused(&trouble);
+                    let confirmed_before = std::mem::replace(&mut confirmed, self.ledger.get(Stat::ChunksConfirmed));
+                    let works = confirmed > confirmed_before || (self.folder.is_drained() && !self.ledger.is_refused());
+                    refused += u32::from(works);
                     refusals.next(None)
                 }
                 Trouble::Unreachable(_) => backoff.next(None),
@@ -207,7 +223,17 @@ impl Courier {
         let text = "the stream is without its links, which could not be made";
         self.ledger.notices.note_failure(&Error::plain(Code::ENetwork, text, [0; 4]));
         self.ledger.notices.tell(codes::Event::Refused, 0, text);
+        self.keep_linked().await;
     }
+}
+
+/// What is known of the key beside a link that it is refused for.
+#[derive(Clone, Copy, PartialEq)]
+enum KeyElsewhere {
+    /// It may be refused altogether: that may end.
+    Unknown,
+    /// Chunks are taken with it: it is the link that is refused.
+    Works,
 }
 
 /// Of a stream that init will not have: the service may answer 503 for a minute or more.
@@ -215,3 +241,5 @@ const ENDING_TRIES: u32 = 12;
 const ENDING_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 /// Then the stream stays without its links.
 const ANSWERS_AFTER_THE_CHUNKS: u32 = 8;
+/// So often refused to a key that works otherwise, a link is left out at the next.
+const REFUSALS_OF_A_LINK: u32 = 2;

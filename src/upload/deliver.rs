@@ -1,7 +1,7 @@
 //! A stream's chunks, oldest first, several at a time, each until it is confirmed or refused for good.
 //!
-//! Every chunk has its own delay after a failure. Besides, at the beginning and after any failure there is one probe at a time
-//! until something succeeds, so that a service in trouble is not stormed by a long backlog.
+//! Every chunk has its own delay after a failure. Besides, at the beginning and after any failure there is one probe at a time,
+//! and with each success one more, so that neither a service in trouble nor a slow line is stormed by a long backlog.
 
 use super::{Courier, on_disk};
 use crate::codes::{self, Code, Stat};
@@ -19,18 +19,15 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// Closed after a failure: one probe at a time, not before the time is over.
+/// How many may be under way: one at the beginning and after a failure, and not before the time is over; more with each success.
 struct Gate {
     backoff: Backoff,
     /// The slower one, while the key is refused.
     refusals: Backoff,
     closed: Option<Closed>,
-}
-
-impl Default for Gate {
-    fn default() -> Gate {
-        Gate { backoff: Backoff::default(), refusals: Backoff::after_refusals(), closed: None }
-    }
+    window: f64,
+    /// From here on the window grows by one a round: at twice as many something failed, a slow line perhaps.
+    careful_from: f64,
 }
 
 struct Closed {
@@ -41,24 +38,48 @@ struct Closed {
 impl Gate {
     /// How it stands with the service nobody knows yet: one probe at first.
     fn new(now: Instant) -> Gate {
-        Gate { closed: Some(Closed { since: now, until: now }), ..Gate::default() }
+        Gate {
+            backoff: Backoff::default(),
+            refusals: Backoff::after_refusals(),
+            closed: Some(Closed { since: now, until: now }),
+            window: 1.0,
+            careful_from: f64::INFINITY,
+        }
     }
 
     fn allows(&self, in_flight: usize, now: Instant) -> bool {
-        self.closed.as_ref().is_none_or(|closed| in_flight == 0 && now >= closed.until)
+        !self.is_full(in_flight) && self.closed.as_ref().is_none_or(|closed| now >= closed.until)
+    }
+
+    fn is_full(&self, in_flight: usize) -> bool {
+        in_flight >= self.window as usize
+    }
+
+    /// Whether what began then says nothing of how it stands now.
+    fn is_old(&self, began: Instant) -> bool {
+        self.closed.as_ref().is_some_and(|closed| began < closed.since)
     }
 
     /// An attempt that began then has failed. Those that failed together count once.
     fn failed(&mut self, began: Instant, pause: impl FnOnce(&mut Gate) -> Duration) {
-        if self.closed.as_ref().is_some_and(|closed| began < closed.since) {
+        if self.is_old(began) {
             return;
+        }
+        if self.window > 1.0 {
+            self.careful_from = (self.window / 2.0).max(1.0);
+            self.window = 1.0;
         }
         let now = Instant::now();
         self.closed = Some(Closed { since: now, until: now + pause(self) });
     }
 
-    fn succeeded(&mut self) {
-        *self = Gate::default();
+    /// An attempt that began then has succeeded.
+    fn succeeded(&mut self, began: Instant) {
+        if self.is_old(began) {
+            return;
+        }
+        let step = if self.window < self.careful_from { 1.0 } else { 1.0 / self.window };
+        *self = Gate { window: self.window + step, careful_from: self.careful_from, closed: None, ..Gate::new(began) };
     }
 }
 
@@ -67,7 +88,33 @@ impl Gate {
 struct Tries {
     backoff: Backoff,
     not_before: Option<Instant>,
+    refusals: Option<Refusals>,
 }
+
+/// Refusals that may be the chunk's own, or of the key, or of a gateway: who else is taken meanwhile tells.
+struct Refusals {
+    backoff: Backoff,
+    /// Chunks that were confirmed up to the last.
+    confirmed: u64,
+    /// Those before which others were confirmed.
+    own: u32,
+}
+
+impl Refusals {
+    fn new(confirmed: u64) -> Refusals {
+        Refusals { backoff: Backoff::after_refusals(), confirmed, own: 0 }
+    }
+
+    /// Another one.
+    fn note(&mut self, confirmed: u64) -> Duration {
+        self.own += u32::from(confirmed > self.confirmed);
+        self.confirmed = confirmed;
+        self.backoff.next(None)
+    }
+}
+
+/// So often refused while others are taken, a chunk is set aside at the next.
+const OWN_REFUSALS: u32 = 2;
 
 /// The uploads of one stream.
 struct Deliveries<'a> {
@@ -76,6 +123,8 @@ struct Deliveries<'a> {
     data_id: String,
     gate: Gate,
     tries: HashMap<u64, Tries>,
+    /// So many chunks so far.
+    confirmed: u64,
     in_flight: HashSet<u64>,
     attempts: JoinSet<Attempt>,
 }
@@ -108,10 +157,10 @@ struct NoDelivery {
 
 impl NoDelivery {
     /// If the trouble will not pass.
-    fn of(trouble: &UploadTrouble) -> Option<NoDelivery> {
+    fn of(trouble: &UploadTrouble, is_refused_alone: bool) -> Option<NoDelivery> {
         let in_spool = |reason: String| Some(NoDelivery { code: Code::ESpool, reason });
         match trouble {
-            UploadTrouble::Presign(refused) if refused.is_final() => {
+            UploadTrouble::Presign(refused) if refused.is_final() || (is_refused_alone && refused.is_refusal()) => {
                 Some(NoDelivery { code: Code::ERefused, reason: refused.to_string() })
             }
             UploadTrouble::File(error) if error.kind() == ErrorKind::NotFound => {
@@ -134,6 +183,7 @@ impl Courier {
             data_id: data_id.into(),
             gate: Gate::new(Instant::now()),
             tries: HashMap::new(),
+            confirmed: 0,
             in_flight: HashSet::new(),
             attempts: JoinSet::new(),
         };
@@ -183,13 +233,14 @@ impl Deliveries<'_> {
         let later = self.tries.values().filter_map(|tries| tries.not_before).filter(|time| *time > now).min();
         match &self.gate.closed {
             Some(closed) if closed.until > now => Some(closed.until),
-            Some(_) if !self.in_flight.is_empty() => None,
+            _ if self.gate.is_full(self.in_flight.len()) => None,
             _ => later,
         }
     }
 
     fn start(&mut self, chunk: SealedChunk, permit: OwnedSemaphorePermit) {
         self.in_flight.insert(chunk.order);
+        let refusals = self.tries.get(&chunk.order).and_then(|tries| tries.refusals.as_ref());
         let courier = self.courier;
         let carried = Carried {
             folder: courier.folder.clone(),
@@ -198,6 +249,7 @@ impl Deliveries<'_> {
             clock: chunk.ours.then(|| courier.clock.first_offset()).flatten(),
             facts: self.facts.clone(),
             data_id: self.data_id.clone(),
+            is_refused_alone: refusals.is_some_and(|refusals| refusals.own >= OWN_REFUSALS),
         };
         let ledger = courier.ledger.clone();
         let sent = move |bytes: usize| ledger.add(Stat::BytesSent, bytes as i64);
@@ -215,7 +267,8 @@ impl Deliveries<'_> {
         self.in_flight.remove(&chunk.order);
         match outcome {
             Outcome::Confirmed => {
-                self.gate.succeeded();
+                self.gate.succeeded(began);
+                self.confirmed += 1;
                 self.tries.remove(&chunk.order);
                 courier.note_connected(&self.data_id);
                 courier.folder.settle(&chunk, |waiting| {
@@ -223,9 +276,9 @@ impl Deliveries<'_> {
                     courier.ledger.agrees(Place::Waiting, waiting);
                 });
             }
-            Outcome::SetAside(why) => self.lost(&chunk, why),
+            Outcome::SetAside(why) => self.lost(&chunk, began, why),
             Outcome::Stuck(why, error) => {
-                self.answered(&why);
+                self.answered(began, &why);
                 courier.tell_disk_low(format!("chunk {}: {}; it cannot be set aside: {error}", chunk.chunk, why.reason));
                 let tries = self.tries.entry(chunk.order).or_default();
                 tries.not_before = Some(Instant::now() + tries.backoff.next(None));
@@ -240,9 +293,22 @@ impl Deliveries<'_> {
             return; // Cut off by the stop, which says nothing of the service.
         }
         let asked = match trouble {
-            UploadTrouble::Presign(auth @ Trouble::Auth { .. }) => {
-                courier.refused(auth);
-                self.gate.failed(began, |gate| gate.refusals.next(None));
+            UploadTrouble::Presign(refused @ (Trouble::Auth { .. } | Trouble::Refused { .. })) => {
+                let confirmed = self.confirmed;
+                let tries = self.tries.entry(chunk.order).or_default();
+                let refusals = tries.refusals.get_or_insert_with(|| Refusals::new(confirmed));
+                tries.not_before = Some(Instant::now() + refusals.note(confirmed));
+                if refusals.own > 0 {
+                    // The others may go on.
+                    courier.ledger.notices.note_failure(&refused.to_error());
+                } else if matches!(refused, Trouble::Auth { .. }) {
+                    courier.refused(refused);
+                    self.gate.failed(began, |gate| gate.refusals.next(None));
+                } else {
+                    self.gate.failed(began, |gate| gate.backoff.next(None));
+                    courier.note_trouble(refused, self.gate.backoff.failures());
+                }
+                courier.say(Level::Notice, || format!("chunk {} is tried again: {trouble}", chunk.chunk));
                 return;
             }
             UploadTrouble::Presign(later) | UploadTrouble::Put(later) => {
@@ -262,16 +328,16 @@ impl Deliveries<'_> {
         tries.not_before = Some(Instant::now() + tries.backoff.next(asked));
     }
 
-    fn answered(&mut self, why: &NoDelivery) {
+    fn answered(&mut self, began: Instant, why: &NoDelivery) {
         if why.code == Code::ERefused {
-            self.gate.succeeded(); // The service answers.
+            self.gate.succeeded(began); // The service answers.
         }
     }
 
     /// Counted and told.
-    fn lost(&mut self, chunk: &SealedChunk, why: NoDelivery) {
+    fn lost(&mut self, chunk: &SealedChunk, began: Instant, why: NoDelivery) {
         let courier = self.courier;
-        self.answered(&why);
+        self.answered(began, &why);
         self.tries.remove(&chunk.order);
         let text = format!("chunk {} set aside, {} frames: {}", chunk.chunk, chunk.frames, why.reason);
         courier.ledger.notices.note_failure(&Error::new(why.code, text.clone()));
@@ -294,6 +360,8 @@ struct Carried {
     clock: Option<crate::clock::ClockOffset>,
     facts: StreamFacts,
     data_id: String,
+    /// Others are taken all the while: a refusal in whatever form is the chunk's own.
+    is_refused_alone: bool,
 }
 
 impl Carried {
@@ -305,7 +373,7 @@ impl Carried {
                 on_disk(&self.folder, move |folder| folder.remove(&putting_away)).await;
                 Outcome::Confirmed
             }
-            Err(trouble) => match NoDelivery::of(&trouble) {
+            Err(trouble) => match NoDelivery::of(&trouble, self.is_refused_alone) {
                 None => Outcome::Failed(trouble),
                 Some(why) => {
                     let reason = why.reason.clone();
@@ -362,7 +430,9 @@ mod tests {
         let began = Instant::now();
         let mut gate = Gate::new(began);
         assert!(gate.allows(0, began) && !gate.allows(1, began));
-        gate.succeeded();
+        for _ in 0..7 {
+            gate.succeeded(began);
+        }
         assert!(gate.allows(7, began));
         let mut asked = 0;
         for _ in 0..8 {
@@ -373,7 +443,34 @@ mod tests {
         }
         assert_eq!(asked, 1);
         assert!(!gate.allows(0, began));
-        gate.succeeded();
-        assert!(gate.allows(7, began));
+    }
+
+    #[test]
+    fn what_began_before_a_failure_opens_nothing() {
+        let before = Instant::now();
+        let mut gate = Gate::new(before);
+        gate.succeeded(before);
+        let after = before + Duration::from_secs(1);
+        gate.closed = Some(Closed { since: after, until: after + Duration::from_secs(900) });
+        gate.succeeded(before);
+        assert!(!gate.allows(0, after));
+        gate.succeeded(after);
+        assert!(gate.allows(0, after));
+    }
+
+    #[test]
+    fn after_a_failure_as_many_again_go_slowly() {
+        let began = Instant::now();
+        let mut gate = Gate::new(began);
+        (0..7).for_each(|_| gate.succeeded(began));
+        gate.failed(began, |_gate| Duration::ZERO);
+        let now = Instant::now() + Duration::from_secs(1);
+        assert!(gate.allows(0, now) && !gate.allows(1, now));
+        (0..3).for_each(|_| gate.succeeded(now));
+        assert!(gate.allows(3, now) && !gate.allows(4, now)); // Half of those that were too many.
+        gate.succeeded(now);
+        assert!(!gate.allows(4, now));
+        (0..30).for_each(|_| gate.succeeded(now));
+        assert!(gate.allows(7, now));
     }
 }

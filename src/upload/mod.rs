@@ -16,6 +16,7 @@ use crate::log::Level;
 use crate::service::{Backoff, Service, Trouble};
 use crate::spool::{Folder, TakenUp};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +42,12 @@ pub struct Courier {
 const SILENCES_OF_AN_OUTAGE: u32 = 2;
 /// A service that answers, but takes nothing after so many tries, is as good as away.
 const FAILURES_OF_AN_OUTAGE: u32 = 4;
+
+/// A service that asks for a longer pause at once is away.
+const PAUSE_OF_AN_OUTAGE: Duration = Duration::from_secs(30);
+/// A gateway refuses for a while, when the service is being renewed. One that has refused the end so often will go on so: the
+/// chunks came through.
+const REFUSALS_OF_AN_END: u32 = 7;
 
 /// Why a courier stops before the stream has ended.
 struct Refused;
@@ -83,7 +90,7 @@ impl Courier {
         let (mut backoff, mut refusals) = (Backoff::default(), Backoff::after_refusals());
         loop {
             let trouble = match self.service.end_stream(data_id).await {
-                Ok(()) => return,
+                Ok(()) => break,
                 Err(trouble) => trouble,
             };
             self.say(Level::Notice, || format!("the stream is not ended yet: {trouble}"));
@@ -92,7 +99,12 @@ impl Courier {
                     self.refused(&trouble);
                     refusals.next(None)
                 }
-                refused if refused.is_final() => {
+                Trouble::Refused { in_json: false, .. } if backoff.failures() < REFUSALS_OF_AN_END => {
+                    let pause = backoff.next(None);
+                    self.note_trouble(&trouble, backoff.failures());
+                    pause
+                }
+                refused if refused.is_refusal() => {
                     // It has every chunk that it would take; a stream that is gone or ended already needs no end.
                     self.ledger.notices.note_failure(&trouble.to_error());
                     self.ledger.notices.tell(
@@ -100,7 +112,7 @@ impl Courier {
                         trouble.status().into(),
                         format!("the stream's end: {trouble}"),
                     );
-                    return;
+                    break;
                 }
                 _ => {
                     let pause = backoff.next(trouble.asked_delay());
@@ -110,6 +122,7 @@ impl Courier {
             };
             tokio::time::sleep(pause).await;
         }
+        self.note_connected(data_id);
     }
 
     async fn finish(&self) {
@@ -141,7 +154,7 @@ impl Courier {
             Trouble::Unreachable(_) => SILENCES_OF_AN_OUTAGE,
             _ => FAILURES_OF_AN_OUTAGE,
         };
-        if failures >= of_an_outage {
+        if failures >= of_an_outage || trouble.asked_delay().is_some_and(|asked| asked > PAUSE_OF_AN_OUTAGE) {
             self.note_offline(trouble.to_string());
         }
     }
