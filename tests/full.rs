@@ -496,3 +496,40 @@ fn a_chunk_that_the_disk_does_not_let_be_read_for_a_time_is_sent_later() {
         assert!(asked.load(Ordering::SeqCst) > 3);
     }
 }
+
+#[test]
+fn a_shard_that_fails_to_be_read_while_it_is_sent_is_the_disks_trouble_and_set_aside_if_that_does_not_end() {
+    let shard_of_chunk_1 = |asked: &Asked| asked.kind == Kind::Read && asked.is_of("c0000000001-2.shard");
+    let run = |times: u64| {
+        let place = Place::new();
+        let stream = Stream::open(&place.options(&["fps=1", "chunk_size=2"]));
+        // Head and seal are read each time before the body is.
+        let (mut reads, mut failed) = (0, 0);
+        place.disk.decide(move |asked| {
+            if !shard_of_chunk_1(asked) {
+                return Verdict::Do;
+            }
+            reads += 1;
+            if reads % 3 > 0 || failed == times {
+                return Verdict::Do;
+            }
+            failed += 1;
+            Verdict::Fail(libc::EIO)
+        });
+        (0..6).for_each(|number| assert_eq!(push(&stream, number), OK));
+        let told = stream.wait_for(Event::DiskLow);
+        assert!(told.text.contains("chunk 1: the chunk's file cannot be read: Input/output error"), "{told:?}");
+        let is_lost = times == u64::MAX;
+        assert_eq!(stream.finalize(PATIENCE_MS), if is_lost { LOSS } else { OK }, "{}", stream.text(Text::Report));
+        let told = stream.events();
+        assert!(told.iter().all(|told| ![Event::DiskLow as i32, Event::Offline as i32].contains(&told.kind)), "{told:#?}");
+        let aside: Vec<_> = told.iter().filter(|told| told.kind == Event::ChunkSetAside as i32).collect();
+        assert_eq!((aside.len(), place.set_aside()), (usize::from(is_lost), usize::from(is_lost)), "{aside:?}");
+        assert!(aside.iter().all(|aside| aside.value == 1 && aside.text.contains("Input/output error")), "{aside:?}");
+        assert!(place.arrived().into_iter().eq((0..6).filter(|number| !is_lost || number / 2 != 1)), "{:?}", place.arrived());
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| run(2));
+        scope.spawn(|| run(u64::MAX));
+    });
+}

@@ -222,6 +222,11 @@ pub fn is_disk_full(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
 }
 
+/// Whether the disk itself failed at it.
+pub fn is_disk_fault(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EIO)
+}
+
 /// Whether the open file is still the one with that name.
 pub fn is_still_at(file: &File, path: &Path) -> io::Result<bool> {
     let named = match fs::metadata(path) {

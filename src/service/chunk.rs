@@ -1,11 +1,16 @@
 //! A chunk's upload: a presigned URL is asked for, and the shard's file is sent there.
 
 use super::{Answer, Service, Trouble, later, may_confirm};
+use parking_lot::Mutex;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
 use std::fs::File;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::AsyncSeekExt;
+use tokio::io::{AsyncRead, AsyncSeekExt, ReadBuf};
 use tokio_util::io::{InspectReader, ReaderStream};
 
 /// How much of a file is read at a time: few enough trips to the disk's threads, little memory.
@@ -73,7 +78,24 @@ pub enum UploadTrouble {
     /// The URL would not take the shard. Always worth another URL.
     Put(Trouble),
     /// The file cannot be read.
-    File(std::io::Error),
+    File(io::Error),
+}
+
+/// A shard on its way. What the disk says is kept here: the client would tell it as trouble with the connection.
+struct Shard {
+    file: tokio::fs::File,
+    trouble: Arc<Mutex<Option<io::Error>>>,
+}
+
+impl AsyncRead for Shard {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, piece: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let read = ready!(Pin::new(&mut self.file).poll_read(context, piece));
+        Poll::Ready(read.map_err(|error| {
+            let kind = error.kind();
+            *self.trouble.lock() = Some(error);
+            kind.into()
+        }))
+    }
 }
 
 impl Service {
@@ -88,10 +110,9 @@ impl Service {
         let url = self.presign(facts).await.map_err(UploadTrouble::Presign)?;
         let mut file = tokio::fs::File::from_std(shard);
         file.rewind().await.map_err(UploadTrouble::File)?;
-        let body = reqwest::Body::wrap_stream(ReaderStream::with_capacity(
-            InspectReader::new(file, move |piece| sent(piece.len())),
-            PIECE,
-        ));
+        let of_the_disk = Arc::default();
+        let shard = InspectReader::new(Shard { file, trouble: Arc::clone(&of_the_disk) }, move |piece| sent(piece.len()));
+        let body = reqwest::Body::wrap_stream(ReaderStream::with_capacity(shard, PIECE));
         let request = self
             .storage
             .put(url)
@@ -101,7 +122,11 @@ impl Service {
             .timeout(self.request_timeout + Duration::from_millis(bytes / 100))
             .body(body);
         let shown = format!("PUT chunk {}", facts.chunk);
-        match self.send(&shown, request).await {
+        let answer = self.send(&shown, request).await;
+        if let Some(error) = of_the_disk.lock().take() {
+            return Err(UploadTrouble::File(error)); // Whatever the answer is to a part of it.
+        }
+        match answer {
             Ok((_, body)) if may_confirm(&body) => Ok(()),
             Ok((status, _)) => Err(UploadTrouble::Put(later(status, "a text instead of a confirmation"))),
             Err(trouble) => Err(UploadTrouble::Put(of_storage(trouble))),

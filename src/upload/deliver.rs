@@ -8,6 +8,7 @@ use crate::codes::{self, Code, Stat};
 use crate::error::Error;
 use crate::ledger::{Loss, Place};
 use crate::log::Level;
+use crate::platform::is_disk_fault;
 use crate::service::{Backoff, ChunkFacts, Service, Trouble, UploadTrouble};
 use crate::spool::{Folder, SealedChunk, StreamFacts, is_damage};
 use std::collections::{HashMap, HashSet};
@@ -89,6 +90,8 @@ struct Tries {
     backoff: Backoff,
     not_before: Option<Instant>,
     refusals: Option<Refusals>,
+    /// So often the disk failed when the chunk's file was read.
+    disk_faults: u32,
 }
 
 /// Refusals that may be the chunk's own, or of the key, or of a gateway: who else is taken meanwhile tells.
@@ -115,6 +118,25 @@ impl Refusals {
 
 /// So often refused while others are taken, a chunk is set aside at the next.
 const OWN_REFUSALS: u32 = 2;
+/// So often the disk failed to read it, a chunk is set aside at the next: ten seconds are enough for a disk that comes back.
+const DISK_FAULTS: u32 = 5;
+
+/// What a chunk had too much of: the next of it sets the chunk aside.
+#[derive(Clone, Copy, Default)]
+struct Enough {
+    /// Others are taken all the while: a refusal in whatever form is the chunk's own.
+    of_refusals: bool,
+    of_disk_faults: bool,
+}
+
+impl Enough {
+    fn of(tries: &Tries) -> Enough {
+        Enough {
+            of_refusals: tries.refusals.as_ref().is_some_and(|refusals| refusals.own >= OWN_REFUSALS),
+            of_disk_faults: tries.disk_faults >= DISK_FAULTS,
+        }
+    }
+}
 
 /// The uploads of one stream.
 struct Deliveries<'a> {
@@ -157,16 +179,17 @@ struct NoDelivery {
 
 impl NoDelivery {
     /// If the trouble will not pass.
-    fn of(trouble: &UploadTrouble, is_refused_alone: bool) -> Option<NoDelivery> {
+    fn of(trouble: &UploadTrouble, enough: Enough) -> Option<NoDelivery> {
         let in_spool = |reason: String| Some(NoDelivery { code: Code::ESpool, reason });
         match trouble {
-            UploadTrouble::Presign(refused) if refused.is_final() || (is_refused_alone && refused.is_refusal()) => {
+            UploadTrouble::Presign(refused) if refused.is_final() || (enough.of_refusals && refused.is_refusal()) => {
                 Some(NoDelivery { code: Code::ERefused, reason: refused.to_string() })
             }
             UploadTrouble::File(error) if error.kind() == ErrorKind::NotFound => {
                 in_spool("its file is missing from the spool".into())
             }
             UploadTrouble::File(error) if is_damage(error) => in_spool(format!("damaged in the spool: {error}")),
+            UploadTrouble::File(error) if enough.of_disk_faults && is_disk_fault(error) => in_spool(trouble.to_string()),
             _ => None,
         }
     }
@@ -240,7 +263,6 @@ impl Deliveries<'_> {
 
     fn start(&mut self, chunk: SealedChunk, permit: OwnedSemaphorePermit) {
         self.in_flight.insert(chunk.order);
-        let refusals = self.tries.get(&chunk.order).and_then(|tries| tries.refusals.as_ref());
         let courier = self.courier;
         let carried = Carried {
             folder: courier.folder.clone(),
@@ -249,7 +271,7 @@ impl Deliveries<'_> {
             clock: chunk.ours.then(|| courier.clock.first_offset()).flatten(),
             facts: self.facts.clone(),
             data_id: self.data_id.clone(),
-            is_refused_alone: refusals.is_some_and(|refusals| refusals.own >= OWN_REFUSALS),
+            enough: self.tries.get(&chunk.order).map(Enough::of).unwrap_or_default(),
         };
         let ledger = courier.ledger.clone();
         let sent = move |bytes: usize| ledger.add(Stat::BytesSent, bytes as i64);
@@ -318,8 +340,16 @@ impl Deliveries<'_> {
                 asked
             }
             // The disk's trouble: the service may well take the other chunks.
-            UploadTrouble::File(_) => {
-                courier.ledger.notices.note_failure(&Error::new(Code::ESpool, format!("chunk {}: {trouble}", chunk.chunk)));
+            UploadTrouble::File(error) => {
+                let text = format!("chunk {}: {trouble}", chunk.chunk);
+                courier.ledger.notices.note_failure(&Error::new(Code::ESpool, text.clone()));
+                if is_disk_fault(error) {
+                    let tries = self.tries.entry(chunk.order).or_default();
+                    tries.disk_faults += 1;
+                    if tries.disk_faults == 1 {
+                        courier.tell_disk_low(text);
+                    }
+                }
                 None
             }
         };
@@ -360,8 +390,7 @@ struct Carried {
     clock: Option<crate::clock::ClockOffset>,
     facts: StreamFacts,
     data_id: String,
-    /// Others are taken all the while: a refusal in whatever form is the chunk's own.
-    is_refused_alone: bool,
+    enough: Enough,
 }
 
 impl Carried {
@@ -373,7 +402,7 @@ impl Carried {
                 on_disk(&self.folder, move |folder| folder.remove(&putting_away)).await;
                 Outcome::Confirmed
             }
-            Err(trouble) => match NoDelivery::of(&trouble, self.is_refused_alone) {
+            Err(trouble) => match NoDelivery::of(&trouble, self.enough) {
                 None => Outcome::Failed(trouble),
                 Some(why) => {
                     let reason = why.reason.clone();
