@@ -252,9 +252,7 @@ fn a_disk_that_is_away_for_a_while_costs_nothing_and_nothing_is_written_in_its_p
     let more = ["fps=1", "chunk_size=2", "spool_min_free_bytes=0", "log_file=none", &spool];
     let stream = Stream::open(&with(service::options(&service, &elsewhere), &more));
     (0..5).for_each(|number| assert_eq!(push(&stream, number), OK));
-    stream.wait_until("two chunks wait", |stream| {
-        stream.stat(Stat::ChunksSealed) == 2 && stream.stat(Stat::QueueFrames) == 0
-    });
+    stream.wait_until("two chunks wait", |stream| stream.stat(Stat::ChunksSealed) == 2 && stream.stat(Stat::QueueFrames) == 0);
 
     go();
     service.set_faults("").expect("no rules");

@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
         std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
         let secret = bench.put("set-aside/secret", undated);
-        fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+        fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
         let here = [pipe, link, secret];
         here.iter().for_each(|path| platform::touch(path, Some(undated)).unwrap());
 
