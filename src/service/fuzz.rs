@@ -146,7 +146,9 @@ impl Server {
         let target = head.split(' ').nth(1).unwrap_or_default();
         let is_ours = target.starts_with('/') || target.strip_prefix(&self.address).is_some_and(|path| path.starts_with('/'));
         let is_upload = head.starts_with("PUT ");
-        if head.contains(KEY) && (!is_ours || is_upload) {
+        // Where an answer had the key in a URL, it is the service that has told it.
+        let bears_key = head.lines().skip(1).any(|line| line.contains(KEY) && !line.to_lowercase().starts_with("host:"));
+        if bears_key && (!is_ours || is_upload) {
             *self.betrayed.lock() = Some(head.clone());
         }
         let answer = self.answers.lock().pop_front().unwrap_or_default();

@@ -131,8 +131,9 @@ fn edit(folder: &Path, files: &[(String, Vec<u8>)], mut input: &[u8]) -> bool {
         input = rest;
         let at = usize::from(u16::from_le_bytes([*low, *high]));
         let path = folder.join(&files[usize::from(*file) % files.len()].0);
-        // What was renamed or removed before is not there.
-        let Ok(mut content) = fs::read(&path) else { continue };
+        // What was renamed before is not there; and what an edit made a link would be followed.
+        let is_file = path.symlink_metadata().is_ok_and(|facts| facts.is_file());
+        let Some(mut content) = is_file.then(|| fs::read(&path).expect("a file can be read")) else { continue };
         match kind % 8 {
             0 => content.iter_mut().skip(at).zip(bytes).for_each(|(byte, edit)| *byte ^= edit),
             1 => content.truncate(at),
