@@ -60,11 +60,15 @@ impl Root {
     pub fn prepare(path: &Path, create: bool) -> Result<()> {
         if create {
             make_folders(path).map_err(|error| failed(path, &error))?;
-        } else if !path.join(layout::STREAMS).is_dir() {
-            let message = format!("spool_dir {}: no spool is there", path.display());
-            return Err(Error::new(Code::ENotFound, message));
+            return Ok(());
         }
-        Ok(())
+        match fs::metadata(path.join(layout::STREAMS)) {
+            Ok(streams) if streams.is_dir() => Ok(()),
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Err(failed(path, &error))
+            }
+            _ => Err(Error::new(Code::ENotFound, format!("spool_dir {}: no spool is there", path.display()))),
+        }
     }
 
     /// Somebody may have removed the spool's folders: makes those that are missing. An empty mount point is no place for them: the
