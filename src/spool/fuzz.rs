@@ -204,3 +204,13 @@ fn is_as_written(file: &Path, chunk: u64, frames: u32) {
     }
     assert!(matches!(FileName::parse(&file.file_name().unwrap_or_default().to_string_lossy()), Some(FileName::Shard { .. })));
 }
+
+#[cfg(test)]
+#[test]
+fn every_input_of_the_corpus_is_withstood() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/recovery");
+    for input in fs::read_dir(corpus).expect("the corpus is there") {
+        recover(&fs::read(input.expect("a file").path()).expect("a file can be read"));
+    }
+    fs::remove_dir_all(std::env::temp_dir().join(format!("rheed-fuzz-{}", std::process::id()))).expect("it is ours");
+}
