@@ -207,7 +207,7 @@ fn left_behind() -> (Tree, Service) {
 /// Takes a spool up while the disk fails from one of its operations on; says whether there was such an operation.
 fn resume_on_a_failing_disk(tree: &Tree, service: &Service, first: u64, fault: Fault) -> bool {
     let place = Place::holding(tree, service.start_again(false));
-    let asked = place.fails(first, fault.times, fault.number, |_| true);
+    let asked = place.fails(first, fault.times, fault.number, |asked| asked.kind != Kind::Look);
     let resumed = Stream::resume(&place.options(&[]));
     if fault.times == u64::MAX {
         while asked.load(Ordering::SeqCst) <= first && resumed.flush(20) == PENDING {}

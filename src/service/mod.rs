@@ -1,7 +1,7 @@
 //! The analysis service's client: requests, their answers, and what may be tried again. It knows nothing of frames or disks.
 
 mod chunk;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub mod fuzz;
 mod retry;
 mod stream;

@@ -34,7 +34,10 @@ pub fn run(root: &Path, length: Duration, only: Option<&str>) -> Result<Vec<Outc
     if targets.is_empty() {
         bail!("there is no fuzz target {:?}; there are {}", only.unwrap_or_default(), TARGETS.join(", "));
     }
-    let programs = build(root)?;
+    let Some(programs) = build(root)? else {
+        let told = "it cannot be built".to_owned();
+        return Ok(targets.iter().map(|target| Outcome { target, told: told.clone(), is_good: false }).collect());
+    };
     let waiting = Mutex::new(targets);
     let outcomes = Mutex::new(Vec::new());
     let at_a_time = std::thread::available_parallelism().map_or(1, usize::from);
@@ -57,8 +60,8 @@ pub fn run(root: &Path, length: Duration, only: Option<&str>) -> Result<Vec<Outc
     Ok(outcomes.into_inner().expect("no thread panics with it"))
 }
 
-/// The folder of the built targets.
-fn build(root: &Path) -> Result<PathBuf> {
+/// The folder of the built targets; none when the compiler does not like them. Fails where the tools for it are not there.
+fn build(root: &Path) -> Result<Option<PathBuf>> {
     let host = tools::host()?;
     ensure!(tools::has_runtime(&host, "_rt.asan.a")?, "the Rust toolchain brings no sanitizer runtime for {host}");
     ensure!(tools::runs("c++", &["--version"]), "there is no C++ compiler, which libFuzzer is built with");
@@ -66,8 +69,7 @@ fn build(root: &Path) -> Result<PathBuf> {
     let mut build = cargo::command(root);
     build.args(["build", "--manifest-path", "fuzz/Cargo.toml", "--target", &host, "--target-dir"]).arg(&folder);
     let built = build.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", FLAGS).status().context("cargo")?;
-    ensure!(built.success(), "the fuzz targets cannot be built");
-    Ok(folder.join(host).join("debug"))
+    Ok(built.success().then(|| folder.join(host).join("debug")))
 }
 
 fn look(root: &Path, program: &Path, target: &'static str, length: Duration) -> Result<Outcome> {
