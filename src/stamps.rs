@@ -1,6 +1,7 @@
 //! When a chunk's frames were taken: its start, end and measured rate, from the frames' time stamps.
 //!
-//! All times are Unix time in nanoseconds by this computer's clock; the offset to the service's clock is kept beside them.
+//! All times are Unix time in nanoseconds by this computer's clock; the offset to the service's clock is kept beside them. A file
+//! may hold any number, so nothing here overflows.
 
 /// 2000-01-01, before which no time stamp of a camera is a Unix time.
 const YEAR_2000_NS: i64 = 946_684_800 * 1_000_000_000;
@@ -33,7 +34,7 @@ pub struct ChunkStamps {
 impl ChunkStamps {
     /// A chunk that begins with this frame.
     pub fn begin(stamped: bool, first_ns: i64, fps: f64) -> ChunkStamps {
-        let start_ns = if stamped { first_ns } else { first_ns - frames_ns(1, fps) };
+        let start_ns = if stamped { first_ns } else { first_ns.saturating_sub(frames_ns(1, fps)) };
         ChunkStamps { stamped, start_ns, first_ns, last_ns: first_ns, frames: 1, odd: 0 }
     }
 
@@ -48,7 +49,7 @@ impl ChunkStamps {
 
     /// Frames per second as measured between the first and the last frame, where it can be.
     pub fn measured_fps(&self) -> Option<f64> {
-        let span = self.last_ns - self.first_ns;
+        let span = self.last_ns.saturating_sub(self.first_ns);
         (self.frames > 1 && self.odd == 0 && span > 0).then(|| (self.frames - 1) as f64 * 1e9 / span as f64)
     }
 
@@ -60,9 +61,9 @@ impl ChunkStamps {
     /// When the chunk ended: one frame time after its last stamp, or its frames' time after its start when it is not stamped.
     pub fn end_ns(&self, declared_fps: f64) -> i64 {
         if self.stamped && self.odd == 0 {
-            self.last_ns + frames_ns(1, declared_fps)
+            self.last_ns.saturating_add(frames_ns(1, declared_fps))
         } else {
-            self.start_ns + frames_ns(self.frames, declared_fps)
+            self.start_ns.saturating_add(frames_ns(self.frames, declared_fps))
         }
     }
 }
@@ -99,6 +100,15 @@ mod tests {
         assert_eq!(chunk.odd, 2);
         assert_eq!(chunk.average_fps(10.0), 10.0);
         assert_eq!(chunk.end_ns(10.0), T + 400_000_000);
+    }
+
+    #[test]
+    fn stamps_that_no_clock_gives_overflow_nothing() {
+        for stamped in [true, false] {
+            let chunk = chunk(stamped, &[i64::MIN, i64::MAX]);
+            assert!(chunk.start_ns < 0 && chunk.end_ns(10.0) > chunk.start_ns && chunk.average_fps(10.0) > 0.0);
+            assert!(chunk.end_ns(0.0) >= chunk.start_ns);
+        }
     }
 
     #[test]

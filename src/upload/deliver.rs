@@ -442,8 +442,8 @@ impl Carried {
             average_frame_rate: seal.average_fps,
             chunk_size: self.facts.chunk_size,
             dims: (seal.frames, head.height, head.width),
-            start_unix_ms: ms(seal.start_ns + offset_ns),
-            end_unix_ms: ms(seal.end_ns + offset_ns),
+            start_unix_ms: ms(seal.start_ns.saturating_add(offset_ns)),
+            end_unix_ms: ms(seal.end_ns.saturating_add(offset_ns)),
             clock_ms: clock.map(|clock| (ms(clock.offset_ns), ms(clock.uncertainty_ns))),
         };
         self.service.upload(&facts, shard, chunk.bytes, sent).await
