@@ -27,7 +27,7 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A data folder belongs to one receiver at a time.
-pub(super) struct FolderLock(#[expect(dead_code, reason = "the lock lasts as long as the open file")] File);
+pub(super) struct FolderLock(File);
 
 impl FolderLock {
     pub(super) fn take(folder: &Path) -> io::Result<Self> {
@@ -40,6 +40,13 @@ impl FolderLock {
             )),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Not by closing alone: a child that is being forked just now may have a copy of the descriptor.
+        let _ = self.0.unlock();
     }
 }
 

@@ -54,6 +54,12 @@ pub fn frame_ids(file: &Path) -> Vec<u64> {
     ids
 }
 
+/// How many whole frames lie in the chunks of all streams.
+pub fn frames(spool: &Path) -> u64 {
+    let chunks = streams(spool).into_iter().flat_map(|stream| [files(&stream, ".shard"), files(&stream, ".part")].concat());
+    chunks.map(|file| frame_ids(&file).len() as u64).sum()
+}
+
 /// What was set aside, of all streams, without the reasons.
 pub fn set_aside(spool: &Path) -> Vec<PathBuf> {
     let folders = entries(&spool.join("set-aside"));
