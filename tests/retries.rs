@@ -323,6 +323,7 @@ fn a_chunk_that_alone_is_refused_in_whatever_form_is_set_aside_and_holds_nothing
     std::thread::scope(|scope| {
         scope.spawn(|| is_set_aside_alone("presign:status=403,chunk=1", 403));
         scope.spawn(|| is_set_aside_alone("presign:status=413,body=garbage,chunk=1", 413));
+        scope.spawn(|| is_set_aside_alone("put:status=413,chunk=1", 413));
     });
 }
 
@@ -335,7 +336,7 @@ fn is_set_aside_alone(rule: &str, status: u16) {
     stream.push_counted(0, 4);
     let (mut pushed, mut refused) = (4, 0);
     while stream.stat(Stat::ChunksLost) == 0 {
-        let refusals = || service::presigns(&service).iter().filter(|request| request.status == status).count();
+        let refusals = || service.requests().iter().filter(|request| request.status == status).count();
         stream.wait_until("it is refused again", |stream| refusals() > refused || stream.stat(Stat::ChunksLost) > 0);
         refused = refusals();
         stream.push_counted(pushed, 2);
@@ -572,6 +573,28 @@ fn as_many_uploads_as_workers_are_under_way_and_never_more() {
     }
     let ports: HashSet<u16> = puts.iter().map(|put| put.peer_port).collect();
     assert!(ports.len() <= 3, "{ports:?}");
+}
+
+#[test]
+fn streams_that_are_taken_up_ask_no_more_at_a_time_than_workers_are_allowed() {
+    const STREAMS: usize = 12;
+    let workshop = Workshop::new();
+    let stopped = service::start(&workshop);
+    stopped.stop();
+    let open = |_| Stream::open(&with(service::options(&stopped, &workshop), &["fps=1"]));
+    let left: Vec<Stream> = (0..STREAMS).map(open).collect();
+    for stream in &left {
+        stream.push_counted(0, 2);
+        stream.wait_until("its chunk is sealed", |stream| stream.stat(Stat::ChunksSealed) == 1);
+    }
+    left.iter().for_each(|stream| assert_eq!(stream.abort(), OK));
+    let service = service::start_again(&stopped, &workshop, "create:delay_ms=50\npresign:delay_ms=50\nend:delay_ms=50");
+    let resumed = Stream::resume(&with(service::options(&service, &workshop), &["max_workers=3"]));
+    assert_eq!(resumed.flush(-1), OK);
+    assert_eq!(service.streams().iter().filter(|stream| stream.ended).count(), STREAMS);
+    let requests = service.requests();
+    let of_streams: Vec<_> = requests.iter().filter(|request| request.method != "GET").collect();
+    assert_eq!((of_streams.len(), most_at_a_time(&of_streams)), (4 * STREAMS, 3));
 }
 
 /// How many requests were under way at the same time.

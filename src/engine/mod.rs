@@ -36,9 +36,7 @@ static LEAVING: Mutex<Vec<Arc<Engine>>> = Mutex::new(Vec::new());
 const DISK_LOOK: Duration = Duration::from_secs(1);
 /// In disk looks: other processes share the spool.
 const SPOOL_LOOK: u64 = 60;
-/// A thread for files ends after 10 s without work. This keeps one of them, for there might be no other when it is needed, and
-/// only one, since they take turns.
-const THREAD_LOOK: u64 = 6;
+const THREAD_LOOK: Duration = Duration::from_secs(6);
 const RETENTION_LOOK: u64 = 3600;
 
 /// Everything that runs in the background.
@@ -52,7 +50,7 @@ struct Engine {
     /// The writing and the syncing thread.
     writers: Gauge,
     couriers: Gauge,
-    roots: Mutex<Vec<(Weak<Root>, Duration)>>,
+    roots: Mutex<Vec<Weak<Root>>>,
     clocks: Mutex<Vec<(String, Weak<ReferenceClock>)>>,
     carried: Mutex<Vec<(Weak<Ledger>, Weak<Folder>)>>,
     outcome: Arc<Outcome>,
@@ -114,9 +112,8 @@ impl Engine {
         };
         engine.writers.spawn("rheed-log", write_log)?;
         engine.writers.spawn("rheed-sync", sync)?;
-        let engine = Arc::new(engine);
-        engine.tasks.spawn(keep_house(Arc::downgrade(&engine)));
-        Ok(engine)
+        engine.tasks.spawn(keep_a_thread());
+        Ok(Arc::new(engine))
     }
 
     /// The spool folder, shared by all who use it.
@@ -125,20 +122,24 @@ impl Engine {
         // One folder is one spool, by whatever name.
         let path = &path.canonicalize().unwrap_or(path.into());
         // A statement of its own: its lock is let go before the disk is asked.
-        let known = known_root(&mut self.roots.lock(), path, retention);
+        let known = known_root(&mut self.roots.lock(), path);
         let root = match known {
             Some(known) => known,
             None => {
-                // Not under the lock: a slow disk must not hold up those who look after the others.
-                let root = Root::open(path)?;
+                // Not under the lock: a slow disk must not hold up those who use the others.
+                let root = Root::open(path, retention)?;
                 let mut roots = self.roots.lock();
-                known_root(&mut roots, path, retention).unwrap_or_else(|| {
-                    roots.push((Arc::downgrade(&root), retention));
+                known_root(&mut roots, path).unwrap_or_else(|| {
+                    roots.push(Arc::downgrade(&root));
+                    self.tasks.spawn(look_after(Arc::downgrade(&root)));
                     root
                 })
             }
         };
-        self.tasks.spawn(remove_old(root.clone(), retention));
+        root.keep_for(retention); // Who opened it last says how long.
+        // At the beginning too: many programs do not run for an hour.
+        let cleaned = root.clone();
+        self.tasks.spawn_blocking(move || cleaned.remove_old());
         Ok(root)
     }
 
@@ -233,14 +234,10 @@ impl Engine {
     }
 }
 
-/// One that is in use; who opened it last says how long things are kept.
-fn known_root(roots: &mut Vec<(Weak<Root>, Duration)>, path: &Path, retention: Duration) -> Option<Arc<Root>> {
-    roots.retain(|(root, _)| root.strong_count() > 0);
-    roots.iter_mut().find_map(|(root, kept)| {
-        let root = root.upgrade().filter(|root| root.path() == path)?;
-        *kept = retention;
-        Some(root)
-    })
+/// One that is in use.
+fn known_root(roots: &mut Vec<Weak<Root>>, path: &Path) -> Option<Arc<Root>> {
+    roots.retain(|root| root.strong_count() > 0);
+    roots.iter().filter_map(Weak::upgrade).find(|root| root.path() == path)
 }
 
 /// The stream folders that a process held at a moment.
@@ -290,35 +287,32 @@ impl Outcome {
     }
 }
 
-/// Looks at disks and spools now and then.
-async fn keep_house(engine: Weak<Engine>) {
+/// Looks at a spool and its disk now and then, as long as somebody uses it. Each on its own: a network disk may hang.
+async fn look_after(root: Weak<Root>) {
     for look in 0u64.. {
-        if look % THREAD_LOOK == 0 {
-            let _ = tokio::task::spawn_blocking(|| {}).await;
-        }
-        let Some(roots) = engine.upgrade().map(|engine| engine.roots.lock().clone()) else { return };
-        for (root, retention) in roots {
-            let Some(root) = root.upgrade() else { continue };
-            // A network disk may hang: not on a thread that the uploads need.
-            let _ = tokio::task::spawn_blocking(move || {
-                let _ = root.measure_disk();
-                root.follow_clock();
-                if look % SPOOL_LOOK == SPOOL_LOOK - 1 {
-                    root.measure_spool();
-                }
-                if look % RETENTION_LOOK == RETENTION_LOOK - 1 {
-                    root.remove_old(retention);
-                }
-            })
-            .await;
-        }
+        let Some(root) = root.upgrade() else { return };
+        let looked = tokio::task::spawn_blocking(move || {
+            let _ = root.measure_disk();
+            root.follow_clock();
+            if look % SPOOL_LOOK == SPOOL_LOOK - 1 {
+                root.measure_spool();
+            }
+            if look % RETENTION_LOOK == RETENTION_LOOK - 1 {
+                root.remove_old();
+            }
+        });
+        let _ = looked.await;
         tokio::time::sleep(DISK_LOOK).await;
     }
 }
 
-/// At the beginning too: many programs do not run for an hour.
-async fn remove_old(root: Arc<Root>, retention: Duration) {
-    let _ = tokio::task::spawn_blocking(move || root.remove_old(retention)).await;
+/// A thread for files ends after 10 s without work. This keeps one of them, for there might be no other when it is needed, and
+/// only one, since they take turns.
+async fn keep_a_thread() {
+    loop {
+        let _ = tokio::task::spawn_blocking(|| {}).await;
+        tokio::time::sleep(THREAD_LOOK).await;
+    }
 }
 
 /// The library's TLS: chosen here, since more than one could be linked into a program.

@@ -75,7 +75,7 @@ impl ChunkFacts {
 pub enum UploadTrouble {
     /// The service would not give a URL.
     Presign(Trouble),
-    /// The URL would not take the shard. Always worth another URL.
+    /// The URL would not take the shard. Worth another URL, at least until others were taken and this one was not.
     Put(Trouble),
     /// The file cannot be read.
     File(io::Error),
@@ -152,10 +152,12 @@ impl Service {
     }
 }
 
-/// A presigned URL bears no key and is good for one upload: what it refuses, it refuses for now (403: it has expired).
+/// A presigned URL bears no key and is good for one upload: what it refuses may be the URL (403: it has expired), whoever says so.
 fn of_storage(trouble: Trouble) -> Trouble {
     match trouble {
-        Trouble::Auth { status, words } | Trouble::Refused { status, words, .. } => later(status, &words),
+        Trouble::Auth { status, words } | Trouble::Refused { status, words, .. } => {
+            Trouble::Refused { status, words, in_json: false }
+        }
         other => other,
     }
 }

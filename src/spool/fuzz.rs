@@ -16,6 +16,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 const LOCAL_ID: &str = "01a20000-0000-7000-8000-000000000001";
 const WIDTH: u32 = 8;
@@ -48,7 +49,7 @@ pub fn recover(input: &[u8]) {
     }
     let is_forged = edit(&folder, &ground.files, input);
 
-    let root = Root::open(&spool).expect("the spool can be opened");
+    let root = Root::open(&spool, Duration::MAX).expect("the spool can be opened");
     let (logger, _write) = Logger::new();
     let notices = Arc::new(Notices::new(logger.open(&ground.options, &spool, "fuzz").0));
     let (syncer, _sync) = Syncer::new();

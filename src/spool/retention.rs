@@ -8,8 +8,14 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 impl Root {
-    /// Removes what has lain longer than `keep`.
-    pub fn remove_old(&self, keep: Duration) {
+    /// From now on this is how long things are kept.
+    pub fn keep_for(&self, retention: Duration) {
+        *self.retention.lock() = retention;
+    }
+
+    /// Removes what has lain longer than it is to be kept.
+    pub fn remove_old(&self) {
+        let keep = *self.retention.lock();
         // Held to the end: nobody removes anything by a time that is yet to be moved along.
         let mut clocks = self.clocks.lock();
         self.follow(&mut clocks);
@@ -106,7 +112,13 @@ mod tests {
         fn new() -> Bench {
             let path = std::env::temp_dir().join(format!("rheed-retention-{}", uuid::Uuid::now_v7()));
             Root::prepare(&path, true).unwrap();
-            Bench { root: Root::open(&path).unwrap(), path }
+            Bench { root: Root::open(&path, DAY).unwrap(), path }
+        }
+
+        /// Of what has lain longer.
+        fn clean_up(&self, retention: Duration) {
+            self.root.keep_for(retention);
+            self.root.remove_old();
         }
 
         fn put(&self, name: &str, time: SystemTime) -> PathBuf {
@@ -133,7 +145,7 @@ mod tests {
         let old = SystemTime::now() - Duration::from_secs(100);
         let gone = [bench.put("set-aside/a/c1.shard", old), bench.put("reports/a.json", old)];
         let kept = [bench.put("set-aside/b/c2.shard", SystemTime::now()), bench.put("streams/a/c3-1.shard", old)];
-        bench.root.remove_old(Duration::from_secs(50));
+        bench.clean_up(Duration::from_secs(50));
         assert!(!gone.iter().any(is_there) && !bench.path.join("set-aside/a").exists());
         assert!(kept.iter().all(is_there));
     }
@@ -144,8 +156,8 @@ mod tests {
         let kept = [bench.put("set-aside/a/undated", UNIX_EPOCH + DAY), bench.put("set-aside/a/before", SystemTime::now() - DAY)];
         let old = bench.put("set-aside/a/old", SystemTime::now() - 3 * DAY);
         bench.root.clocks.lock().wall -= DAY; // As if it had been set forward by a day since.
-        bench.root.remove_old(Duration::from_secs(3600));
-        bench.root.remove_old(Duration::from_secs(3600));
+        bench.clean_up(Duration::from_secs(3600));
+        bench.clean_up(Duration::from_secs(3600));
         assert!(kept.iter().all(is_there) && !is_there(&old));
     }
 
@@ -153,11 +165,11 @@ mod tests {
     fn an_old_file_in_a_folder_is_kept_from_when_the_folder_was_set_aside() {
         let bench = Bench::new();
         let kept = bench.put("set-aside/a/backup/deep/notes", SystemTime::now() - 90 * DAY);
-        bench.root.remove_old(30 * DAY);
+        bench.clean_up(30 * DAY);
         assert!(is_there(&kept));
         let folder = bench.path.join("set-aside/a/backup");
         platform::touch(&folder, Some(SystemTime::now() - 31 * DAY)).unwrap();
-        bench.root.remove_old(30 * DAY);
+        bench.clean_up(30 * DAY);
         assert!(!is_there(&folder), "it has had its time");
     }
 
@@ -179,7 +191,7 @@ mod tests {
         let (done, is_done) = std::sync::mpsc::channel();
         let root = bench.root.clone();
         std::thread::spawn(move || {
-            root.remove_old(DAY);
+            root.remove_old();
             done.send(()).unwrap();
         });
         is_done.recv_timeout(Duration::from_secs(120)).expect("nobody waits for the pipe's writer");
@@ -201,7 +213,7 @@ mod tests {
                 for _ in 0..2 {
                     scope.spawn(|| {
                         both.wait();
-                        bench.root.remove_old(Duration::from_secs(3600));
+                        bench.clean_up(Duration::from_secs(3600));
                     });
                 }
             });

@@ -15,6 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 /// No report tells of more finished streams.
 const MOST_REPORTS: usize = 1000;
@@ -51,6 +52,8 @@ pub struct Root {
     failing: AtomicBool,
     /// Held by the one who counts.
     measuring: Mutex<()>,
+    /// How long what was set aside, and reports, are kept here.
+    pub(super) retention: Mutex<Duration>,
     /// When retention last compared the clocks.
     pub(super) clocks: Mutex<Clocks>,
 }
@@ -81,7 +84,7 @@ impl Root {
     }
 
     /// Opens a spool whose folders are there, and counts what is in it.
-    pub fn open(path: &Path) -> Result<Arc<Root>> {
+    pub fn open(path: &Path, retention: Duration) -> Result<Arc<Root>> {
         let root = Root {
             path: path.into(),
             disk: platform::disk_of(path).map_err(|error| failed(path, &error))?,
@@ -90,6 +93,7 @@ impl Root {
             free: AtomicI64::new(i64::MAX),
             failing: AtomicBool::new(false),
             measuring: Mutex::default(),
+            retention: Mutex::new(retention),
             clocks: Mutex::new(Clocks::now()),
         };
         root.measure_disk().map_err(|error| failed(path, &error))?;
@@ -277,7 +281,7 @@ mod tests {
     fn room_is_promised_up_to_the_bound_and_no_further() {
         let path = std::env::temp_dir().join(format!("rheed-root-{}", uuid::Uuid::now_v7()));
         Root::prepare(&path, true).unwrap();
-        let root = Root::open(&path).unwrap();
+        let root = Root::open(&path, Duration::ZERO).unwrap();
         let bounds = Bounds { max_bytes: 1000, min_free_bytes: 0 };
         assert!(root.promise(600, &bounds));
         assert!(!root.promise(500, &bounds));
@@ -293,7 +297,7 @@ mod tests {
     fn a_spool_whose_disk_is_away_is_not_made_again_in_its_place() {
         let path = std::env::temp_dir().join(format!("rheed-root-{}", uuid::Uuid::now_v7()));
         Root::prepare(&path, true).unwrap();
-        let mut root = Arc::into_inner(Root::open(&path).unwrap()).unwrap();
+        let mut root = Arc::into_inner(Root::open(&path, Duration::ZERO).unwrap()).unwrap();
         fs::remove_dir_all(&path).unwrap();
         root.make_again().unwrap();
         root.disk += 1; // As if another disk had been mounted here.
@@ -307,7 +311,7 @@ mod tests {
     fn what_others_put_into_the_spool_is_counted_though_this_process_writes_all_the_time() {
         let path = std::env::temp_dir().join(format!("rheed-root-{}", uuid::Uuid::now_v7()));
         Root::prepare(&path, true).unwrap();
-        let root = Root::open(&path).unwrap();
+        let root = Root::open(&path, Duration::ZERO).unwrap();
         let count = || {
             root.wrote(5); // Of which the count may know or not.
             1000
@@ -323,7 +327,7 @@ mod tests {
     fn two_who_count_at_once_count_right() {
         let path = std::env::temp_dir().join(format!("rheed-root-{}", uuid::Uuid::now_v7()));
         Root::prepare(&path, true).unwrap();
-        let root = Root::open(&path).unwrap();
+        let root = Root::open(&path, Duration::ZERO).unwrap();
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {

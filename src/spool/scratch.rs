@@ -6,6 +6,7 @@ use crate::log::Logger;
 use crate::options::Options;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The folder and what it was made with.
 pub struct Scratch {
@@ -25,7 +26,7 @@ impl Scratch {
         let text = format!("fps=10\nlog_file=none\nspool_dir={}\n{options}", spool.display());
         let options = Options::for_stream(&text).unwrap();
         Root::prepare(&spool, true).unwrap();
-        let root = Root::open(&spool).unwrap();
+        let root = Root::open(&spool, Duration::MAX).unwrap();
         let (logger, _) = Logger::new();
         let notices = Arc::new(Notices::new(logger.open(&options, &spool, "test").0));
         let folder = Folder::create(&root, &options, notices.clone(), Syncer::new().0.queue()).unwrap();

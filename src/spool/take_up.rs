@@ -257,13 +257,22 @@ impl TakenUp {
             FileName::Shard { frames, .. } => std::cmp::Reverse(u64::from(*frames) + 1),
             FileName::Part { .. } => std::cmp::Reverse(0),
         });
-        let is_whole = |file: &FileName| match *file {
-            FileName::Shard { chunk, frames } => {
-                recover::verify(&folder.path().join(file.to_string()), chunk, frames, folder.stream()).is_ok()
+        let is_whole = |file: &FileName| {
+            let FileName::Shard { chunk, frames } = *file else { return Ok(true) };
+            match recover::verify(&folder.path().join(file.to_string()), chunk, frames, folder.stream()) {
+                Err(error) if recover::is_damage(&error) => Ok(false),
+                // The disk, not the file: the folder stays as it is for another time.
+                verified => verified.map(|_| true),
             }
-            FileName::Part { .. } => true,
         };
-        let taken = files.remove(files.iter().position(is_whole).unwrap_or(0));
+        let mut first = 0;
+        for (index, file) in files.iter().enumerate() {
+            if is_whole(file)? {
+                first = index;
+                break;
+            }
+        }
+        let taken = files.remove(first);
         for file in files {
             let reason = format!("{taken} is taken as chunk {}, and this is another", file.chunk());
             self.put_aside(&folder.path().join(file.to_string()), &reason)?;

@@ -26,7 +26,12 @@ impl Courier {
             if self.folder.is_drained() {
                 return Ok(None);
             }
-            let trouble = match self.create().await {
+            // The stream that init waits for does not stand in line behind what earlier processes left.
+            let workers = self.workers.clone();
+            let turn = if self.first_answer.is_some() { None } else { workers.acquire().await.ok() };
+            let created = self.create().await;
+            drop(turn);
+            let trouble = match created {
                 Ok(()) => {
                     self.answer(FirstAnswer::Connected);
                     continue;

@@ -101,11 +101,18 @@ struct Refusals {
     confirmed: u64,
     /// Those before which others were confirmed.
     own: u32,
+    /// So many of them are borne; at the next the chunk is set aside.
+    borne: u32,
 }
 
 impl Refusals {
-    fn new(confirmed: u64) -> Refusals {
-        Refusals { backoff: Backoff::after_refusals(), confirmed, own: 0 }
+    /// Another URL may well be taken, the same question hardly.
+    fn new(trouble: &UploadTrouble, confirmed: u64) -> Refusals {
+        let (backoff, borne) = match trouble {
+            UploadTrouble::Put(_) => (Backoff::default(), REFUSED_URLS),
+            _ => (Backoff::after_refusals(), REFUSALS),
+        };
+        Refusals { backoff, confirmed, own: 0, borne }
     }
 
     /// Another one.
@@ -117,7 +124,9 @@ impl Refusals {
 }
 
 /// So often refused while others are taken, a chunk is set aside at the next.
-const OWN_REFUSALS: u32 = 2;
+const REFUSALS: u32 = 2;
+/// And so often with one upload URL after the other.
+const REFUSED_URLS: u32 = 5;
 /// So often the disk failed to read it, a chunk is set aside at the next: ten seconds are enough for a disk that comes back.
 const DISK_FAULTS: u32 = 5;
 
@@ -132,7 +141,7 @@ struct Enough {
 impl Enough {
     fn of(tries: &Tries) -> Enough {
         Enough {
-            of_refusals: tries.refusals.as_ref().is_some_and(|refusals| refusals.own >= OWN_REFUSALS),
+            of_refusals: tries.refusals.as_ref().is_some_and(|refusals| refusals.own >= refusals.borne),
             of_disk_faults: tries.disk_faults >= DISK_FAULTS,
         }
     }
@@ -184,6 +193,9 @@ impl NoDelivery {
         match trouble {
             UploadTrouble::Presign(refused) if refused.is_final() || (enough.of_refusals && refused.is_refusal()) => {
                 Some(NoDelivery { code: Code::ERefused, reason: refused.to_string() })
+            }
+            UploadTrouble::Put(refused) if enough.of_refusals && refused.is_refusal() => {
+                Some(NoDelivery { code: Code::ERefused, reason: trouble.to_string() })
             }
             UploadTrouble::File(error) if error.kind() == ErrorKind::NotFound => {
                 in_spool("its file is missing from the spool".into())
@@ -315,10 +327,10 @@ impl Deliveries<'_> {
             return; // Cut off by the stop, which says nothing of the service.
         }
         let asked = match trouble {
-            UploadTrouble::Presign(refused @ (Trouble::Auth { .. } | Trouble::Refused { .. })) => {
+            UploadTrouble::Presign(refused) | UploadTrouble::Put(refused) if refused.is_refusal() => {
                 let confirmed = self.confirmed;
                 let tries = self.tries.entry(chunk.order).or_default();
-                let refusals = tries.refusals.get_or_insert_with(|| Refusals::new(confirmed));
+                let refusals = tries.refusals.get_or_insert_with(|| Refusals::new(trouble, confirmed));
                 tries.not_before = Some(Instant::now() + refusals.note(confirmed));
                 if refusals.own > 0 {
                     // The others may go on.

@@ -30,7 +30,7 @@ pub struct Courier {
     pub service: Arc<Service>,
     /// For chunks that were sealed before the clock was measured.
     pub clock: Arc<ReferenceClock>,
-    /// Uploads at a time, shared by a stream and what was taken up with it. It is fair, so they take turns.
+    /// Uploads, creations and ends at a time, shared by a stream and what was taken up with it. It is fair, so they take turns.
     pub workers: Arc<Semaphore>,
     /// Stops it.
     pub cancel: CancellationToken,
@@ -89,10 +89,10 @@ impl Courier {
     async fn end(&self, data_id: &str) {
         let (mut backoff, mut refusals) = (Backoff::default(), Backoff::after_refusals());
         loop {
-            let trouble = match self.service.end_stream(data_id).await {
-                Ok(()) => break,
-                Err(trouble) => trouble,
-            };
+            let turn = self.workers.acquire().await;
+            let ended = self.service.end_stream(data_id).await;
+            drop(turn);
+            let Err(trouble) = ended else { break };
             self.say(Level::Notice, || format!("the stream is not ended yet: {trouble}"));
             let pause = match &trouble {
                 Trouble::Auth { .. } => {
