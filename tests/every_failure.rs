@@ -355,6 +355,9 @@ fn failures(kind: Kind, elsewhere: &str) -> Vec<Failure> {
     let mut all = [broken_lines(), useless_answers(), strangers(elsewhere), statuses()].into_iter().flatten().collect::<Vec<_>>();
     if kind == Kind::Presign {
         all.extend(hostile_urls(elsewhere));
+        // That there is nobody who knows the stream is said by gateways, too.
+        let unknown = |failure: &&mut Failure| failure.verdict == Final && ["404", "405", "410"].contains(&&*failure.name);
+        all.iter_mut().filter(unknown).for_each(|failure| failure.verdict = Gateway);
     }
     all
 }

@@ -9,9 +9,10 @@ use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::time::Instant;
 use support::host::{FRAME_BYTES, OK, Stream};
 use support::spool::with;
-use support::{HANGS_AFTER, Workshop, service, spool};
+use support::{HANGS_AFTER, Workshop, long_run, service, spool};
 
 /// Streams 50 frames to a service that fails as the rule says: all of them arrive, once, and the stream is ended once.
 #[track_caller]
@@ -319,29 +320,43 @@ fn links_that_cannot_be_made_for_long_keep_neither_frames_nor_end_and_are_made_a
 }
 
 #[test]
-fn a_chunk_that_alone_is_refused_in_whatever_form_is_set_aside_and_holds_nothing_up() {
+fn a_chunk_that_alone_is_refused_holds_nothing_up_and_is_set_aside_after_ten_minutes_and_not_before() {
+    let for_long = long_run::times("RHEED_TORTURE_REFUSALS", 0) > 0;
     std::thread::scope(|scope| {
-        scope.spawn(|| is_set_aside_alone("presign:status=403,chunk=1", 403));
-        scope.spawn(|| is_set_aside_alone("presign:status=413,body=garbage,chunk=1", 413));
-        scope.spawn(|| is_set_aside_alone("put:status=413,chunk=1", 413));
+        scope.spawn(|| is_refused_alone("presign:status=403,chunk=1", 403, for_long));
+        scope.spawn(|| is_refused_alone("presign:status=413,body=garbage,chunk=1", 413, for_long));
+        scope.spawn(|| is_refused_alone("put:status=413,chunk=1", 413, for_long));
     });
 }
 
-/// Chunk 1 is refused with this status, as the rule says; after each time there is another chunk, which is taken.
+/// Chunk 1 is refused with this status, as the rule says; after each time there is another chunk, which is taken. In the end the
+/// chunk is taken as well, or, after a long time, set aside.
 #[track_caller]
-fn is_set_aside_alone(rule: &str, status: u16) {
+fn is_refused_alone(rule: &str, status: u16, for_long: bool) {
     let workshop = Workshop::new();
     let service = service::start_with(&workshop, |settings| settings.faults = rule.into());
     let stream = open(&service, &workshop, &["fps=1", "max_workers=1"]);
     stream.push_counted(0, 4);
-    let (mut pushed, mut refused) = (4, 0);
-    while stream.stat(Stat::ChunksLost) == 0 {
+    let (began, mut pushed, mut refused) = (Instant::now(), 4, 0);
+    while stream.stat(Stat::ChunksLost) == 0 && (for_long || refused < 5) {
         let refusals = || service.requests().iter().filter(|request| request.status == status).count();
         stream.wait_until("it is refused again", |stream| refusals() > refused || stream.stat(Stat::ChunksLost) > 0);
         refused = refusals();
         stream.push_counted(pushed, 2);
         pushed += 2;
+        stream.wait_until("the others are taken", |stream| stream.stat(Stat::FramesPending) <= 2);
     }
+    if !for_long {
+        service.set_faults("").expect("no rules");
+        assert_eq!(stream.finalize(HANGS_AFTER.as_millis() as i32), OK, "{rule}");
+        assert!(service::pixels(&service::only_stream(&service)) == service::counted(pushed));
+        return;
+    }
+    let minutes = began.elapsed().as_secs() as f64 / 60.0;
+    assert!(minutes >= 10.0, "{minutes}");
+    long_run::figure(&format!(
+        "refusals: {rule}: set aside after {refused} refusals in {minutes:.1} min, {pushed} frames beside it"
+    ));
     assert_eq!(stream.finalize(HANGS_AFTER.as_millis() as i32), Code::WLoss as i32, "{rule}");
     let told = stream.events();
     let aside: Vec<_> = told.iter().filter(|event| event.kind == Event::ChunkSetAside as i32).collect();

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncSeekExt, ReadBuf};
@@ -111,7 +112,12 @@ impl Service {
         let mut file = tokio::fs::File::from_std(shard);
         file.rewind().await.map_err(UploadTrouble::File)?;
         let of_the_disk = Arc::default();
-        let shard = InspectReader::new(Shard { file, trouble: Arc::clone(&of_the_disk) }, move |piece| sent(piece.len()));
+        let handed_over = Arc::new(AtomicU64::new(0));
+        let count = handed_over.clone();
+        let shard = InspectReader::new(Shard { file, trouble: Arc::clone(&of_the_disk) }, move |piece| {
+            count.fetch_add(piece.len() as u64, Ordering::Relaxed);
+            sent(piece.len());
+        });
         let body = reqwest::Body::wrap_stream(ReaderStream::with_capacity(shard, PIECE));
         let request = self
             .storage
@@ -127,6 +133,10 @@ impl Service {
             return Err(UploadTrouble::File(error)); // Whatever the answer is to a part of it.
         }
         match answer {
+            // Whoever answers so, it has not got the shard.
+            Ok((status, _)) if handed_over.load(Ordering::Relaxed) < bytes => {
+                Err(UploadTrouble::Put(later(status, "a confirmation before the whole shard was sent")))
+            }
             Ok((_, body)) if may_confirm(&body) => Ok(()),
             Ok((status, _)) => Err(UploadTrouble::Put(later(status, "a text instead of a confirmation"))),
             Err(trouble) => Err(UploadTrouble::Put(of_storage(trouble))),

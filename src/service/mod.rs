@@ -130,6 +130,9 @@ impl std::fmt::Display for Trouble {
     }
 }
 
+/// Where the environment names proxies, as the HTTP client reads it.
+const PROXY_VARIABLES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
 type Answer<T> = std::result::Result<T, Trouble>;
 
 /// One endpoint with its key.
@@ -156,9 +159,9 @@ impl Service {
         key.set_sensitive(true);
         let mut secrets = Mask::default();
         secrets.add(told, "[key]");
-        if let Some(password) = options.proxy.as_ref().and_then(|proxy| password_of(proxy.expose())) {
-            secrets.add(&password, "[password]");
-        }
+        let of_the_environment = PROXY_VARIABLES.iter().filter_map(|name| std::env::var(name).ok());
+        let proxies = options.proxy.iter().map(|proxy| proxy.expose().to_string()).chain(of_the_environment);
+        proxies.filter_map(|proxy| password_of(&proxy)).for_each(|password| secrets.add(&password, "[password]"));
         Ok(Service {
             api: client(endpoint, options, same_origin)?,
             storage: client(endpoint, options, Policy::none)?,
@@ -322,7 +325,9 @@ fn trouble(status: u16, headers: &HeaderMap, body: &[u8], secrets: &Mask) -> Tro
 
 /// What a service said, as it may stand in a message: not endless, one line, and never with a secret in it.
 fn words(body: &[u8], secrets: &Mask) -> String {
-    let text = secrets.hide(&String::from_utf8_lossy(&body[..body.len().min(WORDS_LIE_WITHIN)]));
+    // UTF-16 has a zero in each letter, and a secret is to be known in it too.
+    let letters: Vec<u8> = body.iter().take(WORDS_LIE_WITHIN).copied().filter(|byte| *byte != 0).collect();
+    let text = secrets.hide(&String::from_utf8_lossy(&letters));
     let text = match serde_json::from_str::<Value>(&text) {
         Ok(Value::Object(object)) => object.get("detail").or(object.get("message")).map_or(text, |detail| match detail {
             Value::String(words) => words.clone(),
@@ -520,6 +525,14 @@ mod tests {
         assert!(!page("application/xml", b"<?xml version='1.0'?><Result/>") && !page("text/html", b"") && !page("", b"[\"<\"]"));
         assert!(["", " \n", "{}", "<?xml version='1.0'?><Result/>"].iter().all(|body| may_confirm(body.as_bytes())));
         assert!(["Access denied by policy", "ok"].iter().all(|body| !may_confirm(body.as_bytes())));
+    }
+
+    #[test]
+    fn a_key_that_is_repeated_in_utf_16_is_not_shown() {
+        let mut secrets = Mask::default();
+        secrets.add("Key-0123", "[key]");
+        let page: Vec<u8> = "no Key-0123 here".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(words(&page, &secrets), "no [key] here");
     }
 
     #[test]

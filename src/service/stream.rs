@@ -1,6 +1,6 @@
 //! A stream at the service: what it is linked to, its creation, its end.
 
-use super::{Answer, Service, Trouble, later};
+use super::{Answer, Service, Trouble, later, may_confirm};
 use crate::ids;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -102,13 +102,13 @@ impl Service {
     /// Links a stream to its sample.
     pub async fn link_sample(&self, data_id: &str, sample_id: &str) -> Answer<()> {
         let body = json!({ "data_ids": [data_id], "physical_sample_id": sample_id });
-        self.tell("/data_entries/physical_sample", &body).await
+        self.tell("/data_entries/physical_sample", Some(&body)).await
     }
 
     /// Links a sample to a project.
     pub async fn track_sample(&self, project_id: &str, sample_id: &str) -> Answer<()> {
         let body = json!({ "physical_sample_id": sample_id, "set_active": true });
-        self.tell(&format!("/projects/{project_id}/configuration/tracking_samples"), &body).await
+        self.tell(&format!("/projects/{project_id}/configuration/tracking_samples"), Some(&body)).await
     }
 
     /// Tags a stream.
@@ -116,18 +116,20 @@ impl Service {
         if tag_ids.is_empty() {
             return Ok(());
         }
-        self.tell("/tags/data-items/", &json!({ "data_ids": [data_id], "tag_ids": tag_ids })).await
+        self.tell("/tags/data-items/", Some(&json!({ "data_ids": [data_id], "tag_ids": tag_ids }))).await
     }
 
     /// Ends a stream. The service answers 503 as long as its first analysis still runs.
     pub async fn end_stream(&self, data_id: &str) -> Answer<()> {
-        let path = format!("/rheed/stream/{data_id}/end");
-        self.send(&path, self.posted(&path, None)).await.map(|_| ())
+        self.tell(&format!("/rheed/stream/{data_id}/end"), None).await
     }
 
     /// A request whose answer says no more than that it was done.
-    async fn tell(&self, path: &str, body: &Value) -> Answer<()> {
-        self.send(path, self.posted(path, Some(body))).await.map(|_| ())
+    async fn tell(&self, path: &str, body: Option<&Value>) -> Answer<()> {
+        match self.send(path, self.posted(path, body)).await? {
+            (_, answer) if may_confirm(&answer) => Ok(()),
+            (status, _) => Err(later(status, "a text instead of a confirmation")),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Making a stream exist at the service: what it is linked to is found first, so that a bad link leaves nothing behind.
+//! Making a stream exist at the service. While init waits, what it is linked to is found first, so that a bad link leaves nothing
+//! behind; later the stream comes first, and its links beside its uploads.
 
 use super::{Answering, Courier, FirstAnswer, Refused, on_disk};
 use crate::codes::{self, Code, Stat};
@@ -23,12 +24,12 @@ impl Courier {
                 self.ledger.set_data_id(&data_id);
                 return Ok(Some(data_id));
             }
-            if self.folder.is_drained() {
-                return Ok(None);
-            }
             // The stream that init waits for does not stand in line behind what earlier processes left.
             let workers = self.workers.clone();
             let turn = if self.first_answer.is_some() { None } else { workers.acquire().await.ok() };
+            if self.folder.is_drained() {
+                return Ok(None);
+            }
             let created = self.create().await;
             drop(turn);
             let trouble = match created {
@@ -82,10 +83,13 @@ impl Courier {
 
     async fn create(&mut self) -> Result<(), Trouble> {
         let facts = self.folder.facts();
-        let links = match self.find_links(&facts, KeyElsewhere::Unknown).await {
-            // The key may be good for streams all the same: creating this one will tell. The links are tried again.
-            Err(Trouble::Auth { .. }) if !self.is_awaited() => None,
-            links => Some(links?),
+        // For init all or nothing; later the frames do not wait for links, which may not be found for long.
+        let links = match self.first_answer.as_ref().is_some_and(Answering::is_awaited) {
+            true => match self.find_links(&facts, KeyElsewhere::Unknown).await {
+                Err(trouble) if self.is_awaited() => return Err(trouble),
+                links => links.ok(),
+            },
+            false => None,
         };
         let stream = NewStream {
             name: &facts.stream_name,
@@ -195,10 +199,10 @@ impl Courier {
         }
         let facts = self.folder.facts();
         let (mut backoff, mut refusals) = (Backoff::default(), Backoff::after_refusals());
-        // As long as chunks are under way, the service is away or the key refused; and a few answers more.
-        let mut answers_left = ANSWERS_AFTER_THE_CHUNKS;
+        // As long as chunks are under way, the service is away or the key refused; and a few times more.
+        let mut tries_left = TRIES_AFTER_THE_CHUNKS;
         let (mut refused, mut confirmed) = (0, self.ledger.get(Stat::ChunksConfirmed));
-        while answers_left > 0 {
+        while tries_left > 0 {
             let key = if refused < REFUSALS_OF_A_LINK { KeyElsewhere::Unknown } else { KeyElsewhere::Works };
             let linked = match self.find_links(&facts, key).await {
                 Ok(links) => self.link(data_id, &links, &facts, key).await,
@@ -217,9 +221,8 @@ impl Courier {
                     refused += u32::from(works);
                     refusals.next(None)
                 }
-                Trouble::Unreachable(_) => backoff.next(None),
                 _ => {
-                    answers_left -= u32::from(self.folder.is_drained());
+                    tries_left -= u32::from(self.folder.is_drained() && !self.ledger.is_offline());
                     backoff.next(trouble.asked_delay())
                 }
             };
@@ -245,6 +248,6 @@ enum KeyElsewhere {
 const ENDING_TRIES: u32 = 12;
 const ENDING_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 /// Then the stream stays without its links.
-const ANSWERS_AFTER_THE_CHUNKS: u32 = 8;
+const TRIES_AFTER_THE_CHUNKS: u32 = 8;
 /// So often refused to a key that works otherwise, a link is left out at the next.
 const REFUSALS_OF_A_LINK: u32 = 2;

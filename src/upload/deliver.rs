@@ -3,6 +3,7 @@
 //! Every chunk has its own delay after a failure. Besides, at the beginning and after any failure there is one probe at a time,
 //! and with each success one more, so that neither a service in trouble nor a slow line is stormed by a long backlog.
 
+use super::tries::{Enough, NoDelivery, Tries};
 use super::{Courier, on_disk};
 use crate::codes::{self, Code, Stat};
 use crate::error::Error;
@@ -10,7 +11,7 @@ use crate::ledger::{Loss, Place};
 use crate::log::Level;
 use crate::platform::is_disk_fault;
 use crate::service::{Backoff, ChunkFacts, Service, Trouble, UploadTrouble};
-use crate::spool::{Folder, SealedChunk, StreamFacts, is_damage};
+use crate::spool::{Folder, SealedChunk, StreamFacts};
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::pin::Pin;
@@ -84,69 +85,6 @@ impl Gate {
     }
 }
 
-/// One chunk's history of failures.
-#[derive(Default)]
-struct Tries {
-    backoff: Backoff,
-    not_before: Option<Instant>,
-    refusals: Option<Refusals>,
-    /// So often the disk failed when the chunk's file was read.
-    disk_faults: u32,
-}
-
-/// Refusals that may be the chunk's own, or of the key, or of a gateway: who else is taken meanwhile tells.
-struct Refusals {
-    backoff: Backoff,
-    /// Chunks that were confirmed up to the last.
-    confirmed: u64,
-    /// Those before which others were confirmed.
-    own: u32,
-    /// So many of them are borne; at the next the chunk is set aside.
-    borne: u32,
-}
-
-impl Refusals {
-    /// Another URL may well be taken, the same question hardly.
-    fn new(trouble: &UploadTrouble, confirmed: u64) -> Refusals {
-        let (backoff, borne) = match trouble {
-            UploadTrouble::Put(_) => (Backoff::default(), REFUSED_URLS),
-            _ => (Backoff::after_refusals(), REFUSALS),
-        };
-        Refusals { backoff, confirmed, own: 0, borne }
-    }
-
-    /// Another one.
-    fn note(&mut self, confirmed: u64) -> Duration {
-        self.own += u32::from(confirmed > self.confirmed);
-        self.confirmed = confirmed;
-        self.backoff.next(None)
-    }
-}
-
-/// So often refused while others are taken, a chunk is set aside at the next.
-const REFUSALS: u32 = 2;
-/// And so often with one upload URL after the other.
-const REFUSED_URLS: u32 = 5;
-/// So often the disk failed to read it, a chunk is set aside at the next: ten seconds are enough for a disk that comes back.
-const DISK_FAULTS: u32 = 5;
-
-/// What a chunk had too much of: the next of it sets the chunk aside.
-#[derive(Clone, Copy, Default)]
-struct Enough {
-    /// Others are taken all the while: a refusal in whatever form is the chunk's own.
-    of_refusals: bool,
-    of_disk_faults: bool,
-}
-
-impl Enough {
-    fn of(tries: &Tries) -> Enough {
-        Enough {
-            of_refusals: tries.refusals.as_ref().is_some_and(|refusals| refusals.own >= refusals.borne),
-            of_disk_faults: tries.disk_faults >= DISK_FAULTS,
-        }
-    }
-}
-
 /// The uploads of one stream.
 struct Deliveries<'a> {
     courier: &'a Courier,
@@ -178,33 +116,6 @@ enum Outcome {
     Stuck(NoDelivery, std::io::Error),
     /// To be tried again.
     Failed(UploadTrouble),
-}
-
-/// Why a chunk is not to be delivered.
-struct NoDelivery {
-    code: Code,
-    reason: String,
-}
-
-impl NoDelivery {
-    /// If the trouble will not pass.
-    fn of(trouble: &UploadTrouble, enough: Enough) -> Option<NoDelivery> {
-        let in_spool = |reason: String| Some(NoDelivery { code: Code::ESpool, reason });
-        match trouble {
-            UploadTrouble::Presign(refused) if refused.is_final() || (enough.of_refusals && refused.is_refusal()) => {
-                Some(NoDelivery { code: Code::ERefused, reason: refused.to_string() })
-            }
-            UploadTrouble::Put(refused) if enough.of_refusals && refused.is_refusal() => {
-                Some(NoDelivery { code: Code::ERefused, reason: trouble.to_string() })
-            }
-            UploadTrouble::File(error) if error.kind() == ErrorKind::NotFound => {
-                in_spool("its file is missing from the spool".into())
-            }
-            UploadTrouble::File(error) if is_damage(error) => in_spool(format!("damaged in the spool: {error}")),
-            UploadTrouble::File(error) if enough.of_disk_faults && is_disk_fault(error) => in_spool(trouble.to_string()),
-            _ => None,
-        }
-    }
 }
 
 type Turn = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
@@ -273,6 +184,14 @@ impl Deliveries<'_> {
         }
     }
 
+    /// What a chunk has had enough of.
+    fn enough(&self, chunk: &SealedChunk) -> Enough {
+        let Some(tries) = self.tries.get(&chunk.order) else { return Enough::default() };
+        let refused = || self.tries.values().filter(|tries| tries.was_refused()).count();
+        let alone = self.confirmed > 0 && self.courier.folder.is_closed() && refused() == self.courier.folder.waiting();
+        tries.enough(alone, Instant::now())
+    }
+
     fn start(&mut self, chunk: SealedChunk, permit: OwnedSemaphorePermit) {
         self.in_flight.insert(chunk.order);
         let courier = self.courier;
@@ -283,7 +202,7 @@ impl Deliveries<'_> {
             clock: chunk.ours.then(|| courier.clock.first_offset()).flatten(),
             facts: self.facts.clone(),
             data_id: self.data_id.clone(),
-            enough: self.tries.get(&chunk.order).map(Enough::of).unwrap_or_default(),
+            enough: self.enough(&chunk),
         };
         let ledger = courier.ledger.clone();
         let sent = move |bytes: usize| ledger.add(Stat::BytesSent, bytes as i64);
@@ -314,8 +233,7 @@ impl Deliveries<'_> {
             Outcome::Stuck(why, error) => {
                 self.answered(began, &why);
                 courier.tell_disk_low(format!("chunk {}: {}; it cannot be set aside: {error}", chunk.chunk, why.reason));
-                let tries = self.tries.entry(chunk.order).or_default();
-                tries.not_before = Some(Instant::now() + tries.backoff.next(None));
+                self.tries.entry(chunk.order).or_default().again(None);
             }
             Outcome::Failed(trouble) => self.failed(&chunk, began, &trouble),
         }
@@ -328,11 +246,8 @@ impl Deliveries<'_> {
         }
         let asked = match trouble {
             UploadTrouble::Presign(refused) | UploadTrouble::Put(refused) if refused.is_refusal() => {
-                let confirmed = self.confirmed;
                 let tries = self.tries.entry(chunk.order).or_default();
-                let refusals = tries.refusals.get_or_insert_with(|| Refusals::new(trouble, confirmed));
-                tries.not_before = Some(Instant::now() + refusals.note(confirmed));
-                if refusals.own > 0 {
+                if tries.refused(trouble, self.confirmed, Instant::now()) {
                     // The others may go on.
                     courier.ledger.notices.note_failure(&refused.to_error());
                 } else if matches!(refused, Trouble::Auth { .. }) {
@@ -366,8 +281,7 @@ impl Deliveries<'_> {
             }
         };
         courier.say(Level::Notice, || format!("chunk {} is tried again: {trouble}", chunk.chunk));
-        let tries = self.tries.entry(chunk.order).or_default();
-        tries.not_before = Some(Instant::now() + tries.backoff.next(asked));
+        self.tries.entry(chunk.order).or_default().again(asked);
     }
 
     fn answered(&mut self, began: Instant, why: &NoDelivery) {

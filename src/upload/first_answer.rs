@@ -56,6 +56,11 @@ pub fn first_answer() -> (Answering, Awaiting) {
 }
 
 impl Answering {
+    /// Whether somebody waits just now.
+    pub fn is_awaited(&self) -> bool {
+        matches!(*self.0.state.lock(), State::Awaited | State::Held)
+    }
+
     /// Whether somebody waits; if so, until the answer is given.
     pub fn hold(&self) -> bool {
         let mut state = self.0.state.lock();

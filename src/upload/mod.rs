@@ -6,6 +6,7 @@
 mod create;
 mod deliver;
 mod first_answer;
+mod tries;
 
 pub use first_answer::{Answering, FirstAnswer, Waited, first_answer};
 
@@ -88,6 +89,7 @@ impl Courier {
     /// Tells the service that no more will come.
     async fn end(&self, data_id: &str) {
         let (mut backoff, mut refusals) = (Backoff::default(), Backoff::after_refusals());
+        let mut by_a_gateway = 0;
         loop {
             let turn = self.workers.acquire().await;
             let ended = self.service.end_stream(data_id).await;
@@ -99,7 +101,8 @@ impl Courier {
                     self.refused(&trouble);
                     refusals.next(None)
                 }
-                Trouble::Refused { in_json: false, .. } if backoff.failures() < REFUSALS_OF_AN_END => {
+                Trouble::Refused { in_json: false, .. } if by_a_gateway < REFUSALS_OF_AN_END => {
+                    by_a_gateway += 1;
                     let pause = backoff.next(None);
                     self.note_trouble(&trouble, backoff.failures());
                     pause
@@ -115,6 +118,7 @@ impl Courier {
                     break;
                 }
                 _ => {
+                    by_a_gateway = 0;
                     let pause = backoff.next(trouble.asked_delay());
                     self.note_trouble(&trouble, backoff.failures());
                     pause
