@@ -7,6 +7,7 @@ mod support;
 use rheed_stream::receiver::{Receiver, StreamRecord};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 use support::frames::numbers;
 use support::host::{FRAME_BYTES, OK, Stream};
 use support::spool::{entries, set_aside, streams};
@@ -225,19 +226,54 @@ fn without_threads_an_init_says_so_and_a_stream_lives_on_those_that_it_has() {
 #[test]
 fn a_clock_that_is_set_by_a_day_harms_neither_frames_nor_what_was_set_aside() {
     let scene = Scene::of("clock_jumps");
-    scene.service.set_faults("presign:status=422,chunk=0,times=1\nput:status=503,retry_after_date=1,every=5").expect("rules");
-    let spool = scene.workshop.spool();
-    scene.play(&[&spool.display().to_string()]);
-    assert_eq!(set_aside(&spool).len(), 1);
-    let streams = scene.service.streams();
-    assert!(streams.iter().all(|stream| stream.ended));
-    let main = streams.iter().max_by_key(|stream| stream.frames()).expect("it streamed");
-    let found = numbers(&service::pixels(main), FRAME_BYTES);
+    let (main, _) = clock_jumps(&scene, &scene.options(), || {});
+    let found = numbers(&service::pixels(&main), FRAME_BYTES);
     assert!(found.iter().copied().eq(20..270), "{found:?}");
     for chunk in &main.chunks {
         let ms = chunk.end_unix_ms_utc - chunk.start_unix_ms_utc;
         assert!((ms - chunk.frames as f64 * 100.0).abs() < 1.0, "{chunk:?}");
     }
+}
+
+#[test]
+fn chunks_bear_the_services_time_while_the_computers_clock_is_set_by_a_day() {
+    let scene = Scene::of("clock_jumps");
+    let mut options = scene.options();
+    options.retain(|line| line != "clock_sync=off");
+    let unix_ms = || SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs_f64() * 1e3;
+    let mut began_ms = 0.0;
+    // The second exchange is begun when the first has been learned.
+    let (main, set_by) = clock_jumps(&scene, &options, || {
+        let measured = |service: &Receiver| service::requests_to(service, "GET", "/gateway/time").len() > 1;
+        service::wait_until(&scene.service, "the clock is measured", measured);
+        began_ms = unix_ms();
+    });
+    assert_eq!(main.chunks.len(), set_by.len());
+    for (chunk, set_by_s) in main.chunks.iter().zip(set_by) {
+        let (offset, bound) =
+            (chunk.clock_offset_ms.expect("it is measured"), chunk.clock_uncertainty_ms.expect("so is its bound"));
+        // Times are told in microseconds.
+        assert!((offset + set_by_s * 1e3).abs() <= bound + 0.002, "set by {set_by_s} s: {chunk:?}");
+        // An unstamped chunk begins a frame before its first push.
+        let truth = began_ms - 100.0 - bound..chunk.received_unix_ms + bound;
+        assert!(truth.contains(&chunk.start_unix_ms_utc), "set by {set_by_s} s, {truth:?}: {chunk:?}");
+    }
+}
+
+/// Plays the host, which begins after `prepare`; the stream that it sends while the clock is set, and by how many seconds it had
+/// been set at the first frame of each chunk.
+#[track_caller]
+fn clock_jumps(scene: &Scene, options: &[String], prepare: impl FnOnce()) -> (StreamRecord, Vec<f64>) {
+    scene.service.set_faults("presign:status=422,chunk=0,times=1\nput:status=503,retry_after_date=1,every=5").expect("rules");
+    let spool = scene.workshop.spool();
+    let running = start(&scene.program, [&spool.display().to_string()].into_iter().chain(options));
+    prepare();
+    let told = running.finish().well().out;
+    assert_eq!(set_aside(&spool).len(), 1);
+    let streams = scene.service.streams();
+    assert!(streams.iter().all(|stream| stream.ended));
+    let main = streams.into_iter().max_by_key(StreamRecord::frames).expect("it streamed");
+    (main, told.lines().map(|seconds| seconds.parse().expect("a number")).collect())
 }
 
 /// A locale whose decimal sign is a comma, made in the test's folder; none where its sources are missing.

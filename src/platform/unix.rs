@@ -91,6 +91,19 @@ impl Drop for BlockedSignals {
     }
 }
 
+/// Nanoseconds since some moment, by a clock that nobody sets and that counts on while the computer sleeps, which `Instant` does not.
+pub fn steady_ns() -> i64 {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const CLOCK: libc::clockid_t = libc::CLOCK_BOOTTIME;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a timespec to be written.
+    let told = unsafe { libc::clock_gettime(CLOCK, &raw mut time) };
+    debug_assert_eq!(told, 0, "{}", io::Error::last_os_error());
+    time.tv_sec as i64 * 1_000_000_000 + time.tv_nsec as i64
+}
+
 /// How a file of the spool is opened, which only its owner may read. `write` also creates it. A link that a stranger laid in
 /// its place leads nowhere, and who reads a pipe does not wait for its writer.
 pub fn private_file(write: bool) -> OpenOptions {

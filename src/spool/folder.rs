@@ -7,7 +7,7 @@ use super::record::{Head, Seal};
 use super::recover;
 use super::root::Root;
 use super::sync::{Job, SyncQueue};
-use crate::clock::ClockOffset;
+use crate::clock::{ClockOffset, Clocks};
 use crate::codes::{self, Code};
 use crate::error::{Error, Result};
 use crate::ledger::{Loss, Notices};
@@ -37,8 +37,8 @@ pub struct SealedChunk {
     pub bytes: u64,
     /// So many frames had been pushed when its last one was; 0 for what was taken up.
     pub until: u64,
-    /// Whether this process wrote it: then it may take the first clock offset.
-    pub ours: bool,
+    /// When its first frame came, if this process wrote it: then it may take the first clock offset.
+    pub begun: Option<Clocks>,
     /// Whether it need not be read through first: this process wrote it, and the disk said no word against it.
     pub trusted: bool,
 }
@@ -277,9 +277,9 @@ impl Folder {
     }
 
     /// A sealed chunk waits to be uploaded. `book` keeps account of it in the same moment, and is told how many frames wait.
-    pub fn enqueue(self: &Arc<Self>, chunk: u64, sealed: SealedFile, until: u64, book: impl FnOnce(u64)) {
+    pub fn enqueue(self: &Arc<Self>, chunk: u64, begun: Clocks, sealed: SealedFile, until: u64, book: impl FnOnce(u64)) {
         self.unsynced.fetch_add(1, Ordering::Relaxed);
-        self.add(chunk, sealed.seal.frames, sealed.bytes, until, true, book);
+        self.add(chunk, Some(begun), sealed.seal.frames, sealed.bytes, until, book);
         if self.sync.send(Job::Sync(sealed.file, self.clone(), chunk)).is_err() {
             self.synced(chunk, None); // The engine is shutting down: the disk gets to it by itself.
         }
@@ -288,11 +288,11 @@ impl Folder {
     }
 
     /// A sealed chunk waits.
-    pub(super) fn add(&self, chunk: u64, frames: u32, bytes: u64, until: u64, ours: bool, book: impl FnOnce(u64)) {
+    pub(super) fn add(&self, chunk: u64, begun: Option<Clocks>, frames: u32, bytes: u64, until: u64, book: impl FnOnce(u64)) {
         let mut pending = self.pending.lock();
         let order = pending.next_order;
         pending.next_order += 1;
-        pending.chunks.insert(order, SealedChunk { order, chunk, frames, bytes, until, ours, trusted: ours });
+        pending.chunks.insert(order, SealedChunk { order, chunk, frames, bytes, until, begun, trusted: begun.is_some() });
         pending.frames += u64::from(frames);
         book(pending.frames);
     }

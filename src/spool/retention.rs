@@ -2,10 +2,11 @@
 
 use super::layout;
 use super::root::Root;
+use crate::clock::Clocks;
 use crate::platform;
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 impl Root {
     /// From now on this is how long things are kept.
@@ -39,8 +40,12 @@ impl Root {
     fn follow(&self, clocks: &mut Clocks) {
         let now = Clocks::now();
         let before = std::mem::replace(clocks, now);
-        let expected = before.wall + now.steady.saturating_duration_since(before.steady);
-        let Some(step) = now.wall.duration_since(expected).ok().filter(|step| *step > CLOCK_STEP) else { return };
+        let set_by = now.set_since(&before);
+        if set_by <= CLOCK_STEP_NS {
+            return;
+        }
+        let step = Duration::from_nanos(set_by as u64);
+        let expected = UNIX_EPOCH + Duration::from_nanos((now.wall_ns - set_by).max(0) as u64);
         self.each_kept(|path, came| {
             if came <= expected {
                 let _ = platform::touch(path, Some(came + step));
@@ -75,22 +80,8 @@ fn each_file(path: &Path, came: SystemTime, depth: u32, look: &mut impl FnMut(&P
     }
 }
 
-/// The clock that can be set and the one that cannot, at one moment.
-#[derive(Clone, Copy)]
-pub struct Clocks {
-    wall: SystemTime,
-    steady: Instant,
-}
-
-impl Clocks {
-    /// At this moment.
-    pub fn now() -> Clocks {
-        Clocks { wall: SystemTime::now(), steady: Instant::now() }
-    }
-}
-
-/// Less is no matter to what is kept for days. A computer that slept is taken for a clock that was set: things are kept longer.
-const CLOCK_STEP: Duration = Duration::from_secs(60);
+/// Less is no matter to what is kept for days.
+const CLOCK_STEP_NS: i64 = 60_000_000_000;
 /// 2000-01-01: a computer that has lost its clock begins before it.
 const YEAR_2000: Duration = Duration::from_secs(946_684_800);
 
@@ -155,7 +146,7 @@ mod tests {
         let bench = Bench::new();
         let kept = [bench.put("set-aside/a/undated", UNIX_EPOCH + DAY), bench.put("set-aside/a/before", SystemTime::now() - DAY)];
         let old = bench.put("set-aside/a/old", SystemTime::now() - 3 * DAY);
-        bench.root.clocks.lock().wall -= DAY; // As if it had been set forward by a day since.
+        bench.root.clocks.lock().wall_ns -= DAY.as_nanos() as i64; // As if it had been set forward by a day since.
         bench.clean_up(Duration::from_secs(3600));
         bench.clean_up(Duration::from_secs(3600));
         assert!(kept.iter().all(is_there) && !is_there(&old));
@@ -207,7 +198,7 @@ mod tests {
         for _ in 0..10 {
             let yesterday = SystemTime::now() - DAY;
             kept.iter().for_each(|path| platform::touch(path, Some(yesterday)).unwrap());
-            bench.root.clocks.lock().wall -= DAY;
+            bench.root.clocks.lock().wall_ns -= DAY.as_nanos() as i64;
             let both = Barrier::new(2);
             std::thread::scope(|scope| {
                 for _ in 0..2 {

@@ -4,7 +4,7 @@
 //! finds room.
 
 use super::layout;
-use super::retention::Clocks;
+use crate::clock::Clocks;
 use crate::codes::Code;
 use crate::error::{Error, Result};
 use crate::options::Options;

@@ -319,7 +319,7 @@ impl TakenUp {
 
     fn add(&mut self, chunk: u64, frames: u32, bytes: u64) {
         self.frames += u64::from(frames);
-        self.folder.add(chunk, frames, bytes, 0, false, |_| {});
+        self.folder.add(chunk, None, frames, bytes, 0, |_| {});
     }
 
     /// A chunk that cannot be used: kept beside the spool, counted with what is known of its frames, and told.

@@ -5,6 +5,7 @@
 use super::Works;
 use super::intake::{Filled, Intake};
 use super::push_chunk::ChunkDesk;
+use crate::clock::Clocks;
 use crate::ledger::{Loss, Phase, Place};
 use crate::log::Level;
 use crate::shard::FrameCompressor;
@@ -55,6 +56,8 @@ pub struct Encoder {
 
 struct OpenChunk {
     file: ChunkFile,
+    /// When its first frame was pushed.
+    begun: Clocks,
     opened: Instant,
     /// What the spool still holds for its seal.
     promise: Promise,
@@ -175,7 +178,7 @@ impl Encoder {
             let file = patiently(&works, || works.folder.begin(head.clone(), room))?;
             root.wrote(file.bytes());
             self.next_chunk += 1;
-            self.open = Some(OpenChunk { file, opened: Instant::now(), promise: Promise::none(root) });
+            self.open = Some(OpenChunk { file, begun: frame.entered, opened: Instant::now(), promise: Promise::none(root) });
         }
         let Some(open) = &mut self.open else { return Ok(()) };
         let before = open.file.bytes();
@@ -216,18 +219,18 @@ impl Encoder {
 
     /// Closes the open chunk, if there is one.
     fn seal(&mut self) {
-        let Some(OpenChunk { mut file, promise, .. }) = self.open.take() else { return };
+        let Some(OpenChunk { mut file, begun, promise, .. }) = self.open.take() else { return };
         let works = self.works.clone();
         let frames = file.frames();
         if frames == 0 {
             works.folder.root().removed(file.bytes());
             return file.discard();
         }
-        let clock = works.clock.offset();
+        let clock = works.clock.offset(&begun);
         let sealed = patiently(&works, || works.folder.seal(&mut file, clock));
         drop(promise);
         match sealed {
-            Ok(sealed) => works.chunk_sealed(&file, sealed, Place::OpenChunk, self.dealt_with),
+            Ok(sealed) => works.chunk_sealed(&file, begun, sealed, Place::OpenChunk, self.dealt_with),
             // The frames are in the part file, and the next process seals it.
             Err(reason) => {
                 self.unsealed += frames;

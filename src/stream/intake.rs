@@ -7,11 +7,11 @@ use super::Works;
 use super::frame_ids::FrameIds;
 use super::pixels::Geometry;
 use super::slots::{MOST_SLOTS, Pool, Slot};
+use crate::clock::Clocks;
 use crate::codes::{self, Code, Stat};
 use crate::error::{Error, Result};
 use crate::ledger::Phase;
 use crate::options::Options;
-use crate::platform;
 use crate::shard::FrameCompressor;
 use crate::spool::{ChunkFile, FrameRecord, Head};
 use crate::stamps;
@@ -52,6 +52,8 @@ pub struct Filled {
     pub height: u32,
     /// The camera's count.
     pub id: u64,
+    /// When it was pushed.
+    pub entered: Clocks,
     /// Unix nanoseconds.
     pub stamp_ns: i64,
     /// Whether the stamp came with the frame, or was made at entry.
@@ -141,7 +143,7 @@ impl Intake {
 
     /// Takes a frame, or says why not.
     pub fn push(&self, frame: &Frame) -> Result<()> {
-        let entered_ns = platform::unix_ns();
+        let entered = Clocks::now();
         let ledger = &self.works.ledger;
         self.check_open()?;
         let way = if self.is_run_here() { Way::Run } else { Way::Frames };
@@ -161,12 +163,13 @@ impl Intake {
         };
         let mut slot = self.free_slot(frame_bytes).map_err(release)?;
         geometry.copy(pixels, slot.bytes_mut());
-        let (stamp_ns, stamped) = self.stamp(frame.timestamp_ns, entered_ns);
+        let (stamp_ns, stamped) = self.stamp(frame.timestamp_ns, entered.wall_ns);
         let filled = Filled {
             slot,
             width: frame.width,
             height: frame.height,
             id: frame.frame_id,
+            entered,
             stamp_ns,
             stamped,
             flags: frame.flags,

@@ -14,7 +14,7 @@ mod slots;
 
 pub use intake::Frame;
 
-use crate::clock::ReferenceClock;
+use crate::clock::{Clocks, ReferenceClock};
 use crate::codes::{self, Code, Stat};
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, Loss, Phase, Place};
@@ -152,7 +152,7 @@ impl Works {
     }
 
     /// A chunk is a shard now: it is counted, judged, and waits to be uploaded.
-    fn chunk_sealed(&self, chunk: &ChunkFile, sealed: SealedFile, from: Place, until: u64) {
+    fn chunk_sealed(&self, chunk: &ChunkFile, begun: Clocks, sealed: SealedFile, from: Place, until: u64) {
         let ledger = &self.ledger;
         let index = chunk.head().chunk;
         ledger
@@ -168,7 +168,7 @@ impl Works {
         ledger.add(Stat::BytesShards, sealed.bytes as i64);
         ledger.add(Stat::ChunksSealed, 1);
         let frames = sealed.seal.frames.into();
-        self.folder.enqueue(index, sealed, until, |waiting| {
+        self.folder.enqueue(index, begun, sealed, until, |waiting| {
             ledger.transfer(from, Place::Waiting, frames);
             ledger.agrees(Place::Waiting, waiting);
         });

@@ -4,6 +4,7 @@ use super::encoder::Limits;
 use super::intake::{Intake, NO_MEMORY, Way};
 use super::pixels::Geometry;
 use super::{Chunk, Works};
+use crate::clock::Clocks;
 use crate::codes::{Code, NO_FRAME_ID, Stat};
 use crate::error::{Error, Result};
 use crate::ledger::{Phase, Place};
@@ -90,8 +91,9 @@ impl ChunkDesk {
 
     fn write(&self, works: &Arc<Works>, intake: &Intake, chunk: &Chunk, frames: &[u8], geometry: &Geometry) -> Result<()> {
         let fps = works.options.fps;
+        let begun = Clocks::now();
         let duration_ns = stamps::frames_ns(chunk.count.into(), fps);
-        let start_ns = if chunk.start_ns == 0 { platform::unix_ns() - duration_ns } else { chunk.start_ns };
+        let start_ns = if chunk.start_ns == 0 { begun.wall_ns - duration_ns } else { chunk.start_ns };
         let head = works.folder.head(chunk.index, chunk.width, chunk.height, fps, false);
         let mut compressor = FrameCompressor::new(works.options.compression_level).map_err(|error| failed(&error))?;
         let mut file = works.folder.begin(head, chunk.count as usize).map_err(|error| failed(&error))?;
@@ -113,14 +115,15 @@ impl ChunkDesk {
             }
             Ok(())
         };
-        let sealed = fill().and_then(|()| works.folder.seal(&mut file, works.clock.offset()).map_err(|error| failed(&error)));
+        let sealed =
+            fill().and_then(|()| works.folder.seal(&mut file, works.clock.offset(&begun)).map_err(|error| failed(&error)));
         match sealed {
             Ok(sealed) => {
                 works.folder.root().wrote(sealed.bytes - sealed.added);
                 let frames = i64::from(chunk.count);
                 works.ledger.frames_accepted(frames, frames * geometry.frame_bytes() as i64);
                 let bytes = sealed.bytes;
-                works.chunk_sealed(&file, sealed, Place::Slots, works.ledger.get(Stat::FramesAccepted) as u64);
+                works.chunk_sealed(&file, begun, sealed, Place::Slots, works.ledger.get(Stat::FramesAccepted) as u64);
                 works.note_spool_rate(bytes, chunk.count.into());
                 Ok(())
             }

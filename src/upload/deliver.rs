@@ -199,7 +199,7 @@ impl Deliveries<'_> {
             folder: courier.folder.clone(),
             service: courier.service.clone(),
             // Only what this process sealed may take an offset that was measured after.
-            clock: chunk.ours.then(|| courier.clock.first_offset()).flatten(),
+            clock: chunk.begun.and_then(|begun| courier.clock.first_offset(&begun)),
             facts: self.facts.clone(),
             data_id: self.data_id.clone(),
             enough: self.enough(&chunk),

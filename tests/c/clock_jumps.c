@@ -1,5 +1,6 @@
 /* The computer's clock is set by a day, forward and back, in the middle of a stream: all arrives, ages stay ages, and nothing that
-   was set aside goes before its time. The first argument is the spool's folder. */
+   was set aside goes before its time. The first argument is the spool's folder. It begins when its standard input ends, and tells
+   for each chunk by how much the clock had been set when its first frame came. */
 #define _GNU_SOURCE /* RTLD_NEXT */
 #include "process.h"
 
@@ -39,11 +40,13 @@ int main(int argc, char **argv) {
     CHECK_CODE(rheed_flush(stream, -1), RHEED_W_LOSS);
     const int aside = set_aside(spool, id);
     CHECK(aside > 0);
+    while (getchar() != EOF) {}
 
     static const int jumps[] = {DAY, -DAY, 0, -DAY, DAY};
     for (int jump = 0; jump < 5; jump++) {
         for (int frame = 0; frame < 50; frame++, at++) {
             if (frame == 25) set_by = jumps[jump];
+            if (at % 20 == 0) printf("%d\n", set_by);
             CHECK_CODE(push_numbered(stream, at), RHEED_OK);
             const int64_t age = stat_of(stream, RHEED_STAT_LAST_FRAME_AGE_MS);
             CHECK(age >= 0 && age < HOUR_MS);
