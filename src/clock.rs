@@ -62,7 +62,7 @@ pub struct ClockOffset {
 
 impl ClockOffset {
     /// The offset from the steady clock as one from what the wall clock showed at a moment.
-    fn from_wall(self, moment: &Clocks) -> ClockOffset {
+    fn against_wall(self, moment: &Clocks) -> ClockOffset {
         ClockOffset { offset_ns: self.offset_ns.saturating_sub(moment.wall_ahead()), ..self }
     }
 }
@@ -112,12 +112,12 @@ struct State {
 impl ReferenceClock {
     /// The best estimate of now, for times that this computer's clock showed at that moment; none until an exchange has succeeded.
     pub fn offset(&self, moment: &Clocks) -> Option<ClockOffset> {
-        self.state.lock().offset_at(steady_ns()).map(|offset| offset.from_wall(moment))
+        self.state.lock().offset_at(steady_ns()).map(|offset| offset.against_wall(moment))
     }
 
     /// The first that was measured, for chunks that were sealed before.
     pub fn first_offset(&self, moment: &Clocks) -> Option<ClockOffset> {
-        self.state.lock().first.map(|offset| offset.from_wall(moment))
+        self.state.lock().first.map(|offset| offset.against_wall(moment))
     }
 
     /// Takes a new exchange into account.
@@ -186,7 +186,7 @@ mod tests {
     }
 
     fn told(state: &mut State, moment: Clocks) -> ClockOffset {
-        state.offset_at(moment.steady_ns).unwrap().from_wall(&moment)
+        state.offset_at(moment.steady_ns).unwrap().against_wall(&moment)
     }
 
     #[test]
@@ -239,8 +239,8 @@ mod tests {
         let begun = at(0, 0);
         state.learn_at(&exchange(at(S, -DAY), 500 * MS, 2 * MS), S);
         let sealed = state.offset_at(2 * S).unwrap();
-        assert_eq!(sealed.from_wall(&begun).offset_ns, 500 * MS);
-        assert_eq!(state.first.unwrap().from_wall(&begun).offset_ns, 500 * MS);
+        assert_eq!(sealed.against_wall(&begun).offset_ns, 500 * MS);
+        assert_eq!(state.first.unwrap().against_wall(&begun).offset_ns, 500 * MS);
     }
 
     #[test]

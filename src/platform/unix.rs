@@ -101,7 +101,9 @@ pub fn steady_ns() -> i64 {
     // SAFETY: `time` is a timespec to be written.
     let told = unsafe { libc::clock_gettime(CLOCK, &raw mut time) };
     debug_assert_eq!(told, 0, "{}", io::Error::last_os_error());
-    time.tv_sec as i64 * 1_000_000_000 + time.tv_nsec as i64
+    #[allow(clippy::useless_conversion)] // Not where they have 32 bits.
+    let (seconds, nanoseconds) = (i64::from(time.tv_sec), i64::from(time.tv_nsec));
+    seconds * 1_000_000_000 + nanoseconds
 }
 
 /// How a file of the spool is opened, which only its owner may read. `write` also creates it. A link that a stranger laid in

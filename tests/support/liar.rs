@@ -34,7 +34,7 @@ impl Kind {
     };
 
     /// Of a request like `POST /tags/`.
-    fn of(request: &str) -> Option<Kind> {
+    pub fn of(request: &str) -> Option<Kind> {
         let (method, path) = request.split_once(' ')?;
         Some(match (method, path.split('?').next()?) {
             ("GET", "/gateway/time") => Kind::Time,
@@ -232,7 +232,7 @@ impl Truth {
         drop(self.released.wait_while(held, |held| *held).expect(UNSPOILED));
         let Some(lie) = self.lie_about(kind) else { return self.pass_on(&request, line, Some(kind)) };
         if lie.done {
-            self.answer_to(&request)?;
+            request.answer_of(self.receiver)?;
         }
         self.lied.fetch_add(1, Ordering::AcqRel);
         let said = lie.tell(&line, &self.here);
@@ -248,7 +248,7 @@ impl Truth {
     }
 
     fn pass_on(&self, request: &Request, mut line: TcpStream, kind: Option<Kind>) -> io::Result<()> {
-        let mut answer = self.answer_to(request)?;
+        let mut answer = request.answer_of(self.receiver)?;
         if kind == Some(Kind::Presign) {
             answer = self.led_through_here(answer);
         }
@@ -257,20 +257,6 @@ impl Truth {
             *self.honest.lock().expect(UNSPOILED).entry(kind).or_default() += 1;
         }
         line.shutdown(Shutdown::Write)
-    }
-
-    /// What the receiver says.
-    fn answer_to(&self, request: &Request) -> io::Result<Vec<u8>> {
-        let mut line = TcpStream::connect(self.receiver)?;
-        let mut head = String::new();
-        for header in request.head.iter().filter(|header| !header.to_lowercase().starts_with("connection:")) {
-            head.push_str(&format!("{header}\r\n"));
-        }
-        line.write_all(format!("{head}connection: close\r\n\r\n").as_bytes())?;
-        line.write_all(&request.body)?;
-        let mut answer = Vec::new();
-        line.read_to_end(&mut answer)?;
-        Ok(answer)
     }
 
     /// The same answer, with URLs that lead here instead of to the receiver.
@@ -325,7 +311,7 @@ impl Lie {
 }
 
 /// Closing it then sends RST.
-fn without_lingering(line: &TcpStream) {
+pub fn without_lingering(line: &TcpStream) {
     let linger = libc::linger { l_onoff: 1, l_linger: 0 };
     // SAFETY: the descriptor is open, and the size is that of what the pointer leads to.
     let set = unsafe {

@@ -8,6 +8,7 @@ pub mod apache;
 pub mod checker;
 pub mod frames;
 pub mod host;
+pub mod http2;
 pub mod liar;
 pub mod long_run;
 #[cfg(feature = "receiver")]

@@ -1,7 +1,7 @@
 //! A service of a test's own wording, for answers that no ingest service gives: ids that lead elsewhere, URLs to strangers.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 /// It listens until the test's process ends.
@@ -70,6 +70,20 @@ impl Request {
         let mut body = Vec::new();
         reader.take(length.unwrap_or(0)).read_to_end(&mut body)?;
         Ok(Request { head, body })
+    }
+
+    /// What a plain server says to it, head and body.
+    pub fn answer_of(&self, server: SocketAddr) -> std::io::Result<Vec<u8>> {
+        let mut line = TcpStream::connect(server)?;
+        let mut head = String::new();
+        for header in self.head.iter().filter(|header| !header.to_lowercase().starts_with("connection:")) {
+            head.push_str(&format!("{header}\r\n"));
+        }
+        line.write_all(format!("{head}connection: close\r\n\r\n").as_bytes())?;
+        line.write_all(&self.body)?;
+        let mut answer = Vec::new();
+        line.read_to_end(&mut answer)?;
+        Ok(answer)
     }
 
     /// Method, path and query: `POST /tags/`.
