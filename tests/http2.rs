@@ -7,9 +7,10 @@ mod support;
 use h2::Reason;
 use rheed_stream::codes::{Event, Stat};
 use rheed_stream::receiver::Receiver;
+use std::ops::Range;
 use std::thread;
 use support::frames::{numbered, numbers};
-use support::host::{FRAME_BYTES, HEIGHT, OK, PATIENCE, Stream, WIDTH};
+use support::host::{HEIGHT, OK, PATIENCE, Stream, WIDTH};
 use support::http2::{Front, Trick};
 use support::liar::Kind;
 use support::spool::with;
@@ -18,7 +19,7 @@ use support::{Workshop, service};
 
 /// A service behind HTTP/2.
 struct Site {
-    workshop: Workshop,
+    _workshop: Workshop,
     service: Receiver,
     front: Front,
     options: Vec<String>,
@@ -34,21 +35,31 @@ impl Site {
         let trusted = format!("ca_file={}", workshop.write("roots.pem", &authority.pem()).display());
         let mut options = with(service::options(&service, &workshop), &["fps=10", &trusted]);
         options[0] = format!("endpoint={}", front.url());
-        Site { workshop, service, front, options }
+        Site { _workshop: workshop, service, front, options }
     }
 
     /// Plays a trick so many times on a stream of so many frames, all of which arrive.
     #[track_caller]
     fn streams_through(&self, kind: Option<Kind>, trick: Trick, times: u64, frames: u64) {
+        self.streams_frames_through(WIDTH, HEIGHT, kind, trick, times, frames);
+    }
+
+    #[track_caller]
+    fn streams_frames_through(&self, width: u32, height: u32, kind: Option<Kind>, trick: Trick, times: u64, frames: u64) {
+        let bytes = (width * height) as usize;
         let stream = Stream::open(&with(self.options.clone(), &["request_timeout_ms=3000"]));
+        let push = |numbers: Range<u64>| {
+            numbers.for_each(|number| assert_eq!(stream.push(&numbered(number, bytes), width, height, number, 0), OK));
+        };
+        // A connection is under way, and the client knows how much it may send.
+        push(0..20);
+        stream.wait_until("a chunk is confirmed", |stream| stream.stat(Stat::FramesConfirmed) == 20);
         self.front.play(kind, trick, times);
-        for number in 0..frames {
-            assert_eq!(stream.push(&numbered(number, FRAME_BYTES), WIDTH, HEIGHT, number, 0), OK);
-        }
+        push(20..frames);
         assert_eq!(stream.finalize(PATIENCE), OK, "{trick:?} {:#?}", stream.events());
         assert_eq!(self.front.played(), times, "{trick:?}");
         let kept = service::only_stream(&self.service);
-        assert!(numbers(&service::pixels(&kept), FRAME_BYTES).into_iter().eq(0..frames), "{trick:?} {kept:?}");
+        assert!(numbers(&service::pixels(&kept), bytes).into_iter().eq(0..frames), "{trick:?} {kept:?}");
         assert_eq!([Stat::FramesConfirmed, Stat::FramesLost].map(|stat| stream.stat(stat)), [frames as i64, 0]);
         let never = [Event::ChunkSetAside, Event::FramesLost, Event::Fault].map(|kind| kind as i32);
         assert!(stream.events().iter().all(|event| !never.contains(&event.kind)), "{trick:?} {:#?}", stream.events());
@@ -106,23 +117,12 @@ fn an_upload_that_the_server_never_lets_go_on_is_given_up_in_time_and_made_again
     each_streams_through(&[(Kind::Put, Trick::Stall)], 2, 100);
 }
 
-/// Larger than what the client reads ahead, and than what the front takes.
-const LARGE: u32 = 256;
-
 #[test]
 fn an_upload_that_is_said_to_have_come_before_it_was_sent_is_no_confirmation() {
-    for status in [200, 204] {
-        let site = Site::start();
-        let stream = Stream::open(&site.options);
-        site.front.play(Some(Kind::Put), Trick::AnswerEarly(status), 2);
-        let bytes = (LARGE * LARGE) as usize;
-        for number in 0..25 {
-            assert_eq!(stream.push(&numbered(number, bytes), LARGE, LARGE, number, 0), OK);
+    // Shards that the client has wholly in hand, and shards that it reads in pieces.
+    for (width, height) in [(WIDTH, HEIGHT), (256, 256)] {
+        for status in [200, 204] {
+            Site::start().streams_frames_through(width, height, Some(Kind::Put), Trick::AnswerEarly(status), 2, 45);
         }
-        assert_eq!(stream.finalize(PATIENCE), OK);
-        assert_eq!(site.front.played(), 2);
-        let kept = service::only_stream(&site.service);
-        assert!(numbers(&service::pixels(&kept), bytes).into_iter().eq(0..25), "{status} {kept:?}");
-        drop(site.workshop);
     }
 }

@@ -11,11 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncSeekExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, ReadBuf, Take};
 use tokio_util::io::{InspectReader, ReaderStream};
 
 /// How much of a file is read at a time: few enough trips to the disk's threads, little memory.
 const PIECE: usize = 256 << 10;
+/// One that the client looks ahead at, and one that it takes when the rest has gone.
+const LAST_BYTES: u64 = 2;
 
 /// A presigned URL has half a kilobyte and a dozen pairs in its query.
 const LONGEST_URL: usize = 8 << 10;
@@ -83,13 +85,31 @@ pub enum UploadTrouble {
 }
 
 /// A shard on its way. What the disk says is kept here: the client would tell it as trouble with the connection.
+///
+/// Its last bytes are pieces of their own. The client looks a piece ahead: by HTTP/2 it has that in hand before the server lets it
+/// send anything, and takes another when there was room for the one before. So a shard that is handed over whole was sent, but
+/// for what the connection holds.
 struct Shard {
-    file: tokio::fs::File,
+    /// As far as the last bytes, at first.
+    file: Take<tokio::fs::File>,
+    /// How many of them still wait for their turn.
+    last_bytes: u64,
     trouble: Arc<Mutex<Option<io::Error>>>,
+}
+
+impl Shard {
+    fn new(file: tokio::fs::File, bytes: u64, trouble: &Arc<Mutex<Option<io::Error>>>) -> Shard {
+        let last_bytes = LAST_BYTES.min(bytes);
+        Shard { file: file.take(bytes - last_bytes), last_bytes, trouble: trouble.clone() }
+    }
 }
 
 impl AsyncRead for Shard {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, piece: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.file.limit() == 0 && self.last_bytes > 0 {
+            self.last_bytes -= 1;
+            self.file.set_limit(1);
+        }
         let read = ready!(Pin::new(&mut self.file).poll_read(context, piece));
         Poll::Ready(read.map_err(|error| {
             let kind = error.kind();
@@ -114,7 +134,7 @@ impl Service {
         let of_the_disk = Arc::default();
         let handed_over = Arc::new(AtomicU64::new(0));
         let count = handed_over.clone();
-        let shard = InspectReader::new(Shard { file, trouble: Arc::clone(&of_the_disk) }, move |piece| {
+        let shard = InspectReader::new(Shard::new(file, bytes, &of_the_disk), move |piece| {
             count.fetch_add(piece.len() as u64, Ordering::Relaxed);
             sent(piece.len());
         });
