@@ -14,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use support::frames::{numbered, numbers};
 use support::host::{OK, Stream};
 use support::liar::{Kind, Liar, Lie, Then};
 use support::{HANGS_AFTER, Workshop, long_run, service, spool};
@@ -143,6 +144,7 @@ fn strangers(elsewhere: &str) -> Vec<Failure> {
     let mut strangers = vec![
         failure("a log-in page", Lie::answer(200, html, PAGE), Passes),
         failure("a page without a type", Lie::answer(201, "", PAGE), Passes),
+        failure("a policy in plain text", denied_politely(), Passes),
         failure("a gateway's 404", Lie::answer(404, "content-type: text/plain\r\n", "default backend - 404"), Gateway),
         failure("a gateway's 405", Lie::answer(405, html, PAGE), Gateway),
         failure("a gateway's 413", Lie::answer(413, html, PAGE), Gateway),
@@ -169,6 +171,11 @@ fn strangers(elsewhere: &str) -> Vec<Failure> {
     }
     strangers.push(failure("a redirect without an address", Lie::answer(301, "", ""), Passes));
     strangers
+}
+
+/// As a middlebox says it that knows no statuses.
+fn denied_politely() -> Lie {
+    Lie::answer(200, "content-type: text/plain\r\n", "Access denied by policy")
 }
 
 /// Statuses in the service's own form.
@@ -510,6 +517,55 @@ fn a_chunk_that_is_refused_for_good_is_set_aside_and_an_end_that_is_refused_is_t
         assert_eq!(spool::set_aside(&cell.spool).len(), 1);
         assert!(cell.kept(&stream).ended);
     });
+}
+
+#[test]
+fn a_text_instead_of_a_confirmation_links_nothing_confirms_nothing_and_ends_nothing() {
+    let kinds = [Kind::LinkSample, Kind::LinkProject, Kind::LinkTags, Kind::Put, Kind::End];
+    std::thread::scope(|scope| {
+        for kind in kinds {
+            scope.spawn(move || {
+                let workshop = Workshop::new();
+                let service = service::start(&workshop);
+                let liar = Liar::before(service::address(&service));
+                liar.lie(kind, &denied_politely(), 2);
+                let mut options = service::options(&service, &workshop);
+                options[0] = format!("endpoint={}", liar.url());
+                let links = format!("physical_sample=GaAs\ntags=tonight\nproject_id={PROJECT}");
+                let (stream, _) = Stream::try_open(&spool::with(options, &["fps=10", &links])).expect("it may pass");
+                stream.push_counted(0, FRAMES);
+                assert_eq!(finalize(&stream), OK, "{kind:?}");
+                assert_eq!(liar.lied(), 2, "{kind:?}");
+                let chunks = FRAMES.div_ceil(20);
+                assert_eq!(liar.honest(kind), if kind == Kind::Put { chunks } else { 1 }, "{kind:?}: it is asked again");
+                let kept = service::only_stream(&service);
+                assert!(service::pixels(&kept) == service::counted(FRAMES), "{kind:?}: {kept:#?}");
+                assert!(kept.physical_sample_id.is_some() && kept.tag_ids.len() == 1, "{kind:?}: {kept:?}");
+            });
+        }
+    });
+}
+
+#[test]
+fn an_upload_that_is_said_to_have_come_at_its_head_is_no_confirmation() {
+    const SIDE: u32 = 1024;
+    const CHUNK: u64 = 20; // 20 MB: more than the kernel takes from a client whose server does not read.
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let liar = Liar::before(service::address(&service));
+    liar.lie(Kind::Put, &Lie::answer(200, "", "").before_it_came(), 2);
+    let mut options = service::options(&service, &workshop);
+    options[0] = format!("endpoint={}", liar.url());
+    let stream = Stream::open(&spool::with(options, &["fps=10", "when_full=block"]));
+    let bytes = (SIDE * SIDE) as usize;
+    for number in 0..CHUNK {
+        assert_eq!(stream.push(&numbered(number, bytes), SIDE, SIDE, number, 0), OK);
+    }
+    assert_eq!(finalize(&stream), OK);
+    assert_eq!((liar.lied(), liar.honest(Kind::Put)), (2, 1));
+    let kept = service::only_stream(&service);
+    assert!(numbers(&service::pixels(&kept), bytes).into_iter().eq(0..CHUNK), "{kept:?}");
+    assert_eq!([Stat::FramesConfirmed, Stat::FramesLost].map(|stat| stream.stat(stat)), [CHUNK as i64, 0]);
 }
 
 /// No control characters, nothing that turns the order of reading around, and not endless.

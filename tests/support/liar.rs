@@ -3,7 +3,7 @@
 
 use super::stub::Request;
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -61,6 +61,8 @@ pub struct Lie {
     then: Then,
     /// The request is passed on, and only its answer is kept back.
     done: bool,
+    /// It is told at the request's head, and nothing more of the request is ever taken.
+    early: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -95,17 +97,27 @@ const ENDLESS: u64 = 10 << 30;
 impl Lie {
     /// Nothing like an answer.
     pub fn bytes(says: &str, then: Then) -> Lie {
-        Lie { says: Says::Bytes(says.into()), then, done: false }
+        Lie { says: Says::Bytes(says.into()), then, done: false, early: false }
     }
 
     /// A whole answer. Headers are lines with their ends.
     pub fn answer(status: u16, headers: &str, body: &str) -> Lie {
-        Lie { says: Says::Answer { status, headers: headers.into(), body: body.into() }, then: Then::Close, done: false }
+        Lie {
+            says: Says::Answer { status, headers: headers.into(), body: body.into() },
+            then: Then::Close,
+            done: false,
+            early: false,
+        }
     }
 
     /// The request is done all the same.
     pub fn after_doing_it(self) -> Lie {
         Lie { done: true, ..self }
+    }
+
+    /// The request's body is not waited for.
+    pub fn before_it_came(self) -> Lie {
+        Lie { early: true, ..self }
     }
 }
 
@@ -131,6 +143,8 @@ struct Truth {
     /// What the longest of its answers came to, in bytes.
     longest: AtomicU64,
     honest: Mutex<HashMap<Kind, u64>>,
+    /// Lines that nobody reads any more, and that are not closed either, so that nobody notices.
+    unread: Mutex<Vec<TcpStream>>,
     held: Mutex<bool>,
     released: Condvar,
     over: AtomicBool,
@@ -152,6 +166,7 @@ impl Liar {
             lied: AtomicU64::new(0),
             longest: AtomicU64::new(0),
             honest: Mutex::default(),
+            unread: Mutex::default(),
             held: Mutex::new(false),
             released: Condvar::new(),
             over: AtomicBool::new(false),
@@ -226,11 +241,20 @@ impl Drop for Liar {
 
 impl Truth {
     fn serve(&self, line: TcpStream) -> io::Result<()> {
-        let request = Request::read(&line)?;
-        let Some(kind) = Kind::of(&request.what()) else { return self.pass_on(&request, line, None) };
+        let mut reader = BufReader::new(&line);
+        let mut request = Request::read_head(&mut reader)?;
+        let kind = Kind::of(&request.what());
+        if let Some(lie) = kind.and_then(|kind| self.lie_about(kind, true)) {
+            self.lied.fetch_add(1, Ordering::AcqRel);
+            lie.tell(&line, &self.here);
+            self.unread.lock().expect(UNSPOILED).push(line);
+            return Ok(());
+        }
+        request.read_body(&mut reader)?;
+        let Some(kind) = kind else { return self.pass_on(&request, line, None) };
         let held = self.held.lock().expect(UNSPOILED);
         drop(self.released.wait_while(held, |held| *held).expect(UNSPOILED));
-        let Some(lie) = self.lie_about(kind) else { return self.pass_on(&request, line, Some(kind)) };
+        let Some(lie) = self.lie_about(kind, false) else { return self.pass_on(&request, line, Some(kind)) };
         if lie.done {
             request.answer_of(self.receiver)?;
         }
@@ -240,9 +264,10 @@ impl Truth {
         Ok(())
     }
 
-    fn lie_about(&self, kind: Kind) -> Option<Lie> {
+    fn lie_about(&self, kind: Kind, early: bool) -> Option<Lie> {
         let mut lie = self.lie.lock().expect(UNSPOILED);
-        let plot = lie.as_mut().filter(|plot| plot.times > 0 && plot.kind.is_none_or(|about| about == kind))?;
+        let is_meant = |plot: &&mut Plot| plot.lie.early == early && plot.kind.is_none_or(|about| about == kind);
+        let plot = lie.as_mut().filter(is_meant).filter(|plot| plot.times > 0)?;
         plot.times -= 1;
         Some(plot.lie.clone())
     }

@@ -56,7 +56,14 @@ pub struct Request {
 impl Request {
     /// The whole of it.
     pub fn read(line: &TcpStream) -> std::io::Result<Request> {
-        let mut reader = BufReader::new(line.try_clone()?);
+        let mut reader = BufReader::new(line);
+        let mut request = Request::read_head(&mut reader)?;
+        request.read_body(&mut reader)?;
+        Ok(request)
+    }
+
+    /// Its head; its body, if it has one, is still to come.
+    pub fn read_head(reader: &mut impl BufRead) -> std::io::Result<Request> {
         let mut head = Vec::new();
         loop {
             let mut text = String::new();
@@ -66,10 +73,13 @@ impl Request {
             }
             head.push(text.trim().to_string());
         }
-        let length = head.iter().find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
-        let mut body = Vec::new();
-        reader.take(length.unwrap_or(0)).read_to_end(&mut body)?;
-        Ok(Request { head, body })
+        Ok(Request { head, body: Vec::new() })
+    }
+
+    pub fn read_body(&mut self, reader: &mut impl Read) -> std::io::Result<()> {
+        let length = self.head.iter().find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+        reader.take(length.unwrap_or(0)).read_to_end(&mut self.body)?;
+        Ok(())
     }
 
     /// What a plain server says to it, head and body.
