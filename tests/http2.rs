@@ -15,7 +15,7 @@ use support::http2::{Front, Trick};
 use support::liar::Kind;
 use support::spool::with;
 use support::tls::Authority;
-use support::{Workshop, service};
+use support::{Workshop, long_run, service};
 
 /// A service behind HTTP/2.
 struct Site {
@@ -68,11 +68,17 @@ impl Site {
 
 /// The same at a site of its own for each, all at once: most of it is waiting.
 fn each_streams_through(tricks: &[(Kind, Trick)], times: u64, frames: u64) {
-    thread::scope(|scope| {
-        for &(kind, trick) in tricks {
-            scope.spawn(move || Site::start().streams_through(Some(kind), trick, times, frames));
-        }
-    });
+    let rounds = long_run::times("RHEED_TORTURE_HTTP2", 1);
+    for _ in 0..rounds {
+        thread::scope(|scope| {
+            for &(kind, trick) in tricks {
+                scope.spawn(move || Site::start().streams_through(Some(kind), trick, times, frames));
+            }
+        });
+    }
+    let streams = rounds * tricks.len() as u64;
+    let tricks = tricks.iter().map(|(kind, trick)| format!("{trick:?} of {kind:?}")).collect::<Vec<_>>().join(", ");
+    long_run::figure(&format!("http2: {streams} streams of {frames} frames, each through {times} of {tricks}: none lost"));
 }
 
 #[test]

@@ -33,6 +33,8 @@ const PARTS: &[Part] = &[
     Part { name: "power", suite: "power", variable: "RHEED_TORTURE_CUTS", times: 20 },
     // Every request meets every failure, so many times in a row.
     Part { name: "faults", suite: "every_failure", variable: "RHEED_TORTURE_FAULTS", times: 3 },
+    // HTTP/2 streams and connections that break in every way, so many rounds.
+    Part { name: "http2", suite: "http2", variable: "RHEED_TORTURE_HTTP2", times: 10 },
     // A chunk is refused again and again, until it is set aside: ten minutes.
     Part { name: "refusals", suite: "retries", variable: "RHEED_TORTURE_REFUSALS", times: 1 },
     // An outage of so many seconds, of every sort: how long pushes take, how much memory there is.
