@@ -137,9 +137,6 @@ impl Engine {
             }
         };
         root.keep_for(retention); // Who opened it last says how long.
-        // At the beginning too: many programs do not run for an hour.
-        let cleaned = root.clone();
-        self.tasks.spawn_blocking(move || cleaned.remove_old());
         Ok(root)
     }
 
@@ -297,7 +294,8 @@ async fn look_after(root: Weak<Root>) {
             if look % SPOOL_LOOK == SPOOL_LOOK - 1 {
                 root.measure_spool();
             }
-            if look % RETENTION_LOOK == RETENTION_LOOK - 1 {
+            // At the beginning too: many programs do not run for an hour.
+            if root.has_new_retention() || look % RETENTION_LOOK == RETENTION_LOOK - 1 {
                 root.remove_old();
             }
         });

@@ -5,12 +5,19 @@ use super::root::Root;
 use crate::platform;
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 impl Root {
     /// From now on this is how long things are kept.
     pub fn keep_for(&self, retention: Duration) {
         *self.retention.lock() = retention;
+        self.retention_is_new.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody has said how long things are kept since this was last asked.
+    pub fn has_new_retention(&self) -> bool {
+        self.retention_is_new.swap(false, Ordering::Acquire)
     }
 
     /// Removes what has lain longer than it is to be kept.
@@ -19,7 +26,7 @@ impl Root {
         // Held to the end: nobody removes anything by a time that is yet to be moved along.
         let mut clocks = self.clocks.lock();
         self.follow(&mut clocks);
-        let now = SystemTime::now();
+        let now = clocks.wall; // The clock may be set again at any moment.
         self.each_kept(|path, came| {
             if came < UNIX_EPOCH + YEAR_2000 {
                 let _ = platform::touch(path, Some(now)); // By a clock that did not know the date: its time begins now.
@@ -40,12 +47,20 @@ impl Root {
         let now = Clocks::now();
         let before = std::mem::replace(clocks, now);
         let expected = before.wall + now.steady.saturating_duration_since(before.steady);
-        let Some(step) = now.wall.duration_since(expected).ok().filter(|step| *step > CLOCK_STEP) else { return };
-        self.each_kept(|path, came| {
-            if came <= expected {
-                let _ = platform::touch(path, Some(came + step));
-            }
-        });
+        match now.wall.duration_since(expected) {
+            Ok(step) if step > CLOCK_STEP => self.each_kept(|path, came| {
+                if came <= expected {
+                    let _ = platform::touch(path, Some(came + step));
+                }
+            }),
+            // What seems to come from the future would not be moved along when the clock is set forward again.
+            Err(back) if back.duration() > CLOCK_STEP => self.each_kept(|path, came| {
+                if came > now.wall {
+                    let _ = platform::touch(path, Some(now.wall));
+                }
+            }),
+            _ => {}
+        }
     }
 
     /// Every file that is kept for a time, and when it came here.
@@ -159,6 +174,20 @@ mod tests {
         bench.clean_up(Duration::from_secs(3600));
         bench.clean_up(Duration::from_secs(3600));
         assert!(kept.iter().all(is_there) && !is_there(&old));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_and_then_forward_beyond_where_it_was_costs_nothing() {
+        let bench = Bench::new();
+        let kept = bench.put("set-aside/a/kept", SystemTime::now() + DAY); // Before the clock was set back by a day.
+        bench.root.clocks.lock().wall += DAY;
+        bench.clean_up(Duration::from_secs(3600));
+        let before = fs::symlink_metadata(&kept).unwrap().modified().unwrap();
+        assert!(before <= SystemTime::now(), "it is kept from now on");
+        platform::touch(&kept, Some(before - 3 * DAY)).unwrap();
+        bench.root.clocks.lock().wall -= 3 * DAY; // As if all that had been three days ago by the clock.
+        bench.clean_up(Duration::from_secs(3600));
+        assert!(is_there(&kept));
     }
 
     #[test]
