@@ -12,7 +12,7 @@ use rheed_stream::codes::{Code, Event, Stat, Text};
 use rheed_stream::receiver::Receiver;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use support::frames::{numbered, numbers};
 use support::host::{OK, PENDING, Stream};
 use support::spool::{set_aside, streams, with};
@@ -196,10 +196,16 @@ fn left_behind() -> (Tree, Service) {
     let service = Service::remember(&place.service, elsewhere);
     (0..FRAMES).for_each(|number| assert_eq!(push(&stream, number), OK));
     stream.wait_until("all frames are written", |_| support::spool::frames(&place.spool) == FRAMES);
+    let tree = as_a_kill_leaves_it(&place);
+    assert_eq!(stream.abort(), OK);
+    (tree, service)
+}
+
+/// What is on its disk now, as a kill would leave it.
+fn as_a_kill_leaves_it(place: &Place) -> Tree {
     let mut platter = Platter::new(place.spool.parent().expect("it lies on the disk"));
     place.disk.changes().iter().for_each(|change| platter.note(change));
-    assert_eq!(stream.abort(), OK);
-    (platter.after_cut(Kept::Everything), service)
+    platter.after_cut(Kept::Everything)
 }
 
 /// Takes a spool up while the disk fails from one of its operations on; says whether there was such an operation.
@@ -247,6 +253,39 @@ fn whatever_fails_while_a_spool_is_taken_up_costs_nothing_that_was_in_it() {
         .count();
     assert!(operations > 20, "only {operations} operations were met");
     long_run::figure(&format!("disk: {operations} operations of a recovery failed in {runs} runs, every frame arrived"));
+}
+
+#[test]
+fn a_data_id_that_could_not_be_written_at_first_is_written_before_a_kill_can_split_the_stream() {
+    // What the disk refuses: the next manifest, once; or every one until a chunk that was sent has made room.
+    for times in [1, u64::MAX] {
+        println!("a manifest cannot be written {times} times");
+        let place = Place::new();
+        place.service.set_faults("create:status=503").expect("a rule");
+        let stream = Stream::open(&place.options(&["fps=1", "chunk_size=2"]));
+        let has_room = AtomicBool::new(false);
+        let asked = place.fails(0, times, libc::ENOSPC, move |asked| {
+            has_room.fetch_or(asked.kind == Kind::RemoveFile && asked.is_of(".shard"), Ordering::SeqCst);
+            !has_room.load(Ordering::SeqCst) && asked.kind == Kind::Write && asked.is_of("stream.next")
+        });
+        place.service.set_faults("presign:chunk=1,status=503").expect("a rule");
+        (0..FRAMES).for_each(|number| assert_eq!(push(&stream, number), OK));
+        stream.wait_until("a chunk is confirmed", |stream| stream.stat(Stat::ChunksConfirmed) == 1);
+        stream.wait_until("all other frames are written", |_| support::spool::frames(&place.spool) == FRAMES - CHUNK);
+        assert!(asked.load(Ordering::SeqCst) > 0);
+        let left = as_a_kill_leaves_it(&place);
+        assert_eq!(stream.abort(), OK);
+        drop(stream);
+
+        let Place { service, _elsewhere, .. } = place;
+        service.set_faults("").expect("no rules");
+        let again = Place::holding(&left, service);
+        let resumed = Stream::resume(&again.options(&[]));
+        assert_eq!(resumed.flush(PATIENCE_MS), OK, "{}", resumed.text(Text::Report));
+        let kept = again.service.streams();
+        assert!(kept.len() == 1 && kept[0].ended, "{kept:?}");
+        assert!(again.arrived().into_iter().eq(0..FRAMES), "{:?}", again.arrived());
+    }
 }
 
 #[test]

@@ -218,6 +218,12 @@ impl Folder {
         written
     }
 
+    /// The manifest was changed while the disk did not take it: it is written now, if the disk does.
+    pub fn save(&self) -> io::Result<()> {
+        let is_saved = *self.is_saved.lock();
+        if is_saved { Ok(()) } else { self.update(|_| {}) }
+    }
+
     /// The stream exists at the service. A recording without an endpoint is bound to it from now on, and not before: the
     /// address might be wrong.
     pub fn set_created(&self, endpoint: &str, data_id: &str) -> io::Result<()> {
@@ -399,7 +405,7 @@ impl Folder {
         }
     }
 
-    /// The service has the chunk: its file goes.
+    /// The service has the chunk: its file goes. That may have made the room which the manifest found none.
     pub fn remove(&self, chunk: &SealedChunk) {
         self.root.removed(chunk.bytes);
         let path = self.file_of(chunk);
@@ -407,6 +413,7 @@ impl Folder {
             self.root.added(bytes_of(&path));
             self.unremoved.lock().push(path);
         }
+        let _ = self.save(); // Tried again with the next.
     }
 
     /// The chunk cannot be delivered: it is kept beside the spool, with the reason.
@@ -456,10 +463,7 @@ impl Folder {
             self.root.removed(bytes);
             unremoved.pop();
         }
-        let is_saved = *self.is_saved.lock();
-        if !is_saved {
-            self.update(|_| {})?;
-        }
+        self.save()?;
         platform::sync_folder(&self.path)
     }
 
