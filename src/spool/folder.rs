@@ -54,6 +54,8 @@ pub struct Folder {
     /// Files of confirmed chunks that could not be removed.
     unremoved: Mutex<Vec<PathBuf>>,
     pending: Mutex<Pending>,
+    /// Files are in it that nobody takes up for now.
+    has_leftovers: AtomicBool,
     /// Wakes the uploads.
     pub changed: Notify,
     notices: Arc<Notices>,
@@ -155,6 +157,7 @@ impl Folder {
             is_saved: Mutex::new(true),
             unremoved: Mutex::default(),
             pending: Mutex::default(),
+            has_leftovers: AtomicBool::new(false),
             changed: Notify::new(),
             notices,
             sync,
@@ -340,6 +343,16 @@ impl Folder {
         self.change_hands(|pending| pending.closed = true);
         self.changed.notify_one();
         self.notices.bell.ring();
+    }
+
+    /// Not all of it could be taken up: what can be is sent, and the rest waits for another time, the stream's end with it.
+    pub(super) fn leave_some(&self) {
+        self.has_leftovers.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether files are in it that nobody takes up for now.
+    pub fn has_leftovers(&self) -> bool {
+        self.has_leftovers.load(Ordering::Relaxed)
     }
 
     /// Nobody uploads from here any more: let go as soon as nobody writes here either.
