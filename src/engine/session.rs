@@ -164,12 +164,12 @@ impl Session {
             Kind::Resumed(resumption) => {
                 let taken = resumption.taken.lock();
                 // What is left of a folder for another time is nothing that goes on.
-                let goes_on = |(ledger, folder): &(Arc<Ledger>, Arc<Folder>)| {
-                    !ledger.is_over() && !(folder.has_leftovers() && folder.is_released())
+                let rests = |(ledger, folder): &(Arc<Ledger>, Arc<Folder>)| {
+                    ledger.is_over() || (folder.has_leftovers() && folder.is_released())
                 };
                 if resumption.aborted.load(Ordering::Acquire) {
                     Phase::Aborted
-                } else if resumption.complete.load(Ordering::Acquire) && !taken.iter().any(goes_on) {
+                } else if resumption.complete.load(Ordering::Acquire) && taken.iter().all(rests) {
                     taken.iter().map(|(ledger, _)| ledger.phase()).fold(Phase::Finalized, Phase::max)
                 } else {
                     Phase::Finalizing

@@ -73,15 +73,16 @@ pub(super) struct TakingUp {
     adopt: bool,
     cancel: CancellationToken,
     held: Held,
-    /// What is to be looked at again. Empty at first, when it is everything.
+    /// What is to be looked at again; the first look is at everything.
     again: BTreeMap<PathBuf, Left>,
+    has_looked: bool,
 }
 
 /// A folder of which something is left.
 struct Left {
     reason: String,
-    /// Of the part that was taken up.
-    ledger: Option<Arc<Ledger>>,
+    /// What could be taken up of it.
+    taken: Option<(Arc<Ledger>, Arc<Folder>)>,
 }
 
 impl TakingUp {
@@ -108,6 +109,7 @@ impl TakingUp {
             // Now and not when the task gets to run: what is aborted after this call is not its to take up.
             held: Held::by(engine, &session.root),
             again: BTreeMap::new(),
+            has_looked: false,
         }
     }
 
@@ -138,12 +140,14 @@ impl TakingUp {
     }
 
     fn look(&mut self) {
-        let mut before = std::mem::take(&mut self.again);
+        // What is still being sent is let go first.
+        let (mut before, under_way) = std::mem::take(&mut self.again).into_iter().partition(|(_, left)| left.is_let_go());
+        self.again = under_way;
         let ours: Vec<PathBuf> = before.keys().filter(|path| self.was_aborted_here(path)).cloned().collect();
         for path in &ours {
             self.skip(path, before.remove(path), Skipped::Ours);
         }
-        if ours.is_empty() || !before.is_empty() {
+        if !std::mem::replace(&mut self.has_looked, true) || !before.is_empty() {
             let (root, notices, endpoint, adopt) = (self.root.clone(), self.notices.clone(), self.endpoint.clone(), self.adopt);
             let held = std::mem::take(&mut self.held.live);
             let search = Search { endpoint: &endpoint, adopt, held: &held, only: before.keys().cloned().collect() };
@@ -170,8 +174,8 @@ impl TakingUp {
     /// What was taken up is sent, or kept in whole chunks.
     fn carry(&mut self, path: &Path, before: Option<Left>, mut taken: TakenUp) {
         let folder = taken.folder.clone();
-        let ledger = match before.and_then(|left| left.ledger) {
-            Some(ledger) => {
+        let ledger = match before.and_then(|left| left.taken) {
+            Some((ledger, _)) => {
                 taken.losses = Default::default(); // It knows these.
                 ledger
             }
@@ -184,7 +188,10 @@ impl TakingUp {
         self.tell_session(|session| session.add_ledger(ledger.clone(), folder.clone()));
         tell_taken_up(&taken, &ledger, &self.owner);
         match taken.left.take() {
-            Some(error) => self.skip(path, Some(Left { reason: String::new(), ledger: Some(ledger.clone()) }), error.into()),
+            Some(error) => {
+                let left = Left { reason: String::new(), taken: Some((ledger.clone(), folder.clone())) };
+                self.skip(path, Some(left), error.into());
+            }
             None => self.tell_session(|session| session.no_longer_skipped(&name_of(path))),
         }
         let fault = {
@@ -213,7 +220,7 @@ impl TakingUp {
             self.owner.log.say(Level::Error, || format!("{name} is not taken up: {reason}"));
         }
         self.tell_session(|session| session.add_skipped(&name, &skipped));
-        let left = Left { reason, ledger: before.and_then(|left| left.ledger) };
+        let left = Left { reason, taken: before.and_then(|left| left.taken) };
         if skipped.may_pass() {
             self.again.insert(path.into(), left);
         } else {
@@ -229,9 +236,14 @@ impl TakingUp {
 }
 
 impl Left {
+    /// Whether nobody here works in it any more.
+    fn is_let_go(&self) -> bool {
+        self.taken.as_ref().is_none_or(|(_, folder)| folder.is_released())
+    }
+
     /// What is left is no longer this search's: the account of what was taken up ends with that.
     fn close(&self) {
-        if let Some(ledger) = &self.ledger {
+        if let Some((ledger, _)) = &self.taken {
             ledger.enter(Phase::Finalized);
         }
     }
