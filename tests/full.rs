@@ -12,7 +12,7 @@ use rheed_stream::codes::{Code, Event, Stat, Text};
 use rheed_stream::receiver::Receiver;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use support::frames::{numbered, numbers};
 use support::host::{OK, PENDING, Stream};
 use support::spool::{set_aside, streams, with};
@@ -196,10 +196,16 @@ fn left_behind() -> (Tree, Service) {
     let service = Service::remember(&place.service, elsewhere);
     (0..FRAMES).for_each(|number| assert_eq!(push(&stream, number), OK));
     stream.wait_until("all frames are written", |_| support::spool::frames(&place.spool) == FRAMES);
+    let tree = as_a_kill_leaves_it(&place);
+    assert_eq!(stream.abort(), OK);
+    (tree, service)
+}
+
+/// What is on its disk now, as a kill would leave it.
+fn as_a_kill_leaves_it(place: &Place) -> Tree {
     let mut platter = Platter::new(place.spool.parent().expect("it lies on the disk"));
     place.disk.changes().iter().for_each(|change| platter.note(change));
-    assert_eq!(stream.abort(), OK);
-    (platter.after_cut(Kept::Everything), service)
+    platter.after_cut(Kept::Everything)
 }
 
 /// Takes a spool up while the disk fails from one of its operations on; says whether there was such an operation.
@@ -247,6 +253,39 @@ fn whatever_fails_while_a_spool_is_taken_up_costs_nothing_that_was_in_it() {
         .count();
     assert!(operations > 20, "only {operations} operations were met");
     long_run::figure(&format!("disk: {operations} operations of a recovery failed in {runs} runs, every frame arrived"));
+}
+
+#[test]
+fn a_data_id_that_could_not_be_written_at_first_is_written_before_a_kill_can_split_the_stream() {
+    // What the disk refuses: the next manifest, once; or every one until a chunk that was sent has made room.
+    for times in [1, u64::MAX] {
+        println!("a manifest cannot be written {times} times");
+        let place = Place::new();
+        place.service.set_faults("create:status=503").expect("a rule");
+        let stream = Stream::open(&place.options(&["fps=1", "chunk_size=2"]));
+        let has_room = AtomicBool::new(false);
+        let asked = place.fails(0, times, libc::ENOSPC, move |asked| {
+            has_room.fetch_or(asked.kind == Kind::RemoveFile && asked.is_of(".shard"), Ordering::SeqCst);
+            !has_room.load(Ordering::SeqCst) && asked.kind == Kind::Write && asked.is_of("stream.next")
+        });
+        place.service.set_faults("presign:chunk=1,status=503").expect("a rule");
+        (0..FRAMES).for_each(|number| assert_eq!(push(&stream, number), OK));
+        stream.wait_until("a chunk is confirmed", |stream| stream.stat(Stat::ChunksConfirmed) == 1);
+        stream.wait_until("all other frames are written", |_| support::spool::frames(&place.spool) == FRAMES - CHUNK);
+        assert!(asked.load(Ordering::SeqCst) > 0);
+        let left = as_a_kill_leaves_it(&place);
+        assert_eq!(stream.abort(), OK);
+        drop(stream);
+
+        let Place { service, _elsewhere, .. } = place;
+        service.set_faults("").expect("no rules");
+        let again = Place::holding(&left, service);
+        let resumed = Stream::resume(&again.options(&[]));
+        assert_eq!(resumed.flush(PATIENCE_MS), OK, "{}", resumed.text(Text::Report));
+        let kept = again.service.streams();
+        assert!(kept.len() == 1 && kept[0].ended, "{kept:?}");
+        assert!(again.arrived().into_iter().eq(0..FRAMES), "{:?}", again.arrived());
+    }
 }
 
 #[test]
@@ -462,6 +501,147 @@ fn a_stream_that_cannot_be_looked_at_or_read_for_a_time_is_not_taken_for_one_tha
         assert_eq!(again.flush(PATIENCE_MS), OK, "{}", again.text(Text::Report));
         assert!(place.arrived().into_iter().eq(0..FRAMES) && place.set_aside() == 0, "{:?}", place.arrived());
     }
+}
+
+#[test]
+fn a_full_disk_is_emptied_by_sending_what_is_on_it_and_then_the_rest_of_the_stream_is_taken_up() {
+    let (tree, service) = left_behind();
+    let place = Place::holding(&tree, service.start_again(false));
+    place.service.set_faults("presign:chunk=1,status=422").expect("a rule");
+    let has_room = AtomicBool::new(false);
+    let refused = place.fails(0, u64::MAX, libc::ENOSPC, move |asked| {
+        has_room.fetch_or(asked.kind == Kind::RemoveFile && asked.is_of(".shard"), Ordering::SeqCst);
+        asked.kind == Kind::Write && !has_room.load(Ordering::SeqCst)
+    });
+    let resumed = Stream::resume(&place.options(&[]));
+    assert_eq!(resumed.flush(PATIENCE_MS), PENDING, "{}", resumed.text(Text::Report));
+    assert!(refused.load(Ordering::SeqCst) > 0);
+    assert!(place.arrived().into_iter().eq([0, 1, 4, 5]), "{:?}", place.arrived());
+    assert!(place.service.streams().iter().all(|stream| !stream.ended), "the rest is to come");
+    assert!(resumed.text(Text::Report).contains("not taken up"), "{}", resumed.text(Text::Report));
+
+    resumed.wait_until("the rest is sent", |resumed| resumed.flush(PATIENCE_MS) == LOSS);
+    assert!(place.arrived().into_iter().eq([0, 1, 4, 5, 6]), "{:?}", place.arrived());
+    assert!(place.service.streams().iter().all(|stream| stream.ended));
+    let count = |stat: Stat| resumed.stat(stat) as u64;
+    let counted = [Stat::FramesAccepted, Stat::FramesConfirmed, Stat::FramesLost, Stat::ChunksSealed].map(count);
+    assert_eq!(counted, [FRAMES, FRAMES - CHUNK, CHUNK, 4], "each is counted once: {}", resumed.text(Text::Report));
+    let report = resumed.text(Text::Report);
+    assert!(report.contains("\"complete\":true") && !report.contains("not taken up"), "{report}");
+    assert_eq!((streams(&place.spool).len(), place.set_aside()), (0, 1));
+}
+
+/// So often is a folder that is in use asked for before it is left for later.
+const TRIES: u64 = 5;
+
+#[test]
+fn a_stream_that_another_process_still_has_is_taken_up_later_by_a_program_that_runs_on() {
+    let (tree, service) = left_behind();
+    let place = Place::holding(&tree, service.start_again(false));
+    let folder = support::spool::only_stream(&place.spool);
+    let lock = std::fs::File::open(folder.join("lock")).expect("its lock");
+    lock.lock().expect("nobody has it"); // As the program that is just ending.
+    let path = folder.join("lock");
+    let asked = place.fails(0, 0, 0, move |asked| asked.kind != Kind::Look && asked.path == path);
+    let stream = Stream::open(&place.options(&["fps=1", "chunk_size=2"]));
+    stream.wait_until("it was asked for", |_| asked.load(Ordering::SeqCst) >= TRIES);
+    drop(lock);
+
+    let told = stream.wait_for(Event::TakenUp);
+    assert_eq!(told.value as u64, FRAMES, "{told:?}");
+    assert!(
+        place
+            .service
+            .wait_until(HANGS_AFTER, |service| { service.streams().iter().any(|kept| kept.ended && kept.frames() == FRAMES) })
+    );
+    assert_eq!(stream.finalize(PATIENCE_MS), OK);
+    assert!(place.arrived().into_iter().eq(0..FRAMES), "{:?}", place.arrived());
+}
+
+#[test]
+fn a_stream_that_could_not_be_taken_up_for_a_time_is_by_the_same_resume() {
+    let run = |kind: Kind, ending: &'static str| {
+        let (tree, service) = left_behind();
+        let place = Place::holding(&tree, service.start_again(false));
+        place.fails(0, u64::MAX, libc::EIO, move |asked| asked.kind == kind && asked.is_of(ending));
+        let resumed = Stream::resume(&place.options(&[]));
+        assert_eq!(resumed.flush(PATIENCE_MS), PENDING, "{}", resumed.text(Text::Report));
+        assert!(resumed.text(Text::Report).contains("not taken up"), "{}", resumed.text(Text::Report));
+        place.disk.heal();
+        resumed.wait_until("all is done", |resumed| resumed.flush(PATIENCE_MS) == OK);
+        let report = resumed.text(Text::Report);
+        assert!(report.contains("\"complete\":true") && !report.contains("not taken up"), "{report}");
+        assert!(place.arrived().into_iter().eq(0..FRAMES), "{:?}", place.arrived());
+        assert_eq!(streams(&place.spool).len(), 0);
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| run(Kind::Look, "stream.json"));
+        scope.spawn(|| run(Kind::List, "/streams"));
+    });
+}
+
+#[test]
+fn what_is_aborted_after_a_resume_that_still_looks_for_it_stays_where_it_is() {
+    let (tree, service) = left_behind();
+    let place = Place::holding(&tree, service.start_again(false));
+    place.service.set_faults("presign:status=503").expect("a rule");
+    let folder = support::spool::only_stream(&place.spool);
+    let lock = std::fs::File::open(folder.join("lock")).expect("its lock");
+    lock.lock().expect("nobody has it");
+    // Behind all others in the order in which they are looked at: it tells when a look is over.
+    std::fs::create_dir(place.spool.join("streams/z")).expect("a folder can be made");
+    std::fs::write(place.spool.join("streams/z/stream.json"), "no manifest").expect("a file can be written");
+    let looked = place.fails(0, 0, 0, |asked| asked.kind == Kind::Open && asked.is_of("z/stream.json"));
+    let first = Stream::resume(&place.options(&[]));
+    assert_eq!(first.flush(PATIENCE_MS), PENDING);
+    drop(lock);
+
+    let second = Stream::resume(&place.options(&[]));
+    second.wait_for(Event::TakenUp);
+    assert_eq!(second.abort(), OK);
+    let before = looked.load(Ordering::SeqCst);
+    // The first one's, and at most one of the second's that was on its way.
+    first.wait_until("it has looked again", |_| looked.load(Ordering::SeqCst) >= before + 2);
+    assert!(first.events().iter().all(|told| told.kind != Event::TakenUp as i32));
+    assert_eq!((first.stat(Stat::FramesAccepted), support::spool::frames(&place.spool)), (0, FRAMES));
+}
+
+#[test]
+fn an_aborted_stream_whose_disk_hangs_holds_up_the_taking_up_neither_elsewhere_nor_for_good_beside_it() {
+    let (tree, service) = left_behind();
+    let elsewhere = Place::new();
+    let place = Place::holding(&tree, service.start_again(false));
+    let hangs = |place: &Place| {
+        let stream = Stream::open(&place.options(&["fps=1", "chunk_size=2"]));
+        let local_id = stream.text(Text::LocalId);
+        place.disk.decide(move |asked| {
+            let is_its = asked.kind == Kind::Write && asked.path.to_string_lossy().contains(&local_id);
+            if is_its { Verdict::Hang } else { Verdict::Do }
+        });
+        assert_eq!(push(&stream, 0), OK);
+        stream.wait_until("the disk hangs", |_| place.disk.hanging() > 0);
+        assert_eq!(stream.abort(), OK);
+        stream
+    };
+    let _far = hangs(&elsewhere);
+    let resumed = Stream::resume(&place.options(&[]));
+    assert_eq!(resumed.flush(PATIENCE_MS), OK, "{}", resumed.text(Text::Report));
+    assert!(place.arrived().into_iter().eq(0..FRAMES), "{:?}", place.arrived());
+
+    drop((resumed, place));
+    let place = Place::holding(&tree, service.start_again(false));
+    place.service.set_faults("").expect("no rules");
+    let left = support::spool::only_stream(&place.spool);
+    let lock = std::fs::File::open(left.join("lock")).expect("its lock");
+    lock.lock().expect("nobody has it"); // So that the first search, the stream's own, leaves it.
+    let near = hangs(&place);
+    drop(lock);
+    let resumed = Stream::resume(&place.options(&[]));
+    assert_eq!(resumed.flush(PATIENCE_MS), OK, "{}", resumed.text(Text::Report));
+    let is_whole = |service: &Receiver| service.streams().iter().any(|kept| kept.ended && kept.frames() == FRAMES);
+    assert!(place.service.wait_until(HANGS_AFTER, is_whole));
+    place.disk.heal();
+    drop(near);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod open;
 mod registry;
 mod session;
+mod taking_up;
 mod threads;
 
 pub use open::{init, resume};
@@ -53,6 +54,8 @@ struct Engine {
     roots: Mutex<Vec<Weak<Root>>>,
     clocks: Mutex<Vec<(String, Weak<ReferenceClock>)>>,
     carried: Mutex<Vec<(Weak<Ledger>, Weak<Folder>)>>,
+    /// Folders of streams that were aborted here, until they are taken up.
+    aborted: Arc<Mutex<HashSet<PathBuf>>>,
     outcome: Arc<Outcome>,
     cancel: CancellationToken,
     closed: AtomicBool,
@@ -106,6 +109,7 @@ impl Engine {
             roots: Mutex::default(),
             clocks: Mutex::default(),
             carried: Mutex::default(),
+            aborted: Arc::default(),
             outcome: Arc::default(),
             cancel: CancellationToken::new(),
             closed: AtomicBool::new(false),
@@ -137,9 +141,6 @@ impl Engine {
             }
         };
         root.keep_for(retention); // Who opened it last says how long.
-        // At the beginning too: many programs do not run for an hour.
-        let cleaned = root.clone();
-        self.tasks.spawn_blocking(move || cleaned.remove_old());
         Ok(root)
     }
 
@@ -172,7 +173,8 @@ impl Engine {
         let ledger = ledger.clone();
         let outcome = self.outcome.clone();
         // Dropped with the courier however it ends: done, in a panic, or with the runtime in a shutdown that does not wait.
-        let carried = Carried(folder.clone());
+        self.aborted.lock().remove(folder.path());
+        let carried = Carried { folder: folder.clone(), ledger: ledger.clone(), aborted: self.aborted.clone() };
         let courier = self.tasks.spawn(async move {
             let _carried = carried;
             courier.await;
@@ -186,22 +188,6 @@ impl Engine {
             outcome.note(&ledger);
             drop(running);
         });
-    }
-
-    /// The stream folders that this process holds now.
-    fn held_folders(&self) -> Held {
-        let mut held = Held::default();
-        for (ledger, folder) in self.carried.lock().iter() {
-            let Some((ledger, folder)) = ledger.upgrade().zip(folder.upgrade()) else { continue };
-            if folder.is_released() {
-                continue;
-            } else if ledger.phase() >= Phase::Aborted {
-                held.aborted.push(Arc::downgrade(&folder));
-            } else {
-                held.live.insert(folder.path().into());
-            }
-        }
-        held
     }
 
     fn shut_down(&self, deadline: Deadline) -> Result<Code> {
@@ -240,30 +226,19 @@ fn known_root(roots: &mut Vec<Weak<Root>>, path: &Path) -> Option<Arc<Root>> {
     roots.iter().filter_map(Weak::upgrade).find(|root| root.path() == path)
 }
 
-/// The stream folders that a process held at a moment.
-#[derive(Default)]
-struct Held {
-    /// Theirs who live. Should one be aborted later, it stays where it is.
-    live: HashSet<PathBuf>,
-    /// Theirs who were aborted: let go as soon as their encoders are done.
-    aborted: Vec<Weak<Folder>>,
-}
-
-impl Held {
-    /// Until what was aborted can be taken up.
-    async fn aborted_are_released(&self) {
-        while self.aborted.iter().any(|folder| folder.upgrade().is_some_and(|folder| !folder.is_released())) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-}
-
 /// A stream's folder has somebody who uploads from it.
-struct Carried(Arc<Folder>);
+struct Carried {
+    folder: Arc<Folder>,
+    ledger: Arc<Ledger>,
+    aborted: Arc<Mutex<HashSet<PathBuf>>>,
+}
 
 impl Drop for Carried {
     fn drop(&mut self) {
-        self.0.abandon();
+        if self.ledger.phase() >= Phase::Aborted {
+            self.aborted.lock().insert(self.folder.path().into()); // Before another can take it up.
+        }
+        self.folder.abandon();
     }
 }
 
@@ -297,7 +272,8 @@ async fn look_after(root: Weak<Root>) {
             if look % SPOOL_LOOK == SPOOL_LOOK - 1 {
                 root.measure_spool();
             }
-            if look % RETENTION_LOOK == RETENTION_LOOK - 1 {
+            // At the beginning too: many programs do not run for an hour.
+            if root.has_new_retention() || look % RETENTION_LOOK == RETENTION_LOOK - 1 {
                 root.remove_old();
             }
         });

@@ -1,17 +1,18 @@
 //! `rheed_init` and `rheed_resume`: a stream is opened; what earlier processes left is taken up.
 
 use super::registry::REGISTRY;
-use super::{Engine, Held, Session};
+use super::taking_up::TakingUp;
+use super::{Engine, Session};
 use crate::clock::ReferenceClock;
-use crate::codes::{self, Code};
+use crate::codes::Code;
 use crate::error::{Error, Result};
-use crate::ledger::{Connection, Ledger, Notices, Phase};
+use crate::ledger::{Connection, Ledger, Notices};
 use crate::log::Level;
 use crate::options::{Endpoint, Options};
 use crate::service::{Service, keep_measuring};
-use crate::spool::{Bounds, Folder, Root, Search, Skipped, take_up_all};
+use crate::spool::{Bounds, Folder, Root};
 use crate::stream::{Stream, Works};
-use crate::upload::{Courier, FirstAnswer, Waited, account_for, first_answer, keep_in_spool, note_no_answer, tell_taken_up};
+use crate::upload::{Courier, FirstAnswer, Waited, first_answer, keep_in_spool, note_no_answer};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 /// A way to the service, with the clock and the workers that its streams share.
 #[derive(Clone)]
-struct Way {
+pub(super) struct Way {
     service: Arc<Service>,
     clock: Arc<ReferenceClock>,
     workers: Arc<Semaphore>,
@@ -165,76 +166,18 @@ impl Engine {
         if way.is_none() && !adopt {
             return; // Without a service there is nothing to be done with it, unless that was asked for.
         }
-        let engine = self.clone();
-        let session = session.clone();
-        // Now and not when the task gets to run: what is aborted after this call is not its to take up.
-        let held = self.held_folders();
+        let taking_up = TakingUp::new(self, session, way, endpoint, adopt, cancel);
+        let running = self.couriers.enter();
         self.tasks.spawn(async move {
-            let running = engine.couriers.enter();
-            held.aborted_are_released().await;
-            let tasks = engine.tasks.clone();
-            let owner = session.clone();
-            let take_up = move || engine.take_up_now(&session, way.as_ref(), &endpoint, adopt, &held, &cancel);
-            if tasks.spawn_blocking(take_up).await.is_err_and(|error| error.is_panic()) {
-                owner.search_failed();
-            }
+            taking_up.run().await;
             drop(running);
         });
-    }
-
-    fn take_up_now(
-        &self,
-        session: &Session,
-        way: Option<&Way>,
-        endpoint: &Endpoint,
-        adopt: bool,
-        held: &Held,
-        cancel: &CancellationToken,
-    ) {
-        // A live stream's owner is told that something was taken up, and no more: its events and errors are the stream's own.
-        let owner = &session.notices;
-        let notices = if adopt { owner.clone() } else { Arc::new(Notices::new(owner.log.clone())) };
-        take_up_all(
-            &session.root,
-            &Search { endpoint, adopt, held: &held.live },
-            &notices,
-            &self.syncer.queue(),
-            |taken| {
-                let folder = &taken.folder;
-                let name = folder.facts().stream_name;
-                let ledger = Arc::new(Ledger::new(&folder.local_id(), &name, Connection::Connecting, notices.clone()));
-                account_for(&taken, &ledger);
-                session.add_ledger(ledger.clone());
-                tell_taken_up(&taken, &ledger, owner);
-                let fault = {
-                    let ledger = ledger.clone();
-                    move |what: &str| {
-                        ledger.enter(Phase::Fault);
-                        ledger.notices.tell(codes::Event::Fault, 0, format!("{what}: its spool is kept"));
-                    }
-                };
-                match way {
-                    Some(way) => self.carry(&ledger, folder, way.courier(folder, &ledger, cancel.clone()).run(), fault),
-                    // Whole chunks of what was left, and no more: a resume with an endpoint sends them.
-                    None => {
-                        let kept = keep_in_spool(folder.clone(), ledger.clone(), cancel.clone());
-                        self.carry(&ledger, folder, kept, fault);
-                    }
-                }
-            },
-            |folder, skipped| {
-                if matches!(skipped, Skipped::Unusable(_)) {
-                    owner.log.say(Level::Error, || format!("{folder} is not taken up: {skipped}"));
-                }
-                session.add_skipped(folder, skipped);
-            },
-        );
-        session.all_taken_up();
     }
 }
 
 impl Way {
-    fn courier(&self, folder: &Arc<Folder>, ledger: &Arc<Ledger>, cancel: CancellationToken) -> Courier {
+    /// Who carries a stream's chunks this way.
+    pub fn courier(&self, folder: &Arc<Folder>, ledger: &Arc<Ledger>, cancel: CancellationToken) -> Courier {
         Courier {
             folder: folder.clone(),
             ledger: ledger.clone(),

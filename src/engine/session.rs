@@ -4,11 +4,13 @@ use crate::codes::{self, Code, Health, Stat, State, Text};
 use crate::error::{Error, Result};
 use crate::ledger::{self, Event, Ledger, Notices, Phase};
 use crate::options::Endpoint;
-use crate::spool::{Bounds, Root, Skipped};
+use crate::spool::{Bounds, Folder, Root, Skipped};
 use crate::stream::Stream;
 use crate::wait::Deadline;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio_util::sync::CancellationToken;
@@ -40,14 +42,27 @@ enum Kind {
 /// What `rheed_resume` found.
 #[derive(Default)]
 struct Resumption {
-    ledgers: Mutex<Vec<Arc<Ledger>>>,
-    /// Folders that were not taken up, with the reason.
-    skipped: Mutex<Vec<(String, String)>>,
-    /// One of them should have been, but could not: its frames are still there.
-    incomplete: AtomicBool,
+    /// What was taken up.
+    taken: Mutex<Vec<(Arc<Ledger>, Arc<Folder>)>>,
+    /// Folders that are not taken up, or not wholly.
+    skipped: Mutex<BTreeMap<String, Passed>>,
     /// The whole spool was looked through.
     complete: AtomicBool,
     aborted: AtomicBool,
+}
+
+/// Why a folder is not taken up.
+struct Passed {
+    reason: String,
+    /// It should have been, but could not: its frames are still there.
+    is_unusable: bool,
+}
+
+impl Resumption {
+    /// Whether frames are still there that should have been taken up.
+    fn is_incomplete(&self) -> bool {
+        self.skipped.lock().values().any(|passed| passed.is_unusable)
+    }
 }
 
 impl Session {
@@ -90,32 +105,41 @@ impl Session {
         self.notices.note_failure(error);
     }
 
-    /// What was taken up joins the account.
-    pub fn add_ledger(&self, ledger: Arc<Ledger>) {
+    /// What was taken up joins the account: from this folder, if it did so before.
+    pub fn add_ledger(&self, ledger: Arc<Ledger>, folder: Arc<Folder>) {
         if let Kind::Resumed(resumption) = &self.kind {
-            resumption.ledgers.lock().push(ledger.clone());
+            let mut taken = resumption.taken.lock();
+            taken.retain(|(known, _)| !Arc::ptr_eq(known, &ledger));
+            taken.push((ledger.clone(), folder));
+            drop(taken);
             if resumption.aborted.load(Ordering::Acquire) {
                 ledger.enter(Phase::Aborted);
             }
         }
     }
 
-    /// A folder that was not taken up.
+    /// A folder that is not taken up, or not wholly.
     pub fn add_skipped(&self, folder: &str, skipped: &Skipped) {
         if let Kind::Resumed(resumption) = &self.kind {
-            resumption.skipped.lock().push((folder.into(), skipped.to_string()));
-            if matches!(skipped, Skipped::Unusable(_)) {
-                resumption.incomplete.store(true, Ordering::Release);
-            }
+            let passed = Passed { reason: skipped.to_string(), is_unusable: matches!(skipped, Skipped::Unusable(_)) };
+            resumption.skipped.lock().insert(folder.into(), passed);
+            self.notices.bell.ring();
+        }
+    }
+
+    /// It is taken up now, or gone.
+    pub fn no_longer_skipped(&self, folder: &str) {
+        if let Kind::Resumed(resumption) = &self.kind {
+            resumption.skipped.lock().remove(folder);
+            self.notices.bell.ring();
         }
     }
 
     /// The search ended in an internal error: something may be there that nobody has taken up.
     pub fn search_failed(&self) {
-        self.notices.tell(codes::Event::Fault, 0, "an error inside the search of the spool: not all may have been taken up");
-        if let Kind::Resumed(resumption) = &self.kind {
-            resumption.incomplete.store(true, Ordering::Release);
-        }
+        let text = "an error inside the search of the spool: not all may have been taken up";
+        self.notices.tell(codes::Event::Fault, 0, text);
+        self.add_skipped("", &Skipped::Unusable(io::Error::other(text)));
         self.all_taken_up();
     }
 
@@ -130,7 +154,7 @@ impl Session {
     fn ledgers(&self) -> Vec<Arc<Ledger>> {
         match &self.kind {
             Kind::Live(stream) => vec![stream.works().ledger.clone()],
-            Kind::Resumed(resumption) => resumption.ledgers.lock().clone(),
+            Kind::Resumed(resumption) => resumption.taken.lock().iter().map(|(ledger, _)| ledger.clone()).collect(),
         }
     }
 
@@ -138,11 +162,15 @@ impl Session {
         match &self.kind {
             Kind::Live(stream) => stream.works().ledger.phase(),
             Kind::Resumed(resumption) => {
-                let ledgers = resumption.ledgers.lock();
+                let taken = resumption.taken.lock();
+                // What is left of a folder for another time is nothing that goes on.
+                let rests = |(ledger, folder): &(Arc<Ledger>, Arc<Folder>)| {
+                    ledger.is_over() || (folder.has_leftovers() && folder.is_released())
+                };
                 if resumption.aborted.load(Ordering::Acquire) {
                     Phase::Aborted
-                } else if resumption.complete.load(Ordering::Acquire) && ledgers.iter().all(|ledger| ledger.is_over()) {
-                    ledgers.iter().map(|ledger| ledger.phase()).max().unwrap_or(Phase::Finalized)
+                } else if resumption.complete.load(Ordering::Acquire) && taken.iter().all(rests) {
+                    taken.iter().map(|(ledger, _)| ledger.phase()).fold(Phase::Finalized, Phase::max)
                 } else {
                     Phase::Finalizing
                 }
@@ -178,9 +206,12 @@ impl Session {
         let stream = match &self.kind {
             Kind::Live(stream) => stream,
             Kind::Resumed(resumption) => {
-                let done = self.wait(deadline, || self.phase() == Phase::Finalized)?;
-                let incomplete = resumption.incomplete.load(Ordering::Acquire);
-                return Ok(if incomplete { Code::WPending } else { done });
+                let mut is_incomplete = false;
+                let done = self.wait(deadline, || {
+                    is_incomplete = resumption.is_incomplete(); // Before: what is taken up later counts as under way first.
+                    self.phase() == Phase::Finalized
+                })?;
+                return Ok(if is_incomplete { Code::WPending } else { done });
             }
         };
         let folder = &stream.works().folder;
@@ -199,10 +230,9 @@ impl Session {
 
     /// `rheed_abort`
     pub fn abort(&self) {
-        self.cancel.cancel();
         match &self.kind {
             Kind::Live(stream) => stream.abort(),
-            Kind::Resumed(resumption) if self.phase() < Phase::Finalized => {
+            Kind::Resumed(resumption) if self.phase() < Phase::Finalized || resumption.is_incomplete() => {
                 resumption.aborted.store(true, Ordering::Release);
                 // Not under the lock: whoever is woken by this looks at the ledgers, too.
                 for ledger in self.ledgers() {
@@ -211,6 +241,7 @@ impl Session {
             }
             Kind::Resumed(_) => {}
         }
+        self.cancel.cancel(); // Who is stopped by this is known as aborted.
         self.notices.bell.ring();
     }
 
@@ -325,9 +356,9 @@ impl Session {
     /// Every stream of the spool: those taken up, those in use or unusable, and the final reports of finished ones, newest
     /// first; as many of these as fit.
     fn spool_report(&self, resumption: &Resumption) -> String {
-        let mut streams: Vec<Value> = resumption.ledgers.lock().iter().map(|ledger| ledger::report(ledger)).collect();
-        for (folder, reason) in resumption.skipped.lock().iter() {
-            streams.push(json!({ "local_id": folder, "state": "not taken up", "reason": reason }));
+        let mut streams: Vec<Value> = self.ledgers().iter().map(|ledger| ledger::report(ledger)).collect();
+        for (folder, passed) in resumption.skipped.lock().iter() {
+            streams.push(json!({ "local_id": folder, "state": "not taken up", "reason": passed.reason }));
         }
         let told = |id: &str| streams.iter().any(|stream| stream["local_id"] == id);
         let finished: Vec<Value> =
@@ -338,7 +369,7 @@ impl Session {
             let report = json!({
                 "version": env!("CARGO_PKG_VERSION"),
                 "spool_dir": self.root.path().to_string_lossy(),
-                "complete": self.phase() == Phase::Finalized && !resumption.incomplete.load(Ordering::Acquire),
+                "complete": self.phase() == Phase::Finalized && !resumption.is_incomplete(),
                 "streams": streams,
                 "streams_left_out": left_out,
             })

@@ -54,6 +54,8 @@ pub struct Folder {
     /// Files of confirmed chunks that could not be removed.
     unremoved: Mutex<Vec<PathBuf>>,
     pending: Mutex<Pending>,
+    /// Files are in it that nobody takes up for now.
+    has_leftovers: AtomicBool,
     /// Wakes the uploads.
     pub changed: Notify,
     notices: Arc<Notices>,
@@ -155,6 +157,7 @@ impl Folder {
             is_saved: Mutex::new(true),
             unremoved: Mutex::default(),
             pending: Mutex::default(),
+            has_leftovers: AtomicBool::new(false),
             changed: Notify::new(),
             notices,
             sync,
@@ -216,6 +219,12 @@ impl Folder {
         self.root.added(bytes_of(&path));
         *is_saved = written.is_ok();
         written
+    }
+
+    /// The manifest was changed while the disk did not take it: it is written now, if the disk does.
+    pub fn save(&self) -> io::Result<()> {
+        let is_saved = *self.is_saved.lock();
+        if is_saved { Ok(()) } else { self.update(|_| {}) }
     }
 
     /// The stream exists at the service. A recording without an endpoint is bound to it from now on, and not before: the
@@ -336,6 +345,16 @@ impl Folder {
         self.notices.bell.ring();
     }
 
+    /// Not all of it could be taken up: what can be is sent, and the rest waits for another time, the stream's end with it.
+    pub(super) fn leave_some(&self) {
+        self.has_leftovers.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether files are in it that nobody takes up for now.
+    pub fn has_leftovers(&self) -> bool {
+        self.has_leftovers.load(Ordering::Relaxed)
+    }
+
     /// Nobody uploads from here any more: let go as soon as nobody writes here either.
     pub fn abandon(&self) {
         self.change_hands(|pending| pending.abandoned = true);
@@ -399,7 +418,7 @@ impl Folder {
         }
     }
 
-    /// The service has the chunk: its file goes.
+    /// The service has the chunk: its file goes. That may have made the room which the manifest found none.
     pub fn remove(&self, chunk: &SealedChunk) {
         self.root.removed(chunk.bytes);
         let path = self.file_of(chunk);
@@ -407,6 +426,7 @@ impl Folder {
             self.root.added(bytes_of(&path));
             self.unremoved.lock().push(path);
         }
+        let _ = self.save(); // Tried again with the next.
     }
 
     /// The chunk cannot be delivered: it is kept beside the spool, with the reason.
@@ -456,10 +476,7 @@ impl Folder {
             self.root.removed(bytes);
             unremoved.pop();
         }
-        let is_saved = *self.is_saved.lock();
-        if !is_saved {
-            self.update(|_| {})?;
-        }
+        self.save()?;
         platform::sync_folder(&self.path)
     }
 

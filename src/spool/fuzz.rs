@@ -53,9 +53,9 @@ pub fn recover(input: &[u8]) {
     let (logger, _write) = Logger::new();
     let notices = Arc::new(Notices::new(logger.open(&ground.options, &spool, "fuzz").0));
     let (syncer, _sync) = Syncer::new();
-    let search = Search { endpoint: &Endpoint::None, adopt: true, held: &HashSet::new() };
+    let search = Search { endpoint: &Endpoint::None, adopt: true, held: &HashSet::new(), only: Vec::new() };
     let mut taken = Vec::new();
-    take_up_all(&root, &search, &notices, &syncer.queue(), |found| taken.push(found), |_, _| {});
+    take_up_all(&root, &search, &notices, &syncer.queue(), |_, met| taken.extend(met.ok()));
 
     for found in &taken {
         let mut chunks = Vec::new();

@@ -19,6 +19,7 @@ mod take_up;
 
 pub use chunk_file::{ChunkFile, SealedFile};
 pub use folder::{Folder, SealedChunk};
+pub use layout::name_of;
 pub use manifest::StreamFacts;
 pub use record::{FrameRecord, Head};
 pub use recover::is_damage;

@@ -6,12 +6,19 @@ use crate::clock::Clocks;
 use crate::platform;
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 impl Root {
     /// From now on this is how long things are kept.
     pub fn keep_for(&self, retention: Duration) {
         *self.retention.lock() = retention;
+        self.retention_is_new.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody has said how long things are kept since this was last asked.
+    pub fn has_new_retention(&self) -> bool {
+        self.retention_is_new.swap(false, Ordering::Acquire)
     }
 
     /// Removes what has lain longer than it is to be kept.
@@ -20,7 +27,7 @@ impl Root {
         // Held to the end: nobody removes anything by a time that is yet to be moved along.
         let mut clocks = self.clocks.lock();
         self.follow(&mut clocks);
-        let now = SystemTime::now();
+        let now = time(&clocks); // The clock may be set again at any moment.
         self.each_kept(|path, came| {
             if came < UNIX_EPOCH + YEAR_2000 {
                 let _ = platform::touch(path, Some(now)); // By a clock that did not know the date: its time begins now.
@@ -40,17 +47,22 @@ impl Root {
     fn follow(&self, clocks: &mut Clocks) {
         let now = Clocks::now();
         let before = std::mem::replace(clocks, now);
-        let set_by = now.set_since(&before);
-        if set_by <= CLOCK_STEP_NS {
-            return;
+        let (set_by, shown) = (now.set_since(&before), time(&now));
+        if set_by > CLOCK_STEP_NS {
+            let step = Duration::from_nanos(set_by as u64);
+            self.each_kept(|path, came| {
+                if came <= shown - step {
+                    let _ = platform::touch(path, Some(came + step));
+                }
+            });
+        } else if set_by < -CLOCK_STEP_NS {
+            // What seems to come from the future would not be moved along when the clock is set forward again.
+            self.each_kept(|path, came| {
+                if came > shown {
+                    let _ = platform::touch(path, Some(shown));
+                }
+            });
         }
-        let step = Duration::from_nanos(set_by as u64);
-        let expected = UNIX_EPOCH + Duration::from_nanos((now.wall_ns - set_by).max(0) as u64);
-        self.each_kept(|path, came| {
-            if came <= expected {
-                let _ = platform::touch(path, Some(came + step));
-            }
-        });
     }
 
     /// Every file that is kept for a time, and when it came here.
@@ -78,6 +90,11 @@ fn each_file(path: &Path, came: SystemTime, depth: u32, look: &mut impl FnMut(&P
     if depth > 0 {
         let _ = fs::remove_dir(path); // Fails as long as something is in it.
     }
+}
+
+/// What the wall clock showed.
+fn time(clocks: &Clocks) -> SystemTime {
+    UNIX_EPOCH + Duration::from_nanos(clocks.wall_ns.max(0) as u64)
 }
 
 /// Less is no matter to what is kept for days.
@@ -150,6 +167,20 @@ mod tests {
         bench.clean_up(Duration::from_secs(3600));
         bench.clean_up(Duration::from_secs(3600));
         assert!(kept.iter().all(is_there) && !is_there(&old));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_and_then_forward_beyond_where_it_was_costs_nothing() {
+        let bench = Bench::new();
+        let kept = bench.put("set-aside/a/kept", SystemTime::now() + DAY); // Before the clock was set back by a day.
+        bench.root.clocks.lock().wall_ns += DAY.as_nanos() as i64;
+        bench.clean_up(Duration::from_secs(3600));
+        let before = fs::symlink_metadata(&kept).unwrap().modified().unwrap();
+        assert!(before <= SystemTime::now(), "it is kept from now on");
+        platform::touch(&kept, Some(before - 3 * DAY)).unwrap();
+        bench.root.clocks.lock().wall_ns -= 3 * DAY.as_nanos() as i64; // As if all that had been three days ago by the clock.
+        bench.clean_up(Duration::from_secs(3600));
+        assert!(is_there(&kept));
     }
 
     #[test]

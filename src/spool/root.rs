@@ -54,6 +54,8 @@ pub struct Root {
     measuring: Mutex<()>,
     /// How long what was set aside, and reports, are kept here.
     pub(super) retention: Mutex<Duration>,
+    /// Since things were last removed that is, or may be, another time.
+    pub(super) retention_is_new: AtomicBool,
     /// When retention last compared the clocks.
     pub(super) clocks: Mutex<Clocks>,
 }
@@ -94,6 +96,7 @@ impl Root {
             failing: AtomicBool::new(false),
             measuring: Mutex::default(),
             retention: Mutex::new(retention),
+            retention_is_new: AtomicBool::new(true),
             clocks: Mutex::new(Clocks::now()),
         };
         root.measure_disk().map_err(|error| failed(path, &error))?;

@@ -27,8 +27,12 @@ pub struct TakenUp {
     pub frames: u64,
     /// Losses that earlier processes noted.
     pub losses: Losses,
+    /// Losses that were found just now.
+    pub lost: Losses,
     /// What is to be told of files that could not be used.
     pub remarks: Vec<String>,
+    /// Why the disk did not let some of its files be taken: they stay for another time, and the stream is not ended before.
+    pub left: Option<io::Error>,
 }
 
 /// What is to be taken up.
@@ -39,22 +43,25 @@ pub struct Search<'a> {
     pub adopt: bool,
     /// These are this process's own.
     pub held: &'a HashSet<PathBuf>,
+    /// No others than these, if there are any; the folder of all streams among them stands for each of them.
+    pub only: Vec<PathBuf>,
 }
 
-/// Takes up every folder of the spool that is searched for and belongs to nobody alive. What is not taken up is named in
-/// `skipped`.
+/// Takes up every folder of the spool that is searched for and belongs to nobody alive. `met` is told of each what became of it.
 pub fn take_up_all(
     root: &Arc<Root>,
     search: &Search,
     notices: &Arc<Notices>,
     sync: &SyncQueue,
-    mut found: impl FnMut(TakenUp),
-    mut skipped: impl FnMut(&str, &Skipped),
+    mut met: impl FnMut(&Path, std::result::Result<TakenUp, Skipped>),
 ) {
-    let mut folders = match layout::list(&root.streams()) {
-        Ok(folders) => folders,
-        Err(error) => return skipped(layout::STREAMS, &Skipped::Unusable(error)),
-    };
+    let mut folders = search.only.clone();
+    if folders.is_empty() || folders.contains(&root.streams()) {
+        folders = match layout::list(&root.streams()) {
+            Ok(folders) => folders,
+            Err(error) => return met(&root.streams(), Err(Skipped::Unusable(error))),
+        };
+    }
     folders.sort(); // Local ids begin with the time: oldest first.
     for round in 0..=BUSY_ROUNDS {
         let mut busy = Vec::new();
@@ -68,7 +75,7 @@ pub fn take_up_all(
                 Ok(kind) if kind.is_dir() => {}
                 Ok(kind) if kind.is_symlink() && path.is_dir() => {
                     let reason = "it is a link: a stream is taken up only where it was written";
-                    skipped(&name, &Skipped::Unusable(io::Error::other(reason)));
+                    met(&path, Err(Skipped::Unusable(io::Error::other(reason))));
                     continue;
                 }
                 // Not a stream, whoever put it there.
@@ -78,19 +85,18 @@ pub fn take_up_all(
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue, // Gone meanwhile.
                 Err(error) => {
-                    skipped(&name, &Skipped::Unusable(error));
+                    met(&path, Err(Skipped::Unusable(error)));
                     continue;
                 }
             }
             if search.held.contains(&path) {
-                skipped(&name, &Skipped::InUse); // Not looked at again: aborted meanwhile, it is to stay where it is.
+                met(&path, Err(Skipped::Ours));
                 continue;
             }
-            match take_up(root, &path, search, notices, sync) {
-                Ok(Some(taken)) => found(taken),
-                Ok(None) => {}
-                Err(Skipped::InUse) if round < BUSY_ROUNDS => busy.push(path),
-                Err(reason) => skipped(&name, &reason),
+            match take_up(root, &path, search, notices, sync).transpose() {
+                None => {}
+                Some(Err(Skipped::InUse)) if round < BUSY_ROUNDS => busy.push(path),
+                Some(taken) => met(&path, taken),
             }
         }
         if busy.is_empty() {
@@ -110,10 +116,19 @@ const BUSY_PAUSE: Duration = Duration::from_millis(50);
 pub enum Skipped {
     /// It is recorded under this endpoint.
     Elsewhere(String),
+    /// It is this process's own. Should it be aborted, it is to stay where it is.
+    Ours,
     /// It belongs to somebody alive.
     InUse,
     /// It could not be read or finished.
     Unusable(io::Error),
+}
+
+impl Skipped {
+    /// Whether that may be otherwise in a while.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Skipped::InUse | Skipped::Unusable(_))
+    }
 }
 
 impl From<io::Error> for Skipped {
@@ -126,7 +141,7 @@ impl std::fmt::Display for Skipped {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Skipped::Elsewhere(endpoint) => write!(f, "it belongs to endpoint {endpoint}"),
-            Skipped::InUse => f.write_str("it is in use"),
+            Skipped::Ours | Skipped::InUse => f.write_str("it is in use"),
             Skipped::Unusable(error) => error.fmt(f),
         }
     }
@@ -193,7 +208,8 @@ fn take_up(
         *stream.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its manifest is of another folder"))?.as_bytes();
     let losses = manifest.losses.clone();
     let folder = Folder::new(root, path.into(), stream, manifest, lock, notices.clone(), sync.clone());
-    let mut taken = TakenUp { folder: Arc::new(folder), frames: 0, losses, remarks: Vec::new() };
+    let folder = Arc::new(folder);
+    let mut taken = TakenUp { folder, frames: 0, losses, lost: Losses::default(), remarks: Vec::new(), left: None };
     taken.collect()?;
     taken.folder.close();
     Ok(Some(taken))
@@ -224,7 +240,8 @@ fn read_manifest(path: &Path) -> io::Result<Manifest> {
 }
 
 impl TakenUp {
-    /// Finds the sealed chunks, and makes shards of the part-filled ones.
+    /// Finds the sealed chunks, and makes shards of the part-filled ones. What the disk does not allow is left, if there is
+    /// something to be sent meanwhile: on a full disk that makes room.
     fn collect(&mut self) -> io::Result<()> {
         let folder = self.folder.clone();
         let mut files: BTreeMap<u64, Vec<FileName>> = BTreeMap::new();
@@ -235,18 +252,38 @@ impl TakenUp {
             match FileName::parse(&name) {
                 Some(file) => files.entry(file.chunk()).or_default().push(file),
                 None if is_file && [layout::LOCK, layout::MANIFEST, layout::NEXT_MANIFEST].contains(&&*name) => {}
-                None => self.put_aside(&entry.path(), NOT_OURS)?,
+                None => {
+                    let put_aside = self.put_aside(&entry.path(), NOT_OURS);
+                    self.leave_unless(put_aside, &name);
+                }
             }
         }
-        for mut files in files.into_values() {
-            if files.len() > 1 {
-                files = self.without_copies(files)?;
-            }
-            for file in files {
-                self.take(file)?;
-            }
+        for (chunk, files) in files {
+            let taken = self.take_one_of(files);
+            self.leave_unless(taken, &format!("chunk {chunk}"));
         }
-        platform::sync_folder(folder.path())
+        let synced = platform::sync_folder(folder.path());
+        self.leave_unless(synced, "its folder");
+        match self.left.take_if(|_| folder.waiting() == 0) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// What could not be done to it is done another time.
+    fn leave_unless(&mut self, done: io::Result<()>, what: &str) {
+        if let Err(error) = done {
+            self.folder.leave_some();
+            self.left = Some(io::Error::new(error.kind(), format!("{what}: {error}")));
+        }
+    }
+
+    /// One chunk's file, or the right one of several.
+    fn take_one_of(&mut self, mut files: Vec<FileName>) -> io::Result<()> {
+        if files.len() > 1 {
+            files = self.without_copies(files)?;
+        }
+        files.into_iter().try_for_each(|file| self.take(file))
     }
 
     /// A chunk has one file. Where there are several, which takes somebody's hand, the first that is whole is taken, a sealed one
@@ -327,7 +364,7 @@ impl TakenUp {
         self.put_aside(path, reason)?;
         let loss = Loss { frames, chunks: 1 };
         let _ = self.folder.note_loss(reason, loss);
-        self.losses.add(reason, loss);
+        self.lost.add(reason, loss);
         let text = format!("chunk {chunk} set aside, {frames} frames: {reason}");
         self.folder.notices().tell(codes::Event::ChunkSetAside, chunk as i64, text);
         Ok(())

@@ -354,7 +354,11 @@ impl Carried {
 
     async fn carry(&self, chunk: &SealedChunk, sent: impl Fn(usize) + Send + Sync + 'static) -> Result<(), UploadTrouble> {
         let opening = chunk.clone();
-        let opened = on_disk(&self.folder, move |folder| folder.open_sealed(&opening)).await;
+        let opened = on_disk(&self.folder, move |folder| {
+            let _ = folder.save(); // Else the next process would not know to which stream the chunk went.
+            folder.open_sealed(&opening)
+        });
+        let opened = opened.await;
         let (head, seal, shard) = opened.map_err(UploadTrouble::File)?;
         let clock = seal.clock.or(self.clock);
         let offset_ns = clock.map_or(0, |clock| clock.offset_ns);

@@ -67,13 +67,19 @@ impl Courier {
         };
         tokio::join!(self.link_if_needed(&data_id), async {
             self.deliver(&data_id).await;
-            if self.ledger.phase() < Phase::Aborted {
+            if !self.is_left_for_later() {
                 self.clear().await;
                 self.end(&data_id).await;
             }
         });
         self.finish().await;
         Ok(())
+    }
+
+    /// Whether something in the folder is for another time: after a fault, or when the disk did not let all of it be taken up, a
+    /// part-filled chunk perhaps.
+    fn is_left_for_later(&self) -> bool {
+        self.ledger.phase() >= Phase::Aborted || self.folder.has_leftovers()
     }
 
     /// Until the disk has let go of what is confirmed.
@@ -130,8 +136,8 @@ impl Courier {
     }
 
     async fn finish(&self) {
-        if self.ledger.phase() >= Phase::Aborted {
-            return; // Closed by a fault: what is still in the folder, a part-filled chunk perhaps, is for the next process.
+        if self.is_left_for_later() {
+            return;
         }
         let mut last = report(&self.ledger);
         last["state"] = "finalized".into();
@@ -216,7 +222,7 @@ pub async fn keep_in_spool(folder: Arc<Folder>, ledger: Arc<Ledger>, cancel: Can
         folder.changed.notified().await;
     }
     folder.release();
-    if !cancel.is_cancelled() && ledger.phase() != Phase::Fault {
+    if !cancel.is_cancelled() && ledger.phase() != Phase::Fault && !folder.has_leftovers() {
         finalized(&ledger);
     }
 }
@@ -247,7 +253,7 @@ pub fn account_for(taken: &TakenUp, ledger: &Ledger) {
     ledger.frames_accepted(taken.frames as i64, 0);
     ledger.transfer(Place::Slots, Place::Waiting, taken.frames);
     ledger.add(Stat::ChunksSealed, taken.folder.waiting() as i64);
-    for (reason, loss) in taken.losses.iter() {
+    for (reason, loss) in taken.losses.iter().chain(taken.lost.iter()) {
         ledger.frames_accepted(loss.frames as i64, 0);
         ledger.add(Stat::ChunksSealed, loss.chunks as i64);
         ledger.frames_lost(Place::Slots, reason, loss);

@@ -1,0 +1,250 @@
+//! Taking up what earlier processes left: at once, and again now and then what could not be.
+
+use super::open::Way;
+use super::{Engine, Session};
+use crate::codes;
+use crate::ledger::{Connection, Ledger, Notices, Phase};
+use crate::log::Level;
+use crate::options::Endpoint;
+use crate::spool::{Folder, Root, Search, Skipped, TakenUp, name_of, take_up_all};
+use crate::upload::{account_for, keep_in_spool, tell_taken_up};
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Another process may just be ending, and a disk be full for a moment.
+const FIRST_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// So long what was aborted is waited for: its disk may hang, which is not to hold up the others.
+const ABORTED_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The stream folders of a spool that a process held at a moment.
+#[derive(Default)]
+struct Held {
+    /// Theirs who live. Should one be aborted later, it stays where it is.
+    live: HashSet<PathBuf>,
+    /// Theirs who were aborted: let go as soon as their encoders are done.
+    aborting: Vec<Weak<Folder>>,
+    /// And of all who had been aborted until then.
+    aborted: HashSet<PathBuf>,
+}
+
+impl Held {
+    /// Now.
+    fn by(engine: &Engine, root: &Arc<Root>) -> Held {
+        let mut held = Held { aborted: engine.aborted.lock().clone(), ..Held::default() };
+        for (ledger, folder) in engine.carried.lock().iter() {
+            let Some((ledger, folder)) = ledger.upgrade().zip(folder.upgrade()) else { continue };
+            if folder.is_released() || !Arc::ptr_eq(folder.root(), root) {
+                continue;
+            } else if ledger.phase() >= Phase::Aborted {
+                held.aborted.insert(folder.path().into());
+                held.aborting.push(Arc::downgrade(&folder));
+            } else {
+                held.live.insert(folder.path().into());
+            }
+        }
+        held
+    }
+
+    /// Until what was aborted can be taken up.
+    async fn aborted_are_released(&self) {
+        while self.aborting.iter().any(|folder| folder.upgrade().is_some_and(|folder| !folder.is_released())) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// A search of a spool, for the handle whose call began it.
+pub(super) struct TakingUp {
+    engine: Arc<Engine>,
+    /// Not kept alive by this: the memory of a stream goes with its handle.
+    session: Weak<Session>,
+    root: Arc<Root>,
+    /// How the handle's owner is told.
+    owner: Arc<Notices>,
+    /// How what is taken up tells. A live stream's owner is told that something was taken up, and no more: its events and errors
+    /// are the stream's own.
+    notices: Arc<Notices>,
+    way: Option<Way>,
+    endpoint: Endpoint,
+    adopt: bool,
+    cancel: CancellationToken,
+    held: Held,
+    /// What is to be looked at again; the first look is at everything.
+    again: BTreeMap<PathBuf, Left>,
+    has_looked: bool,
+}
+
+/// A folder of which something is left.
+struct Left {
+    reason: String,
+    /// What could be taken up of it.
+    taken: Option<(Arc<Ledger>, Arc<Folder>)>,
+}
+
+impl TakingUp {
+    /// What earlier processes left under this endpoint; `adopt`: also what was recorded without one.
+    pub fn new(
+        engine: &Arc<Engine>,
+        session: &Arc<Session>,
+        way: Option<Way>,
+        endpoint: Endpoint,
+        adopt: bool,
+        cancel: CancellationToken,
+    ) -> TakingUp {
+        let owner = session.notices.clone();
+        TakingUp {
+            engine: engine.clone(),
+            session: Arc::downgrade(session),
+            root: session.root.clone(),
+            notices: if adopt { owner.clone() } else { Arc::new(Notices::new(owner.log.clone())) },
+            owner,
+            way,
+            endpoint,
+            adopt,
+            cancel,
+            // Now and not when the task gets to run: what is aborted after this call is not its to take up.
+            held: Held::by(engine, &session.root),
+            again: BTreeMap::new(),
+            has_looked: false,
+        }
+    }
+
+    /// Until nothing is left that might be taken up another time.
+    pub async fn run(mut self) {
+        let _ = tokio::time::timeout(ABORTED_PATIENCE, self.held.aborted_are_released()).await;
+        let (cancel, session) = (self.cancel.clone(), self.session.clone());
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let looking = move || {
+                self.look();
+                self
+            };
+            self = match tokio::task::spawn_blocking(looking).await {
+                Ok(looked) => looked,
+                Err(error) => {
+                    if let Some(session) = session.upgrade().filter(|_| error.is_panic()) {
+                        session.search_failed();
+                    }
+                    return;
+                }
+            };
+            if self.again.is_empty() || cancel.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                return;
+            }
+            pause = LONGEST_PAUSE.min(2 * pause);
+        }
+    }
+
+    fn look(&mut self) {
+        // What is still being sent is let go first.
+        let (mut before, under_way) = std::mem::take(&mut self.again).into_iter().partition(|(_, left)| left.is_let_go());
+        self.again = under_way;
+        let ours: Vec<PathBuf> = before.keys().filter(|path| self.was_aborted_here(path)).cloned().collect();
+        for path in &ours {
+            self.skip(path, before.remove(path), Skipped::Ours);
+        }
+        if !std::mem::replace(&mut self.has_looked, true) || !before.is_empty() {
+            let (root, notices, endpoint, adopt) = (self.root.clone(), self.notices.clone(), self.endpoint.clone(), self.adopt);
+            let held = std::mem::take(&mut self.held.live);
+            let search = Search { endpoint: &endpoint, adopt, held: &held, only: before.keys().cloned().collect() };
+            let sync = self.engine.syncer.queue();
+            take_up_all(&root, &search, &notices, &sync, |path, met| match met {
+                Ok(taken) => self.carry(path, before.remove(path), taken),
+                Err(skipped) => self.skip(path, before.remove(path), skipped),
+            });
+            self.held.live = held;
+        }
+        // What was not met is no longer there: finished by somebody else.
+        for (path, left) in before {
+            left.close();
+            self.tell_session(|session| session.no_longer_skipped(&name_of(&path)));
+        }
+        self.tell_session(Session::all_taken_up);
+    }
+
+    /// Whether this process had it and aborted it since the call.
+    fn was_aborted_here(&self, path: &Path) -> bool {
+        self.engine.aborted.lock().contains(path) && !self.held.aborted.contains(path)
+    }
+
+    /// What was taken up is sent, or kept in whole chunks.
+    fn carry(&mut self, path: &Path, before: Option<Left>, mut taken: TakenUp) {
+        let folder = taken.folder.clone();
+        let ledger = match before.and_then(|left| left.taken) {
+            Some((ledger, _)) => {
+                taken.losses = Default::default(); // It knows these.
+                ledger
+            }
+            None => {
+                let name = folder.facts().stream_name;
+                Arc::new(Ledger::new(&folder.local_id(), &name, Connection::Connecting, self.notices.clone()))
+            }
+        };
+        account_for(&taken, &ledger);
+        self.tell_session(|session| session.add_ledger(ledger.clone(), folder.clone()));
+        tell_taken_up(&taken, &ledger, &self.owner);
+        match taken.left.take() {
+            Some(error) => {
+                let left = Left { reason: String::new(), taken: Some((ledger.clone(), folder.clone())) };
+                self.skip(path, Some(left), error.into());
+            }
+            None => self.tell_session(|session| session.no_longer_skipped(&name_of(path))),
+        }
+        let fault = {
+            let ledger = ledger.clone();
+            move |what: &str| {
+                ledger.enter(Phase::Fault);
+                ledger.notices.tell(codes::Event::Fault, 0, format!("{what}: its spool is kept"));
+            }
+        };
+        let cancel = self.cancel.clone();
+        match &self.way {
+            Some(way) => self.engine.carry(&ledger, &folder, way.courier(&folder, &ledger, cancel).run(), fault),
+            // Whole chunks of what was left, and no more: a resume with an endpoint sends them.
+            None => {
+                let kept = keep_in_spool(folder.clone(), ledger.clone(), cancel);
+                self.engine.carry(&ledger, &folder, kept, fault);
+            }
+        }
+    }
+
+    /// It is not taken up, or not all of it: told, and looked at again if that may help.
+    fn skip(&mut self, path: &Path, before: Option<Left>, skipped: Skipped) {
+        let (name, reason) = (name_of(path), skipped.to_string());
+        let is_new = before.as_ref().is_none_or(|left| left.reason != reason);
+        if is_new && matches!(skipped, Skipped::Unusable(_)) {
+            self.owner.log.say(Level::Error, || format!("{name} is not taken up: {reason}"));
+        }
+        self.tell_session(|session| session.add_skipped(&name, &skipped));
+        let left = Left { reason, taken: before.and_then(|left| left.taken) };
+        if skipped.may_pass() {
+            self.again.insert(path.into(), left);
+        } else {
+            left.close();
+        }
+    }
+
+    fn tell_session(&self, tell: impl FnOnce(&Session)) {
+        if let Some(session) = self.session.upgrade() {
+            tell(&session);
+        }
+    }
+}
+
+impl Left {
+    /// Whether nobody here works in it any more.
+    fn is_let_go(&self) -> bool {
+        self.taken.as_ref().is_none_or(|(_, folder)| folder.is_released())
+    }
+
+    /// What is left is no longer this search's: the account of what was taken up ends with that.
+    fn close(&self) {
+        if let Some((ledger, _)) = &self.taken {
+            ledger.enter(Phase::Finalized);
+        }
+    }
+}
