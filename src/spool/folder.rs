@@ -10,7 +10,7 @@ use super::sync::{Job, SyncQueue};
 use crate::clock::{ClockOffset, Clocks};
 use crate::codes::{self, Code};
 use crate::error::{Error, Result};
-use crate::ledger::{Loss, Notices};
+use crate::ledger::{Loss, Losses, Notices};
 use crate::log::Level;
 use crate::options::Options;
 use crate::platform::{self, FileLock};
@@ -205,7 +205,7 @@ impl Folder {
     }
 
     /// Keeps a change of the manifest.
-    fn update(&self, change: impl FnOnce(&mut Manifest)) -> io::Result<()> {
+    fn update<T>(&self, change: impl FnOnce(&mut Manifest) -> T) -> io::Result<()> {
         let mut is_saved = self.is_saved.lock();
         let manifest = {
             // Not while it is written: whoever wants to read it is not to wait for a disk.
@@ -420,6 +420,10 @@ impl Folder {
 
     /// The service has the chunk: its file goes. That may have made the room which the manifest found none.
     pub fn remove(&self, chunk: &SealedChunk) {
+        if self.manifest.lock().setting_aside.contains_key(&chunk.chunk) {
+            // It was refused, could not be moved, and is taken after all.
+            let _ = self.update(|manifest| manifest.setting_aside.remove(&chunk.chunk));
+        }
         self.root.removed(chunk.bytes);
         let path = self.file_of(chunk);
         if fs::remove_file(&path).is_err() {
@@ -429,14 +433,44 @@ impl Folder {
         let _ = self.save(); // Tried again with the next.
     }
 
-    /// The chunk cannot be delivered: it is kept beside the spool, with the reason.
+    /// The chunk cannot be delivered: it is kept beside the spool, with the reason, and its frames are noted as lost.
     /// Fails when it cannot be moved there: then it waits on where it is. Once moved, `settle` closes the matter.
     pub fn set_aside(&self, chunk: &SealedChunk, reason: &str) -> io::Result<()> {
         self.keep_place()?;
-        match move_aside(&self.root, &self.local_id(), &self.file_of(chunk), reason) {
+        let loss = Loss { frames: chunk.frames.into(), chunks: 1 };
+        self.lose(chunk.chunk, reason, loss, || match move_aside(&self.root, &self.local_id(), &self.file_of(chunk), reason) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_missing(chunk)? => Ok(()),
             moved => moved,
+        })
+    }
+
+    /// A chunk's file leaves the folder, and that is noted as a loss. Before as an intention: whoever is killed in between is not
+    /// to have lost it uncounted. A disk that takes no manifest does not hold that up.
+    pub(super) fn lose(&self, chunk: u64, reason: &str, loss: Loss, leave: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let _ = self.update(|manifest| {
+            manifest.setting_aside.insert(chunk, Losses::of(reason, loss));
+        });
+        leave()?;
+        let _ = platform::sync_folder(&self.path); // Else a power cut could bring back what is counted as lost.
+        let _ = self.update(|manifest| manifest.is_set_aside(chunk)); // Written again before the stream is ended.
+        Ok(())
+    }
+
+    /// What a process that was killed has lost while it set chunks aside: those whose files are no longer here. The others wait
+    /// as before.
+    pub(super) fn lost_on_the_way(&self, is_here: impl Fn(u64) -> bool) -> Losses {
+        let mut lost = Losses::default();
+        let intended: Vec<u64> = self.manifest.lock().setting_aside.keys().copied().collect();
+        if intended.is_empty() {
+            return lost;
         }
+        let _ = self.update(|manifest| {
+            for chunk in intended.into_iter().filter(|chunk| !is_here(*chunk)) {
+                manifest.is_set_aside(chunk).iter().for_each(|(reason, loss)| lost.add(reason, loss));
+            }
+            manifest.setting_aside.clear();
+        });
+        lost
     }
 
     /// Whether somebody removed a sealed chunk's file. Fails when it is not found for another reason: the disk is away.
