@@ -51,7 +51,7 @@ pub struct Folder {
     manifest: Mutex<Manifest>,
     /// Whether the manifest is on the disk as it is; held by the one who writes it.
     is_saved: Mutex<bool>,
-    /// Files of confirmed chunks that could not be removed.
+    /// Files of chunks that were confirmed, or not taken, which could not be removed.
     unremoved: Mutex<Vec<PathBuf>>,
     pending: Mutex<Pending>,
     /// Files are in it that nobody takes up for now.
@@ -282,6 +282,10 @@ impl Folder {
             sealed => sealed?,
         };
         self.root.wrote(sealed.added);
+        // It may have come again: what could not be removed of the first time is gone with that, or is this file.
+        let chunk = chunk.head().chunk;
+        let is_of_another = |path: &PathBuf| FileName::parse(&layout::name_of(path)).is_none_or(|name| name.chunk() != chunk);
+        self.unremoved.lock().retain(is_of_another);
         Ok(sealed)
     }
 
@@ -425,12 +429,33 @@ impl Folder {
             let _ = self.update(|manifest| manifest.setting_aside.remove(&chunk.chunk));
         }
         self.root.removed(chunk.bytes);
-        let path = self.file_of(chunk);
-        if fs::remove_file(&path).is_err() {
+        self.remove_file(self.file_of(chunk));
+        let _ = self.save(); // Tried again with the next.
+    }
+
+    /// Throws away a chunk whose frames were not taken.
+    pub fn throw_away(&self, chunk: ChunkFile) {
+        chunk.give_up().into_iter().for_each(|path| self.remove_file(path));
+    }
+
+    /// At the latest before the stream is ended. Its bytes are no longer counted, if it goes.
+    fn remove_file(&self, path: PathBuf) {
+        if unless_gone(fs::remove_file(&path)).is_err() {
             self.root.added(bytes_of(&path));
             self.unremoved.lock().push(path);
         }
-        let _ = self.save(); // Tried again with the next.
+    }
+
+    /// What could not be removed is, if the disk allows it now.
+    pub fn remove_the_rest(&self) -> io::Result<()> {
+        let mut unremoved = self.unremoved.lock();
+        while let Some(path) = unremoved.last() {
+            let bytes = bytes_of(path);
+            unless_gone(fs::remove_file(path))?;
+            self.root.removed(bytes);
+            unremoved.pop();
+        }
+        Ok(())
     }
 
     /// The chunk cannot be delivered: it is kept beside the spool, with the reason, and its frames are noted as lost.
@@ -503,13 +528,7 @@ impl Folder {
     /// process would send it to a stream that has ended. Fails as long as the disk does not allow it.
     pub fn clear(&self) -> io::Result<()> {
         self.keep_place()?;
-        let mut unremoved = self.unremoved.lock();
-        while let Some(path) = unremoved.last() {
-            let bytes = bytes_of(path);
-            unless_gone(fs::remove_file(path))?;
-            self.root.removed(bytes);
-            unremoved.pop();
-        }
+        self.remove_the_rest()?;
         self.save()?;
         platform::sync_folder(&self.path)
     }
