@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use support::frames::{numbered, numbers};
-use support::host::{OK, PENDING, Stream};
+use support::host::{self, OK, PENDING, Stream};
 use support::spool::{set_aside, streams, with};
 use support::{HANGS_AFTER, Workshop, long_run, service};
 
@@ -529,6 +529,45 @@ fn a_full_disk_is_emptied_by_sending_what_is_on_it_and_then_the_rest_of_the_stre
     let report = resumed.text(Text::Report);
     assert!(report.contains("\"complete\":true") && !report.contains("not taken up"), "{report}");
     assert_eq!((streams(&place.spool).len(), place.set_aside()), (0, 1));
+}
+
+#[test]
+fn a_chunk_that_was_refused_does_not_arrive_though_the_disk_does_not_let_it_be_removed() {
+    // Until the disk is mended; or killed before that, when at least it could be emptied.
+    for is_killed in [false, true] {
+        let place = Place::new();
+        let stream = Stream::open(&place.options(&["fps=1", "chunk_size=2"]));
+        let mut written = 0;
+        place.disk.decide(move |asked| {
+            written += u32::from(asked.kind == Kind::Write && asked.is_of(".part"));
+            let fails = match asked.kind {
+                Kind::Write => asked.is_of(".part") && written > 2, // Head and first frame are.
+                Kind::SetLength => !is_killed,
+                kind => kind == Kind::RemoveFile,
+            };
+            if fails { Verdict::Fail(libc::EIO) } else { Verdict::Do }
+        });
+        let frames = [numbered(7, host::FRAME_BYTES), numbered(8, host::FRAME_BYTES)].concat();
+        assert!(stream.push_chunk(3, &frames, 2, 0) < OK);
+        assert_eq!(stream.stat(Stat::FramesDropped), 2);
+        let left = as_a_kill_leaves_it(&place);
+        place.disk.heal();
+        if !is_killed {
+            assert_eq!(stream.push_chunk(4, &frames, 2, 0), OK);
+            assert_eq!(stream.finalize(PATIENCE_MS), OK, "{}", stream.text(Text::Report));
+            assert_eq!(streams(&place.spool), [] as [PathBuf; 0]);
+            let chunks: Vec<u64> = service::only_stream(&place.service).chunks.iter().map(|chunk| chunk.index).collect();
+            assert_eq!(chunks, [4]);
+            continue;
+        }
+        assert_eq!(stream.abort(), OK);
+        drop(stream);
+        let Place { service, _elsewhere, .. } = place;
+        let again = Place::holding(&left, service);
+        let resumed = Stream::resume(&again.options(&[]));
+        assert_eq!(resumed.flush(PATIENCE_MS), OK, "{}", resumed.text(Text::Report));
+        assert_eq!((again.arrived().len(), resumed.stat(Stat::FramesAccepted)), (0, 0));
+    }
 }
 
 /// So often is a folder that is in use asked for before it is left for later.

@@ -47,6 +47,13 @@ impl Losses {
     const LONGEST_REASON: usize = 400;
     const OTHERS: &str = "other reasons";
 
+    /// One.
+    pub fn of(reason: &str, loss: Loss) -> Losses {
+        let mut losses = Losses::default();
+        losses.add(reason, loss);
+        losses
+    }
+
     /// Another loss.
     pub fn add(&mut self, reason: &str, loss: Loss) {
         let reason = &reason[..reason.floor_char_boundary(Self::LONGEST_REASON)];

@@ -209,9 +209,11 @@ impl ChunkFile {
         }
     }
 
-    /// Throws away a chunk whose frames were not taken.
-    pub fn discard(self) {
-        drop(self.file);
-        let _ = std::fs::remove_file(self.path);
+    /// The file of a chunk whose frames were not taken, without frames if the disk allows that; and what it is called if it was
+    /// renamed though the disk denied it.
+    pub(super) fn give_up(self) -> [PathBuf; 2] {
+        let _ = self.file.set_len(0); // Should it not be possible to remove it.
+        let shard = layout::shard(&self.folder, self.head.chunk, self.frames.len() as u32);
+        [self.path, shard]
     }
 }

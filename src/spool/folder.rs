@@ -10,7 +10,7 @@ use super::sync::{Job, SyncQueue};
 use crate::clock::{ClockOffset, Clocks};
 use crate::codes::{self, Code};
 use crate::error::{Error, Result};
-use crate::ledger::{Loss, Notices};
+use crate::ledger::{Loss, Losses, Notices};
 use crate::log::Level;
 use crate::options::Options;
 use crate::platform::{self, FileLock};
@@ -51,7 +51,7 @@ pub struct Folder {
     manifest: Mutex<Manifest>,
     /// Whether the manifest is on the disk as it is; held by the one who writes it.
     is_saved: Mutex<bool>,
-    /// Files of confirmed chunks that could not be removed.
+    /// Files of chunks that were confirmed, or not taken, which could not be removed.
     unremoved: Mutex<Vec<PathBuf>>,
     pending: Mutex<Pending>,
     /// Files are in it that nobody takes up for now.
@@ -205,7 +205,7 @@ impl Folder {
     }
 
     /// Keeps a change of the manifest.
-    fn update(&self, change: impl FnOnce(&mut Manifest)) -> io::Result<()> {
+    fn update<T>(&self, change: impl FnOnce(&mut Manifest) -> T) -> io::Result<()> {
         let mut is_saved = self.is_saved.lock();
         let manifest = {
             // Not while it is written: whoever wants to read it is not to wait for a disk.
@@ -282,6 +282,10 @@ impl Folder {
             sealed => sealed?,
         };
         self.root.wrote(sealed.added);
+        // It may have come again: what could not be removed of the first time is gone with that, or is this file.
+        let chunk = chunk.head().chunk;
+        let is_of_another = |path: &PathBuf| FileName::parse(&layout::name_of(path)).is_none_or(|name| name.chunk() != chunk);
+        self.unremoved.lock().retain(is_of_another);
         Ok(sealed)
     }
 
@@ -420,23 +424,78 @@ impl Folder {
 
     /// The service has the chunk: its file goes. That may have made the room which the manifest found none.
     pub fn remove(&self, chunk: &SealedChunk) {
-        self.root.removed(chunk.bytes);
-        let path = self.file_of(chunk);
-        if fs::remove_file(&path).is_err() {
-            self.root.added(bytes_of(&path));
-            self.unremoved.lock().push(path);
+        if self.manifest.lock().setting_aside.contains_key(&chunk.chunk) {
+            // It was refused, could not be moved, and is taken after all.
+            let _ = self.update(|manifest| manifest.setting_aside.remove(&chunk.chunk));
         }
+        self.root.removed(chunk.bytes);
+        self.remove_file(self.file_of(chunk));
         let _ = self.save(); // Tried again with the next.
     }
 
-    /// The chunk cannot be delivered: it is kept beside the spool, with the reason.
+    /// Throws away a chunk whose frames were not taken.
+    pub fn throw_away(&self, chunk: ChunkFile) {
+        chunk.give_up().into_iter().for_each(|path| self.remove_file(path));
+    }
+
+    /// At the latest before the stream is ended. Its bytes are no longer counted, if it goes.
+    fn remove_file(&self, path: PathBuf) {
+        if unless_gone(fs::remove_file(&path)).is_err() {
+            self.root.added(bytes_of(&path));
+            self.unremoved.lock().push(path);
+        }
+    }
+
+    /// What could not be removed is, if the disk allows it now.
+    pub fn remove_the_rest(&self) -> io::Result<()> {
+        let mut unremoved = self.unremoved.lock();
+        while let Some(path) = unremoved.last() {
+            let bytes = bytes_of(path);
+            unless_gone(fs::remove_file(path))?;
+            self.root.removed(bytes);
+            unremoved.pop();
+        }
+        Ok(())
+    }
+
+    /// The chunk cannot be delivered: it is kept beside the spool, with the reason, and its frames are noted as lost.
     /// Fails when it cannot be moved there: then it waits on where it is. Once moved, `settle` closes the matter.
     pub fn set_aside(&self, chunk: &SealedChunk, reason: &str) -> io::Result<()> {
         self.keep_place()?;
-        match move_aside(&self.root, &self.local_id(), &self.file_of(chunk), reason) {
+        let loss = Loss { frames: chunk.frames.into(), chunks: 1 };
+        self.lose(chunk.chunk, reason, loss, || match move_aside(&self.root, &self.local_id(), &self.file_of(chunk), reason) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_missing(chunk)? => Ok(()),
             moved => moved,
+        })
+    }
+
+    /// A chunk's file leaves the folder, and that is noted as a loss. Before as an intention: whoever is killed in between is not
+    /// to have lost it uncounted. A disk that takes no manifest does not hold that up.
+    pub(super) fn lose(&self, chunk: u64, reason: &str, loss: Loss, leave: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let _ = self.update(|manifest| {
+            manifest.setting_aside.insert(chunk, Losses::of(reason, loss));
+        });
+        leave()?;
+        let _ = platform::sync_folder(&self.path); // Else a power cut could bring back what is counted as lost.
+        let _ = self.update(|manifest| manifest.is_set_aside(chunk)); // Written again before the stream is ended.
+        Ok(())
+    }
+
+    /// What a process that was killed has lost while it set chunks aside: those whose files are no longer here. The others wait
+    /// as before.
+    pub(super) fn lost_on_the_way(&self, is_here: impl Fn(u64) -> bool) -> Losses {
+        let mut lost = Losses::default();
+        let intended: Vec<u64> = self.manifest.lock().setting_aside.keys().copied().collect();
+        if intended.is_empty() {
+            return lost;
         }
+        let _ = self.update(|manifest| {
+            for chunk in intended.into_iter().filter(|chunk| !is_here(*chunk)) {
+                manifest.is_set_aside(chunk).iter().for_each(|(reason, loss)| lost.add(reason, loss));
+            }
+            manifest.setting_aside.clear();
+        });
+        lost
     }
 
     /// Whether somebody removed a sealed chunk's file. Fails when it is not found for another reason: the disk is away.
@@ -469,13 +528,7 @@ impl Folder {
     /// process would send it to a stream that has ended. Fails as long as the disk does not allow it.
     pub fn clear(&self) -> io::Result<()> {
         self.keep_place()?;
-        let mut unremoved = self.unremoved.lock();
-        while let Some(path) = unremoved.last() {
-            let bytes = bytes_of(path);
-            unless_gone(fs::remove_file(path))?;
-            self.root.removed(bytes);
-            unremoved.pop();
-        }
+        self.remove_the_rest()?;
         self.save()?;
         platform::sync_folder(&self.path)
     }

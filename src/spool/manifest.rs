@@ -6,6 +6,7 @@ use crate::ledger::Losses;
 use crate::options::Options;
 use crate::platform;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -32,6 +33,9 @@ pub struct Manifest {
     /// What was lost or set aside so far, by reason.
     #[serde(default)]
     pub losses: Losses,
+    /// Chunks that are just being set aside, and what is lost with each as soon as its file has left the folder.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub setting_aside: BTreeMap<u64, Losses>,
 }
 
 /// What the service is told of a stream.
@@ -75,7 +79,15 @@ impl Manifest {
             data_id: None,
             linked: false,
             losses: Losses::default(),
+            setting_aside: BTreeMap::new(),
         }
+    }
+
+    /// A chunk's file has left the folder: its frames are lost.
+    pub fn is_set_aside(&mut self, chunk: u64) -> Losses {
+        let lost = self.setting_aside.remove(&chunk).unwrap_or_default();
+        lost.iter().for_each(|(reason, loss)| self.losses.add(reason, loss));
+        lost
     }
 
     /// Reads a folder's manifest.

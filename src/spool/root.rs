@@ -243,6 +243,11 @@ impl Promise {
         Promise { root: root.clone(), bytes: 0 }
     }
 
+    /// Of room that was promised just now.
+    pub fn of(root: &Arc<Root>, bytes: i64) -> Promise {
+        Promise { root: root.clone(), bytes }
+    }
+
     /// Holds so much from now on, the rest of which was part of another promise that is given back.
     pub fn grow_to(&mut self, bytes: i64) {
         self.root.promised.fetch_add(bytes - self.bytes, Ordering::Relaxed);

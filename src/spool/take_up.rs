@@ -258,6 +258,7 @@ impl TakenUp {
                 }
             }
         }
+        self.lost = folder.lost_on_the_way(|chunk| files.contains_key(&chunk));
         for (chunk, files) in files {
             let taken = self.take_one_of(files);
             self.leave_unless(taken, &format!("chunk {chunk}"));
@@ -361,9 +362,8 @@ impl TakenUp {
 
     /// A chunk that cannot be used: kept beside the spool, counted with what is known of its frames, and told.
     fn put_chunk_aside(&mut self, chunk: u64, path: &Path, reason: &str, frames: u64) -> io::Result<()> {
-        self.put_aside(path, reason)?;
         let loss = Loss { frames, chunks: 1 };
-        let _ = self.folder.note_loss(reason, loss);
+        self.folder.clone().lose(chunk, reason, loss, || self.put_aside(path, reason))?;
         self.lost.add(reason, loss);
         let text = format!("chunk {chunk} set aside, {frames} frames: {reason}");
         self.folder.notices().tell(codes::Event::ChunkSetAside, chunk as i64, text);

@@ -224,7 +224,7 @@ impl Encoder {
         let frames = file.frames();
         if frames == 0 {
             works.folder.root().removed(file.bytes());
-            return file.discard();
+            return works.folder.throw_away(file);
         }
         let clock = works.clock.offset(&begun);
         let sealed = patiently(&works, || works.folder.seal(&mut file, clock));

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{Phase, Place};
 use crate::platform;
 use crate::shard::FrameCompressor;
-use crate::spool::{ChunkFile, FrameRecord, Head};
+use crate::spool::{ChunkFile, FrameRecord, Head, Promise};
 use crate::stamps;
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
@@ -79,8 +79,9 @@ impl ChunkDesk {
         let a_frame = (FrameCompressor::bound(frame_bytes) + FrameRecord::SIZE) as i64;
         let promised = a_frame * i64::from(chunk.count) + Head::SIZE as i64 + ChunkFile::seal_bytes(chunk.count.into()) as i64;
         works.promise(promised, chunk.count)?;
+        let promise = Promise::of(works.folder.root(), promised);
         let written = self.write(works, intake, chunk, frames, geometry);
-        works.folder.root().release(promised);
+        drop(promise);
         written.inspect_err(|error| {
             if matches!(error.code, Code::EDiskFull | Code::ESpool) {
                 works.ledger.frames_dropped(chunk.count.into());
@@ -128,7 +129,7 @@ impl ChunkDesk {
                 Ok(())
             }
             Err(error) => {
-                file.discard();
+                works.folder.throw_away(file);
                 Err(error)
             }
         }

@@ -336,10 +336,11 @@ impl Carried {
                     let set_aside = on_disk(&self.folder, move |folder| {
                         if !not_found {
                             folder.set_aside(&putting_away, &reason)?;
-                        } else if !folder.is_missing(&putting_away)? {
+                        } else if folder.is_missing(&putting_away)? {
+                            let _ = folder.note_loss(&reason, loss_of(&putting_away)); // Noted again before the stream is ended.
+                        } else {
                             return Ok(false); // It is there again: the disk was away for a moment.
                         }
-                        let _ = folder.note_loss(&reason, loss_of(&putting_away)); // Noted again before the stream is ended.
                         Ok(true)
                     });
                     match set_aside.await {

@@ -218,6 +218,9 @@ pub fn note_no_answer(ledger: &Ledger, folder: &Folder, why: String) {
 /// `endpoint = none`: the stream is complete when everything is in the spool, power cut or not.
 pub async fn keep_in_spool(folder: Arc<Folder>, ledger: Arc<Ledger>, cancel: CancellationToken) {
     closed(&folder).await;
+    if let Err(error) = on_disk(&folder, |folder| folder.remove_the_rest()).await {
+        ledger.notices.log.say(Level::Error, || format!("a chunk that was refused cannot be removed from the spool: {error}"));
+    }
     while !folder.is_synced() {
         folder.changed.notified().await;
     }
