@@ -33,9 +33,9 @@
 
 enum { WIDTH = 32, HEIGHT = 16, FRAME_BYTES = WIDTH * HEIGHT, STATS = RHEED_STAT_FPS_MILLI + 1 };
 
-/* The arguments as lines of options, with more lines behind them. */
+/* The arguments as lines of options, with more lines behind them; good until the thread asks again. */
 static inline const char *options_of(int argc, char **argv, const char *more) {
-    static char options[16384];
+    static __thread char options[16384];
     options[0] = '\0';
     for (int at = 1; at < argc; at++) {
         strcat(strcat(options, argv[at]), "\n");

@@ -51,6 +51,21 @@ static void *wait_there(void *argument) {
     return NULL;
 }
 
+/* The file of a stream's first chunk. */
+static void first_chunk(char *path, size_t size, const char *spool, rheed_stream stream) {
+    char id[64];
+    CHECK_CODE(rheed_text(stream, RHEED_TEXT_LOCAL_ID, id, sizeof id, NULL), RHEED_OK);
+    snprintf(path, size, "%s/streams/%s/c0000000000.part", spool, id);
+}
+
+/* Until its first frame is in the file: a head has 72 bytes. */
+static void is_written(const char *spool, rheed_stream stream) {
+    char path[1024];
+    first_chunk(path, sizeof path, spool, stream);
+    struct stat facts = {0};
+    while (stat(path, &facts) != 0 || facts.st_size <= 72) sched_yield();
+}
+
 /* Until the thread sleeps in its call. */
 static void sleeps(const waiter *me) {
     char line[512] = "", path[64];
@@ -86,9 +101,8 @@ int main(int argc, char **argv) {
                                                                                        "queue_bytes = 1048576\n");
         if (one->call == push_large) {
             /* A disk that does not answer: the chunk's file is a pipe that nobody reads. */
-            char id[64], path[1024];
-            CHECK_CODE(rheed_text(one->stream, RHEED_TEXT_LOCAL_ID, id, sizeof id, NULL), RHEED_OK);
-            snprintf(path, sizeof path, "%s/streams/%s/c0000000000.part", spool, id);
+            char path[1024];
+            first_chunk(path, sizeof path, spool, one->stream);
             CHECK(mkfifo(path, 0600) == 0);
             pipe_end = open(path, O_RDONLY | O_NONBLOCK);
             CHECK(pipe_end >= 0);
@@ -98,7 +112,10 @@ int main(int argc, char **argv) {
         }
         CHECK(pthread_create(&one->thread, NULL, wait_there, one) == 0);
     }
-    for (int at = 0; at < WAITERS; at++) sleeps(&waiters[at]);
+    for (int at = 0; at < WAITERS; at++) {
+        sleeps(&waiters[at]);
+        if (waiters[at].call == run) is_written(spool, waiters[at].stream);
+    }
 
     if (strcmp(way, "shutdown") == 0) {
         CHECK_CODE(rheed_shutdown(0), RHEED_W_PENDING);
