@@ -532,6 +532,34 @@ fn a_full_disk_is_emptied_by_sending_what_is_on_it_and_then_the_rest_of_the_stre
 }
 
 #[test]
+fn what_is_sent_of_a_folder_that_can_be_neither_finished_nor_cleared_is_sent_once() {
+    let (tree, service) = left_behind();
+    let place = Place::holding(&tree, service.start_again(false));
+    place.fails(0, u64::MAX, libc::EACCES, |asked| matches!(asked.kind, Kind::Write | Kind::RemoveFile));
+    let resumed = Stream::resume(&place.options(&[]));
+    resumed.wait_until("what can be sent is", |resumed| resumed.stat(Stat::FramesConfirmed) as u64 == FRAMES - 1);
+    let told = resumed.wait_for(Event::DiskLow);
+    assert!(told.text.contains("cannot be removed"), "{told:?}");
+    assert_eq!(resumed.flush(0), PENDING);
+    place.disk.heal();
+    resumed.wait_until("the rest is sent", |resumed| resumed.flush(PATIENCE_MS) == OK);
+    assert!(place.arrived().into_iter().eq(0..FRAMES) && streams(&place.spool).is_empty(), "{:?}", place.arrived());
+    assert_eq!(service::puts(&place.service).len() as u64, FRAMES.div_ceil(CHUNK));
+    assert_eq!(resumed.stat(Stat::FramesAccepted) as u64, FRAMES, "{}", resumed.text(Text::Report));
+}
+
+#[test]
+fn a_confirmed_chunk_that_is_not_found_while_the_disk_is_away_is_not_sent_again() {
+    let place = Place::new();
+    let stream = Stream::open(&place.options(&["fps=1", "chunk_size=2"]));
+    place.fails(0, 1, libc::ENOENT, |asked| asked.kind == Kind::RemoveFile && asked.is_of(".shard"));
+    (0..FRAMES).for_each(|number| assert_eq!(push(&stream, number), OK));
+    assert_eq!(stream.finalize(PATIENCE_MS), OK, "{}", stream.text(Text::Report));
+    assert!(place.arrived().into_iter().eq(0..FRAMES));
+    assert_eq!(streams(&place.spool), [] as [PathBuf; 0]);
+}
+
+#[test]
 fn a_chunk_that_was_refused_does_not_arrive_though_the_disk_does_not_let_it_be_removed() {
     // Until the disk is mended; or killed before that, when at least it could be emptied.
     for is_killed in [false, true] {

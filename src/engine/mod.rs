@@ -20,11 +20,12 @@ use crate::spool::{Folder, Root, Syncer};
 use crate::wait::Deadline;
 use parking_lot::Mutex;
 use registry::REGISTRY;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use taking_up::Aborted;
 use threads::Gauge;
 use tokio::runtime::{Handle, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -54,8 +55,10 @@ struct Engine {
     roots: Mutex<Vec<Weak<Root>>>,
     clocks: Mutex<Vec<(String, Weak<ReferenceClock>)>>,
     carried: Mutex<Vec<(Weak<Ledger>, Weak<Folder>)>>,
-    /// Folders of streams that were aborted here, until they are taken up.
-    aborted: Arc<Mutex<HashSet<PathBuf>>>,
+    aborted: Aborted,
+    /// The latest search of each spool, by endpoint, and the number of the next.
+    searches: Mutex<HashMap<(PathBuf, String), u64>>,
+    next_search: AtomicU64,
     outcome: Arc<Outcome>,
     cancel: CancellationToken,
     closed: AtomicBool,
@@ -109,7 +112,9 @@ impl Engine {
             roots: Mutex::default(),
             clocks: Mutex::default(),
             carried: Mutex::default(),
-            aborted: Arc::default(),
+            aborted: Aborted::default(),
+            searches: Mutex::default(),
+            next_search: AtomicU64::new(0),
             outcome: Arc::default(),
             cancel: CancellationToken::new(),
             closed: AtomicBool::new(false),
@@ -173,7 +178,7 @@ impl Engine {
         let ledger = ledger.clone();
         let outcome = self.outcome.clone();
         // Dropped with the courier however it ends: done, in a panic, or with the runtime in a shutdown that does not wait.
-        self.aborted.lock().remove(folder.path());
+        self.aborted.forget(folder.path());
         let carried = Carried { folder: folder.clone(), ledger: ledger.clone(), aborted: self.aborted.clone() };
         let courier = self.tasks.spawn(async move {
             let _carried = carried;
@@ -230,13 +235,13 @@ fn known_root(roots: &mut Vec<Weak<Root>>, path: &Path) -> Option<Arc<Root>> {
 struct Carried {
     folder: Arc<Folder>,
     ledger: Arc<Ledger>,
-    aborted: Arc<Mutex<HashSet<PathBuf>>>,
+    aborted: Aborted,
 }
 
 impl Drop for Carried {
     fn drop(&mut self) {
         if self.ledger.phase() >= Phase::Aborted {
-            self.aborted.lock().insert(self.folder.path().into()); // Before another can take it up.
+            self.aborted.note(self.folder.path());
         }
         self.folder.abandon();
     }

@@ -109,10 +109,10 @@ impl Session {
     pub fn add_ledger(&self, ledger: Arc<Ledger>, folder: Arc<Folder>) {
         if let Kind::Resumed(resumption) = &self.kind {
             let mut taken = resumption.taken.lock();
-            taken.retain(|(known, _)| !Arc::ptr_eq(known, &ledger));
+            taken.retain(|(_, known)| known.path() != folder.path());
             taken.push((ledger.clone(), folder));
             drop(taken);
-            if resumption.aborted.load(Ordering::Acquire) {
+            if resumption.aborted.load(Ordering::Acquire) || self.cancel.is_cancelled() {
                 ledger.enter(Phase::Aborted);
             }
         }
@@ -242,6 +242,10 @@ impl Session {
             Kind::Resumed(_) => {}
         }
         self.cancel.cancel(); // Who is stopped by this is known as aborted.
+        if let Kind::Resumed(_) = &self.kind {
+            // And what was just being taken up.
+            self.ledgers().iter().filter(|ledger| !ledger.is_over()).for_each(|ledger| _ = ledger.enter(Phase::Aborted));
+        }
         self.notices.bell.ring();
     }
 

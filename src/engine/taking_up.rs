@@ -8,8 +8,10 @@ use crate::log::Level;
 use crate::options::Endpoint;
 use crate::spool::{Folder, Root, Search, Skipped, TakenUp, name_of, take_up_all};
 use crate::upload::{account_for, keep_in_spool, tell_taken_up};
-use std::collections::{BTreeMap, HashSet};
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -20,21 +22,64 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// So long what was aborted is waited for: its disk may hang, which is not to hold up the others.
 const ABORTED_PATIENCE: Duration = Duration::from_secs(10);
 
+/// The folders of streams that were aborted in this process, until they are taken up: they stay where they are, for all who began
+/// to look before.
+#[derive(Clone, Default)]
+pub(super) struct Aborted(Arc<Mutex<Numbered>>);
+
+#[derive(Default)]
+struct Numbered {
+    next: u64,
+    folders: HashMap<PathBuf, u64>,
+}
+
+impl Aborted {
+    /// Another one, before anybody can take it up.
+    pub fn note(&self, path: &Path) {
+        let mut numbered = self.0.lock();
+        let number = numbered.next;
+        numbered.next += 1;
+        numbered.folders.insert(path.into(), number);
+    }
+
+    /// It is taken up.
+    pub fn forget(&self, path: &Path) {
+        self.0.lock().folders.remove(path);
+    }
+
+    /// What is aborted from now on has this number or a higher one.
+    fn now(&self) -> u64 {
+        self.0.lock().next
+    }
+
+    fn since(&self, number: u64, path: &Path) -> bool {
+        self.0.lock().folders.get(path).is_some_and(|aborted| *aborted >= number)
+    }
+
+    /// Others have finished or removed some: asks the disk.
+    fn forget_those_that_are_gone(&self) {
+        let known: Vec<PathBuf> = self.0.lock().folders.keys().cloned().collect();
+        known.iter().filter(|path| !path.exists()).for_each(|path| self.forget(path));
+    }
+}
+
 /// The stream folders of a spool that a process held at a moment.
 #[derive(Default)]
 struct Held {
     /// Theirs who live. Should one be aborted later, it stays where it is.
     live: HashSet<PathBuf>,
-    /// Theirs who were aborted: let go as soon as their encoders are done.
+    /// Theirs who were being aborted: let go as soon as their encoders are done.
     aborting: Vec<Weak<Folder>>,
-    /// And of all who had been aborted until then.
+    /// The same by name.
     aborted: HashSet<PathBuf>,
+    /// What was aborted later has this number or a higher one.
+    since: u64,
 }
 
 impl Held {
     /// Now.
     fn by(engine: &Engine, root: &Arc<Root>) -> Held {
-        let mut held = Held { aborted: engine.aborted.lock().clone(), ..Held::default() };
+        let mut held = Held { since: engine.aborted.now(), ..Held::default() };
         for (ledger, folder) in engine.carried.lock().iter() {
             let Some((ledger, folder)) = ledger.upgrade().zip(folder.upgrade()) else { continue };
             if folder.is_released() || !Arc::ptr_eq(folder.root(), root) {
@@ -47,6 +92,11 @@ impl Held {
             }
         }
         held
+    }
+
+    /// Whether it is this process's own: it was held then, or aborted since.
+    fn is_ours(&self, engine: &Engine, path: &Path) -> bool {
+        self.live.contains(path) || (engine.aborted.since(self.since, path) && !self.aborted.contains(path))
     }
 
     /// Until what was aborted can be taken up.
@@ -76,6 +126,8 @@ pub(super) struct TakingUp {
     /// What is to be looked at again; the first look is at everything.
     again: BTreeMap<PathBuf, Left>,
     has_looked: bool,
+    /// The latest of its kind goes on looking.
+    number: u64,
 }
 
 /// A folder of which something is left.
@@ -96,7 +148,9 @@ impl TakingUp {
         cancel: CancellationToken,
     ) -> TakingUp {
         let owner = session.notices.clone();
-        TakingUp {
+        // Now and not when the task gets to run: what is aborted after this call is not its to take up.
+        let held = Held::by(engine, &session.root);
+        let search = TakingUp {
             engine: engine.clone(),
             session: Arc::downgrade(session),
             root: session.root.clone(),
@@ -106,11 +160,15 @@ impl TakingUp {
             endpoint,
             adopt,
             cancel,
-            // Now and not when the task gets to run: what is aborted after this call is not its to take up.
-            held: Held::by(engine, &session.root),
+            held,
             again: BTreeMap::new(),
             has_looked: false,
+            number: engine.next_search.fetch_add(1, Ordering::Relaxed),
+        };
+        if !adopt {
+            engine.searches.lock().insert(search.place(), search.number);
         }
+        search
     }
 
     /// Until nothing is left that might be taken up another time.
@@ -132,31 +190,45 @@ impl TakingUp {
                     return;
                 }
             };
-            if self.again.is_empty() || cancel.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            if self.again.is_empty()
+                || cancel.run_until_cancelled(tokio::time::sleep(pause)).await.is_none()
+                || self.is_taken_over()
+            {
                 return;
             }
             pause = LONGEST_PAUSE.min(2 * pause);
         }
     }
 
+    /// Whether a later call of the same kind looks at the same spool now. A resume's handle tells of what it finds itself.
+    fn is_taken_over(&self) -> bool {
+        let has_parts = self.again.values().any(|left| left.taken.is_some());
+        !self.adopt && !has_parts && self.engine.searches.lock().get(&self.place()).is_some_and(|latest| *latest != self.number)
+    }
+
+    fn place(&self) -> (PathBuf, String) {
+        (self.root.path().into(), self.endpoint.as_str().into())
+    }
+
     fn look(&mut self) {
+        if self.cancel.is_cancelled() {
+            return;
+        }
+        self.engine.aborted.forget_those_that_are_gone();
         // What is still being sent is let go first.
         let (mut before, under_way) = std::mem::take(&mut self.again).into_iter().partition(|(_, left)| left.is_let_go());
         self.again = under_way;
-        let ours: Vec<PathBuf> = before.keys().filter(|path| self.was_aborted_here(path)).cloned().collect();
-        for path in &ours {
-            self.skip(path, before.remove(path), Skipped::Ours);
-        }
         if !std::mem::replace(&mut self.has_looked, true) || !before.is_empty() {
             let (root, notices, endpoint, adopt) = (self.root.clone(), self.notices.clone(), self.endpoint.clone(), self.adopt);
-            let held = std::mem::take(&mut self.held.live);
-            let search = Search { endpoint: &endpoint, adopt, held: &held, only: before.keys().cloned().collect() };
+            let (engine, held) = (self.engine.clone(), std::mem::take(&mut self.held));
+            let is_ours = |path: &Path| held.is_ours(&engine, path);
+            let search = Search { endpoint: &endpoint, adopt, is_ours: &is_ours, only: before.keys().cloned().collect() };
             let sync = self.engine.syncer.queue();
             take_up_all(&root, &search, &notices, &sync, |path, met| match met {
                 Ok(taken) => self.carry(path, before.remove(path), taken),
                 Err(skipped) => self.skip(path, before.remove(path), skipped),
             });
-            self.held.live = held;
+            self.held = held;
         }
         // What was not met is no longer there: finished by somebody else.
         for (path, left) in before {
@@ -166,20 +238,16 @@ impl TakingUp {
         self.tell_session(Session::all_taken_up);
     }
 
-    /// Whether this process had it and aborted it since the call.
-    fn was_aborted_here(&self, path: &Path) -> bool {
-        self.engine.aborted.lock().contains(path) && !self.held.aborted.contains(path)
-    }
-
     /// What was taken up is sent, or kept in whole chunks.
     fn carry(&mut self, path: &Path, before: Option<Left>, mut taken: TakenUp) {
         let folder = taken.folder.clone();
         let ledger = match before.and_then(|left| left.taken) {
-            Some((ledger, _)) => {
-                taken.losses = Default::default(); // It knows these.
+            // What is sent is no longer in the folder: the account goes on.
+            Some((ledger, _)) if self.way.is_some() => {
+                taken.losses = taken.losses.without(&ledger.losses());
                 ledger
             }
-            None => {
+            _ => {
                 let name = folder.facts().stream_name;
                 Arc::new(Ledger::new(&folder.local_id(), &name, Connection::Connecting, self.notices.clone()))
             }

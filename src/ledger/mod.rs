@@ -63,6 +63,17 @@ impl Losses {
         grouped.chunks += loss.chunks;
     }
 
+    /// Those that are not among others.
+    pub fn without(&self, others: &Losses) -> Losses {
+        let less = |(reason, loss): (&String, &Loss)| {
+            let known = others.0.get(reason).copied().unwrap_or_default();
+            let loss =
+                Loss { frames: loss.frames.saturating_sub(known.frames), chunks: loss.chunks.saturating_sub(known.chunks) };
+            (loss != Loss::default()).then(|| (reason.clone(), loss))
+        };
+        Losses(self.0.iter().filter_map(less).collect())
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -282,10 +282,10 @@ impl Folder {
             sealed => sealed?,
         };
         self.root.wrote(sealed.added);
-        // It may have come again: what could not be removed of the first time is gone with that, or is this file.
-        let chunk = chunk.head().chunk;
-        let is_of_another = |path: &PathBuf| FileName::parse(&layout::name_of(path)).is_none_or(|name| name.chunk() != chunk);
-        self.unremoved.lock().retain(is_of_another);
+        // It may have come again: what could not be removed of the first time is this file now, or went when it was renamed.
+        let replaced =
+            [layout::part(&self.path, chunk.head().chunk), layout::shard(&self.path, chunk.head().chunk, sealed.seal.frames)];
+        self.unremoved.lock().retain(|path| !replaced.contains(path));
         Ok(sealed)
     }
 
@@ -429,21 +429,27 @@ impl Folder {
             let _ = self.update(|manifest| manifest.setting_aside.remove(&chunk.chunk));
         }
         self.root.removed(chunk.bytes);
-        self.remove_file(self.file_of(chunk));
+        let path = self.file_of(chunk);
+        // Not found is not gone: the disk may be away.
+        if fs::remove_file(&path).is_err() {
+            self.remove_later(path);
+        }
         let _ = self.save(); // Tried again with the next.
     }
 
     /// Throws away a chunk whose frames were not taken.
     pub fn throw_away(&self, chunk: ChunkFile) {
-        chunk.give_up().into_iter().for_each(|path| self.remove_file(path));
+        for path in chunk.give_up() {
+            if unless_gone(fs::remove_file(&path)).is_err() {
+                self.remove_later(path);
+            }
+        }
     }
 
-    /// At the latest before the stream is ended. Its bytes are no longer counted, if it goes.
-    fn remove_file(&self, path: PathBuf) {
-        if unless_gone(fs::remove_file(&path)).is_err() {
-            self.root.added(bytes_of(&path));
-            self.unremoved.lock().push(path);
-        }
+    /// At the latest before the stream is ended. It takes its room until then.
+    fn remove_later(&self, path: PathBuf) {
+        self.root.added(bytes_of(&path));
+        self.unremoved.lock().push(path);
     }
 
     /// What could not be removed is, if the disk allows it now.
@@ -496,6 +502,11 @@ impl Folder {
             manifest.setting_aside.clear();
         });
         lost
+    }
+
+    /// A sealed chunk whose file somebody removed: noted as a loss.
+    pub fn note_missing(&self, chunk: &SealedChunk, reason: &str) {
+        let _ = self.lose(chunk.chunk, reason, Loss { frames: chunk.frames.into(), chunks: 1 }, || Ok(()));
     }
 
     /// Whether somebody removed a sealed chunk's file. Fails when it is not found for another reason: the disk is away.

@@ -12,7 +12,6 @@ use crate::ledger::Notices;
 use crate::log::Logger;
 use crate::options::{Endpoint, Options};
 use crate::shard::FrameCompressor;
-use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -53,7 +52,7 @@ pub fn recover(input: &[u8]) {
     let (logger, _write) = Logger::new();
     let notices = Arc::new(Notices::new(logger.open(&ground.options, &spool, "fuzz").0));
     let (syncer, _sync) = Syncer::new();
-    let search = Search { endpoint: &Endpoint::None, adopt: true, held: &HashSet::new(), only: Vec::new() };
+    let search = Search { endpoint: &Endpoint::None, adopt: true, is_ours: &|_| false, only: Vec::new() };
     let mut taken = Vec::new();
     take_up_all(&root, &search, &notices, &syncer.queue(), |_, met| taken.extend(met.ok()));
 

@@ -11,7 +11,7 @@ use crate::ledger::{Loss, Losses, Notices};
 use crate::log::Level;
 use crate::options::Endpoint;
 use crate::platform::{self, FileLock};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,8 +41,8 @@ pub struct Search<'a> {
     pub endpoint: &'a Endpoint,
     /// Also what was recorded with `endpoint = none`.
     pub adopt: bool,
-    /// These are this process's own.
-    pub held: &'a HashSet<PathBuf>,
+    /// Whether a folder is this process's own; asked again when its lock is had.
+    pub is_ours: &'a dyn Fn(&Path) -> bool,
     /// No others than these, if there are any; the folder of all streams among them stands for each of them.
     pub only: Vec<PathBuf>,
 }
@@ -89,7 +89,7 @@ pub fn take_up_all(
                     continue;
                 }
             }
-            if search.held.contains(&path) {
+            if (search.is_ours)(&path) {
                 met(&path, Err(Skipped::Ours));
                 continue;
             }
@@ -229,6 +229,9 @@ fn claim(path: &Path, search: &Search) -> std::result::Result<(Manifest, FileLoc
     };
     if !platform::is_still_at(lock.file(), &lock_path)? {
         return Err(io::Error::from(io::ErrorKind::NotFound).into());
+    }
+    if (search.is_ours)(path) {
+        return Err(Skipped::Ours); // Aborted just now.
     }
     // Read again under the lock: its owner may have written it meanwhile.
     Ok((read_manifest(&manifest_path)?, lock))

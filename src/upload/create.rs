@@ -202,7 +202,7 @@ impl Courier {
         // As long as chunks are under way, the service is away or the key refused; and a few times more.
         let mut tries_left = TRIES_AFTER_THE_CHUNKS;
         let (mut refused, mut confirmed) = (0, self.ledger.get(Stat::ChunksConfirmed));
-        while tries_left > 0 {
+        while tries_left > 0 && !(self.folder.is_drained() && self.is_left_for_later()) {
             let key = if refused < REFUSALS_OF_A_LINK { KeyElsewhere::Unknown } else { KeyElsewhere::Works };
             let linked = match self.find_links(&facts, key).await {
                 Ok(links) => self.link(data_id, &links, &facts, key).await,

@@ -337,7 +337,7 @@ impl Carried {
                         if !not_found {
                             folder.set_aside(&putting_away, &reason)?;
                         } else if folder.is_missing(&putting_away)? {
-                            let _ = folder.note_loss(&reason, loss_of(&putting_away)); // Noted again before the stream is ended.
+                            folder.note_missing(&putting_away, &reason);
                         } else {
                             return Ok(false); // It is there again: the disk was away for a moment.
                         }

@@ -67,9 +67,11 @@ impl Courier {
         };
         tokio::join!(self.link_if_needed(&data_id), async {
             self.deliver(&data_id).await;
-            if !self.is_left_for_later() {
+            if self.ledger.phase() < Phase::Aborted {
                 self.clear().await;
-                self.end(&data_id).await;
+                if !self.is_left_for_later() {
+                    self.end(&data_id).await;
+                }
             }
         });
         self.finish().await;

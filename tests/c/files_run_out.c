@@ -29,7 +29,7 @@ static int push_taken(rheed_stream stream, uint64_t from, uint64_t to) {
     int refused = 0;
     for (uint64_t at = from; at < to;) {
         const int32_t code = push_numbered(stream, at);
-        CHECK(code == RHEED_OK || code == RHEED_E_DISK_FULL);
+        CHECK(code == RHEED_OK || code == RHEED_E_DISK_FULL || code == RHEED_E_QUEUE_FULL);
         if (code == RHEED_OK) at++;
         else refused++, sched_yield();
     }
