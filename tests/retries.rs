@@ -7,8 +7,11 @@ use rheed_stream::codes::{Code, Event, Health, Stat, State, Text};
 use rheed_stream::receiver::{Receiver, RequestRecord};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
+use std::ffi::CString;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Instant;
 use support::host::{FRAME_BYTES, OK, Stream};
 use support::spool::with;
@@ -418,16 +421,23 @@ fn a_chunk_that_cannot_be_read_is_the_disks_trouble_and_no_outage() {
     stream.push_counted(0, 20);
     service::wait_until(&service, "the first try", |service| !service::presigns(service).is_empty());
     let folder = spool::only_stream(&workshop.spool());
-    let elsewhere = workshop.path().join("elsewhere");
-    std::fs::rename(&folder, &elsewhere).expect("the test may do that");
-    std::fs::write(&folder, "").expect("the test may do that"); // No folder: what lies in it cannot be opened.
+    let file = workshop.path().join("file");
+    std::fs::write(&file, "").expect("the test may do that");
+    exchange(&folder, &file); // No folder: what lies in it cannot be opened.
     stream.wait_until("it is told", |stream| stream.text(Text::LastError).contains("cannot be read"));
     assert_eq!((stream.stat(Stat::State), stream.stat(Stat::FramesPending)), (State::Streaming as i64, 20));
-    std::fs::remove_file(&folder).expect("the test has made it");
-    std::fs::rename(&elsewhere, &folder).expect("the test may do that");
+    exchange(&folder, &file);
     assert_eq!(stream.finalize(-1), OK);
     assert!(stream.events().iter().all(|told| told.kind != Event::Offline as i32));
     assert!(service::pixels(&service::only_stream(&service)) == service::counted(20));
+}
+
+/// In one step: neither name is free in between.
+fn exchange(one: &Path, other: &Path) {
+    let [one, other] = [one, other].map(|path| CString::new(path.as_os_str().as_bytes()).expect("a path has no NUL"));
+    // SAFETY: both are paths with a NUL at their ends.
+    let done = unsafe { libc::renameat2(libc::AT_FDCWD, one.as_ptr(), libc::AT_FDCWD, other.as_ptr(), libc::RENAME_EXCHANGE) };
+    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
 }
 
 // ---- storms ----------------------------------------------------------------------------------------------------------
