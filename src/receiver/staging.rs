@@ -219,23 +219,30 @@ async fn receive(service: &Arc<Service>, call: &mut Call) -> Result<(), Refusal>
         return Err(super::intake::Intake::too_long(service.max_body));
     }
 
+    let ChunkRecord { index, frames, height, width, .. } = chunk;
+    if service.discard {
+        while call.body.next().await?.is_some() {}
+        stream.discard(frames, length)?;
+        service
+            .tell(&format!("stream {data_id} chunk {index}: {frames} frames of {height} x {width}, {length} bytes, discarded"));
+        return Ok(());
+    }
     let mut upload = Upload::begin(&service.staging.incoming)?;
     while let Some(bytes) = call.body.next().await? {
         // Straight into the page cache: handing each piece to another thread costs more than the write.
         upload.file.write_all(&bytes)?;
     }
     let verify_frames = service.verify_frames;
-    let chunk = tokio::task::spawn_blocking(move || {
+    tokio::task::spawn_blocking(move || {
         let index = shard::verify(&upload.file, chunk.frames, chunk.height * chunk.width, verify_frames)?;
         shard::pad(&upload.file, &index, chunk.chunk_size)?;
         chunk.shard_bytes = length;
         chunk.empty_frames = index.empty_frames();
         chunk.received_unix_ms = unix_ms();
-        stream.keep(chunk.clone(), &upload.path).map(|()| chunk)
+        stream.keep(chunk, &upload.path)
     })
     .await
     .map_err(|_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the shard could not be looked at"))??;
-    let ChunkRecord { index, frames, height, width, .. } = chunk;
     service.tell(&format!("stream {data_id} chunk {index}: {frames} frames of {height} x {width}, {length} bytes"));
     Ok(())
 }
