@@ -56,10 +56,8 @@ int main(int argc, char **argv) {
     const int64_t begin = now_ns(), cpu_before = cpu_ns();
     for (size_t at = 0; at < streams; at++) MUST(pthread_create(&ids[at], NULL, run_camera, &cameras[at]) == 0);
     for (size_t at = 0; at < streams; at++) pthread_join(ids[at], NULL);
-    for (size_t at = 0; at < streams; at++) {
-        const int32_t code = rheed_finalize(cameras[at].stream, leave ? 0 : -1);
-        MUST(leave ? !RHEED_FAILED(code) : code == RHEED_OK);
-    }
+    for (size_t at = 0; at < streams; at++) MUST(!RHEED_FAILED(rheed_finalize(cameras[at].stream, 0)));
+    for (size_t at = 0; at < streams && !leave; at++) MUST(rheed_finalize(cameras[at].stream, -1) == RHEED_OK);
     while (leave && stat_of(cameras[0].stream, RHEED_STAT_QUEUE_FRAMES) > 0) sleep_until(now_ns() + 1000000);
     const int64_t took = now_ns() - begin, cpu = cpu_ns() - cpu_before;
     const int64_t sealed = stat_of(cameras[0].stream, RHEED_STAT_CHUNKS_SEALED);

@@ -46,15 +46,10 @@ impl Peer {
         command
     }
 
-    /// A file of its package, by the end of its name.
+    /// Its compiled part.
     pub fn library(&self) -> Option<PathBuf> {
-        let script = format!(
-            "import importlib.util as util; print(util.find_spec('{}').origin)",
-            match self.name {
-                ATOMSCALE => "atomscale.streaming.rheed_stream",
-                _ => "acquire_zarr",
-            }
-        );
+        let module = if self.name == ATOMSCALE { "atomscale.streaming.rheed_stream" } else { "acquire_zarr" };
+        let script = format!("import importlib.util as util; print(util.find_spec('{module}').origin)");
         let python = self.venv.as_ref().ok()?.python();
         let output = Command::new(python).args(["-c", &script]).output().ok()?;
         Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
