@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 const ROW: f64 = 18.0;
 const TOP: f64 = 64.0;
-const LABELS: f64 = 560.0;
+const LABELS: f64 = 480.0;
 const SCALE: f64 = 520.0;
 const RIGHT: f64 = 70.0;
 
@@ -25,6 +25,9 @@ pub fn draw(table: &Table) -> String {
     line(format_args!(r##"<rect width="{width}" height="{height}" fill="#fff"/>"##));
     line(format_args!(r#"<text x="12" y="20" font-size="14">How many times better than what stands beside it</text>"#));
     line(format_args!(r##"<text x="12" y="36" fill="#666">{}</text>"##, escaped(table.machine())));
+    line(format_args!(
+        r##"<text x="{LABELS}" y="20" fill="#666">point: median, <tspan fill="#69c">bar</tspan>: least and greatest of the repetitions, <tspan fill="#c60">mark</tspan>: place to reach</text>"##
+    ));
     for power in -6..=6_i32 {
         let times = 2f64.powi(power);
         let (at, colour) = (place(times), if power == 0 { "#888" } else { "#ddd" });
@@ -87,13 +90,13 @@ mod tests {
         assert_eq!(points.len(), 2, "{svg}");
         assert!(points.iter().all(|point| point.contains(&format!("cx=\"{:.1}\"", place(2.0)))), "{svg}");
         assert!(svg.contains("a &lt; b") && !svg.contains("alone"));
-        assert_eq!(svg.matches("#c60").count(), 1);
+        assert_eq!(svg.matches("stroke=\"#c60\"").count(), 1);
         // At most twice of the other's is half as good.
         assert!(svg.contains(&format!("<line x1=\"{:.1}\"", place(0.5))));
     }
 
     #[test]
     fn the_scale_holds_everything() {
-        assert_eq!([0.0, 1.0 / 64.0, 1.0, 64.0, f64::INFINITY].map(place), [560.0, 560.0, 820.0, 1080.0, 1080.0]);
+        assert_eq!([0.0, 1.0 / 64.0, 1.0, 64.0, f64::INFINITY].map(place), [480.0, 480.0, 740.0, 1000.0, 1000.0]);
     }
 }
