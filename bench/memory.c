@@ -3,8 +3,8 @@
  *
  *     memory --frames FILE --width W --height H --rate 120 --seconds 60 key=value ...
  *
- * Prints a line twice a second: what is resident, and the most that was, beyond what was before rheed_init. Frames that are
- * refused for want of a slot are counted.
+ * Begins with as many frames as fill all slots, and goes on at the camera's pace. Prints a line twice a second: what is resident,
+ * and the most that was, beyond what was before rheed_init.
  */
 #include "bench.h"
 
@@ -14,18 +14,20 @@ int main(int argc, char **argv) {
     const int64_t resident = memory("VmRSS:");
     forget_peak();
     const rheed_stream stream = open_stream(argc, argv, "");
+    uint64_t number = 0;
+    while (push_frame(stream, &of, number) == RHEED_OK) number++;
+
     const int64_t start = now_ns();
-    int64_t told = start;
-    uint64_t refused = 0;
-    for (uint64_t number = 0; (double)number < rate * seconds; number++) {
-        sleep_until(start + (int64_t)((double)number * 1e9 / rate));
-        const int32_t code = push_frame(stream, &of, number);
+    int64_t told = start, refused = 0;
+    for (double due = 0; due < seconds; due += 1 / rate) {
+        sleep_until(start + (int64_t)(due * 1e9));
+        const int32_t code = push_frame(stream, &of, number++);
         MUST(code == RHEED_OK || code == RHEED_E_QUEUE_FULL);
         refused += code != RHEED_OK;
         if (now_ns() - told < 500000000) continue;
         told = now_ns();
         printf("{\"s\": %.1f, \"resident_bytes\": %" PRId64 ", \"peak_bytes\": %" PRId64 ", \"pending_chunks\": %" PRId64
-               ", \"refused\": %" PRIu64 "}\n",
+               ", \"refused\": %" PRId64 "}\n",
                (double)(told - start) * 1e-9, memory("VmRSS:") - resident, memory("VmHWM:") - resident,
                stat_of(stream, RHEED_STAT_CHUNKS_PENDING), refused);
         fflush(stdout);

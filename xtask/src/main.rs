@@ -42,7 +42,7 @@ To try it, and to trust it:
                         how fast it is, beside what a user would take instead, on the same
                         frames; a table, target/bench/bench.json and target/bench/bench.svg;
                         parts: push, through, latency, scale, memory, footprint.
-                        --long watches the memory for an hour
+                        --long watches the memory for two hours
 
 To use it:
   install --prefix DIR [--debug]

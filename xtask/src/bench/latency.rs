@@ -36,12 +36,9 @@ pub fn measure(site: &Site, table: &mut Table) -> Result<()> {
         ] {
             let mut row = Row::new(NAME, &frames.name, measure, Better::Less).ours(ours.iter().map(quantity).collect());
             if !theirs.is_empty() {
-                row = row.beside(ATOMSCALE, theirs.iter().map(quantity).collect());
+                row = row.beside(ATOMSCALE, theirs.iter().map(quantity).collect()).reach(reach);
             }
-            table.add(match reach {
-                Some(place) if !theirs.is_empty() => row.reach(place),
-                _ => row,
-            });
+            table.add(row);
         }
     }
     Ok(())

@@ -35,7 +35,7 @@ pub enum Length {
     Quick,
     /// Twenty minutes.
     Usual,
-    /// As `Usual`, and the memory is watched for an hour.
+    /// As `Usual`, and the memory is watched for an hour, with many slots and with few.
     Long,
 }
 
@@ -73,8 +73,8 @@ pub fn run(root: &Path, only: Option<&str>, length: Length) -> Result<()> {
     }
     let folder = root.join("target/bench");
     fs::create_dir_all(&folder)?;
-    let workshop = Workshop::open(root, &folder)?;
     let frames = Stock::open(root, &folder.join("frames"))?;
+    let workshop = Workshop::open(root, &folder)?;
     let peers = Peers::get(root, &folder);
     let mut table = Table::new(length);
     table.note(frames.told());

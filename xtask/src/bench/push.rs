@@ -43,10 +43,7 @@ pub fn measure(site: &Site, table: &mut Table) -> Result<()> {
                     let memcpy = turns.iter().map(|(_, memcpy, _)| percentile(memcpy, percent)).collect();
                     let row =
                         Row::new(NAME, &case, format!("push {measure}, us"), Better::Less).ours(ours).beside("memcpy", memcpy);
-                    table.add(match reach {
-                        Some(place) => row.reach(place),
-                        None => row,
-                    });
+                    table.add(row.reach(reach));
                 }
                 if !flat_out && turns.iter().any(|(_, _, refused)| *refused > 0.0) {
                     let refused = turns.iter().map(|(_, _, refused)| *refused).collect();

@@ -46,8 +46,8 @@ impl Row {
         self
     }
 
-    pub fn reach(mut self, place: f64) -> Row {
-        self.reach = Some(place);
+    pub fn reach(mut self, place: impl Into<Option<f64>>) -> Row {
+        self.reach = place.into();
         self
     }
 
