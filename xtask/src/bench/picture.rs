@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 const ROW: f64 = 18.0;
 const TOP: f64 = 64.0;
+const LEFT: f64 = 12.0;
 const LABELS: f64 = 480.0;
 const SCALE: f64 = 520.0;
 const RIGHT: f64 = 70.0;
@@ -13,54 +14,61 @@ const RIGHT: f64 = 70.0;
 /// The scale's ends: 64 times worse, 64 times better.
 const MOST: f64 = 64.0;
 
-/// An SVG with a line for each row that has a ratio: a point at its median, a line over its spread, a mark at the place to reach.
+const BLACK: &str = "#000";
+const GREY: &str = "#666";
+const PALE: &str = "#ddd";
+const POINT: &str = "#048";
+const SPREAD: &str = "#69c";
+const REACH: &str = "#c60";
+
+/// An SVG with a line for each row that has a ratio: a point at its median, a bar over its spread, a mark at the place to reach.
 pub fn draw(table: &Table) -> String {
     let rows: Vec<&Row> = table.rows().iter().filter(|row| row.ratio().is_some()).collect();
-    let (width, height) = (LABELS + SCALE + RIGHT, TOP + ROW * rows.len() as f64 + 16.0);
-    let mut svg = String::new();
-    let mut line = |text: std::fmt::Arguments| writeln!(svg, "{text}").expect("a String takes it");
-    line(format_args!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="sans-serif" font-size="11">"#
-    ));
-    line(format_args!(r##"<rect width="{width}" height="{height}" fill="#fff"/>"##));
-    line(format_args!(r#"<text x="12" y="20" font-size="14">How many times better than what stands beside it</text>"#));
-    line(format_args!(r##"<text x="12" y="36" fill="#666">{}</text>"##, escaped(table.machine())));
-    line(format_args!(
-        r##"<text x="{LABELS}" y="20" fill="#666">point: median, <tspan fill="#69c">bar</tspan>: least and greatest of the repetitions, <tspan fill="#c60">mark</tspan>: place to reach</text>"##
-    ));
+    let parts: Vec<&[&Row]> = rows.chunk_by(|one, next| one.part == next.part).collect();
+    let bottom = TOP + ROW * (rows.len() + parts.len()) as f64;
+    let mut drawing = Drawing::new(LABELS + SCALE + RIGHT, bottom + 16.0);
+
+    drawing.text(LEFT, 20.0, BLACK, "How many times better than what stands beside it");
+    drawing.text(LEFT, 36.0, GREY, table.machine());
+    for (at, colour, what) in
+        [(0.0, POINT, "point: median"), (100.0, SPREAD, "bar: of the repetitions"), (250.0, REACH, "mark: to reach")]
+    {
+        drawing.text(LABELS + at, 20.0, colour, what);
+    }
     for power in -6..=6_i32 {
         let times = 2f64.powi(power);
-        let (at, colour) = (place(times), if power == 0 { "#888" } else { "#ddd" });
-        line(format_args!(r##"<line x1="{at:.1}" y1="{TOP}" x2="{at:.1}" y2="{:.1}" stroke="{colour}"/>"##, height - 12.0));
+        let at = place(times);
+        drawing.line((at, TOP), (at, bottom), if power == 0 { GREY } else { PALE }, 1.0);
         let label = if power < 0 { format!("1/{}", 1.0 / times) } else { times.to_string() };
-        line(format_args!(r##"<text x="{at:.1}" y="{:.1}" fill="#666" text-anchor="middle">{label}</text>"##, TOP - 6.0));
+        drawing.text(at - 4.0, TOP - 6.0, GREY, &label);
     }
-    for (number, row) in rows.iter().enumerate() {
-        let middle = TOP + ROW * (number as f64 + 0.5);
-        let Some((ratio, (least, most))) = row.ratio().zip(row.spread()) else { continue };
-        let label = escaped(&format!("{}: {}, {}", row.part, row.case, row.measure));
-        let other = row.other().map_or(String::new(), |(name, _)| escaped(name));
-        let [at, from, to] = [ratio, least, most].map(|ratio| place(better(row, ratio)));
-        let text = middle + 4.0;
-        line(format_args!(r#"<text x="12" y="{text:.1}">{label} <tspan fill="gray">/ {other}</tspan></text>"#));
-        line(format_args!(
-            r##"<line x1="{from:.1}" y1="{middle:.1}" x2="{to:.1}" y2="{middle:.1}" stroke="#69c" stroke-width="3"/>"##
-        ));
-        if let Some(reach) = row.reach {
-            let (at, up, down) = (place(better(row, reach)), middle - 7.0, middle + 7.0);
-            line(format_args!(
-                r##"<line x1="{at:.1}" y1="{up:.1}" x2="{at:.1}" y2="{down:.1}" stroke="#c60" stroke-width="2"/>"##
-            ));
+    let mut y = TOP + ROW / 2.0;
+    for part in parts {
+        drawing.text(LEFT, y + 4.0, GREY, part[0].part);
+        for row in part {
+            y += ROW;
+            draw_row(&mut drawing, y, row);
         }
-        line(format_args!(r##"<circle cx="{at:.1}" cy="{middle:.1}" r="4" fill="#048"/>"##));
-        line(format_args!(r#"<text x="{:.1}" y="{text:.1}">{}</text>"#, LABELS + SCALE + 12.0, figure(better(row, ratio))));
+        y += ROW;
     }
-    line(format_args!("</svg>"));
-    svg
+    drawing.finish()
 }
 
-/// As times better.
-fn better(row: &Row, ratio: f64) -> f64 {
+fn draw_row(drawing: &mut Drawing, y: f64, row: &Row) {
+    let Some((ratio, (beside, _))) = row.ratio().zip(row.other()) else { return };
+    let place_of = |ratio| place(times_better(row, ratio));
+    drawing.text(2.0 * LEFT, y + 4.0, BLACK, &format!("{}, {}, beside {beside}", row.case, row.measure));
+    if let Some((least, most)) = row.spread() {
+        drawing.line((place_of(least), y), (place_of(most), y), SPREAD, 3.0);
+    }
+    if let Some(reach) = row.reach {
+        drawing.line((place_of(reach), y - 7.0), (place_of(reach), y + 7.0), REACH, 2.0);
+    }
+    drawing.point(place_of(ratio), y, POINT);
+    drawing.text(LABELS + SCALE + LEFT, y + 4.0, BLACK, &figure(times_better(row, ratio)));
+}
+
+fn times_better(row: &Row, ratio: f64) -> f64 {
     if row.better == Better::More { ratio } else { 1.0 / ratio }
 }
 
@@ -70,8 +78,40 @@ fn place(times: f64) -> f64 {
     LABELS + SCALE * (part + 1.0) / 2.0
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+/// SVG, as far as it is needed here.
+struct Drawing(String);
+
+impl Drawing {
+    fn new(width: f64, height: f64) -> Drawing {
+        let size = format!(r#"viewBox="0 0 {width} {height}" width="{width}" height="{height}""#);
+        let mut drawing = Drawing(String::new());
+        drawing.add(format!(r#"<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="11">"#));
+        drawing.add(format!(r##"<rect width="{width}" height="{height}" fill="#fff"/>"##));
+        drawing
+    }
+
+    fn add(&mut self, element: String) {
+        writeln!(self.0, "{element}").expect("a String takes it");
+    }
+
+    fn text(&mut self, x: f64, y: f64, colour: &str, text: &str) {
+        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        self.add(format!(r#"<text x="{x:.1}" y="{y:.1}" fill="{colour}">{text}</text>"#));
+    }
+
+    fn line(&mut self, (x1, y1): (f64, f64), (x2, y2): (f64, f64), colour: &str, width: f64) {
+        let ends = format!(r#"x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}""#);
+        self.add(format!(r#"<line {ends} stroke="{colour}" stroke-width="{width}"/>"#));
+    }
+
+    fn point(&mut self, x: f64, y: f64, colour: &str) {
+        self.add(format!(r#"<circle cx="{x:.1}" cy="{y:.1}" r="4" fill="{colour}"/>"#));
+    }
+
+    fn finish(mut self) -> String {
+        self.add("</svg>".to_owned());
+        self.0
+    }
 }
 
 #[cfg(test)]

@@ -66,9 +66,9 @@ impl Row {
         (!ratios.is_empty()).then(|| median(&ratios))
     }
 
-    /// The least and the greatest ratio of a repetition.
+    /// The least and the greatest ratio of a repetition, if there were several.
     pub fn spread(&self) -> Option<(f64, f64)> {
-        range(&self.ratios())
+        range(&self.ratios()).filter(|_| self.ours.len() > 1)
     }
 
     fn ratios(&self) -> Vec<f64> {
@@ -127,6 +127,12 @@ mod tests {
     fn a_ratio_to_nothing_is_none() {
         let row = Row::new("scale", "", "refused", Better::Less).ours(vec![1.0, 3.0]).beside("before", vec![0.0, 1.0]);
         assert_eq!((row.ratio(), row.spread()), (Some(3.0), Some((3.0, 3.0))));
+    }
+
+    #[test]
+    fn one_repetition_has_no_spread() {
+        let row = Row::new("push", "", "us", Better::Less).ours(vec![6.0]).beside("memcpy", vec![3.0]);
+        assert_eq!((row.ratio(), row.spread()), (Some(2.0), None));
     }
 
     #[test]
