@@ -100,12 +100,16 @@ fn what_is_discarded_is_counted_and_lies_nowhere() {
     let chunks = [Chunk::new(0, 3, (4, 6), 3), Chunk::new(1, 2, (4, 6), 3)];
     chunks.iter().for_each(|chunk| upload(&receiver, &data_id, chunk));
     let url = url_for(&receiver, &data_id, &chunks[0]);
+    assert_eq!(put(&url, &chunks[0].shard()).unwrap().status, 200);
+    assert_eq!(put(&url, &chunks[0].shard()).unwrap().status, 403);
+    let url = url_for(&receiver, &data_id, &chunks[0]);
     assert_eq!(post_nothing(&receiver, &format!("/rheed/stream/{data_id}/end")).status, 200);
     assert_eq!(put(&url, &chunks[0].shard()).unwrap().status, 409);
 
     let stream = only_stream(&receiver);
+    let chunks = [&chunks[0], &chunks[1], &chunks[0]];
     let bytes = chunks.iter().map(|chunk| chunk.shard().len() as u64).sum();
-    assert_eq!(stream.discarded, Discarded { chunks: 2, frames: 5, bytes });
+    assert_eq!(stream.discarded, Discarded { chunks: 3, frames: 8, bytes });
     assert_eq!((stream.chunks.len(), stream.frames()), (0, 0));
     assert!(!stream.folder.join("frames").exists());
     assert_eq!(fs::read_dir(stream.folder.parent().unwrap().join("incoming")).unwrap().count(), 0);

@@ -2,8 +2,8 @@
 
 use super::Site;
 use super::frames::Frames;
+use super::push::{self, Camera, Turn};
 use super::row::{Better, Row};
-use super::samples::{median, percentile};
 use super::table::Table;
 use super::workshop::{Answer, Service, ask};
 use anyhow::{Result, ensure};
@@ -28,7 +28,7 @@ pub fn measure(site: &Site, table: &mut Table) -> Result<()> {
 }
 
 /// Pushes flat out, and waits until all is confirmed.
-fn push(site: &Site, frames: &Frames, count: u64, streams: u32, options: &[&str]) -> Result<Answer> {
+fn stream(site: &Site, frames: &Frames, count: u64, streams: u32, options: &[&str]) -> Result<Answer> {
     let service = site.workshop.service()?;
     let mut program = site.workshop.program("scale");
     frames.give(&mut program).args(["--count", &count.to_string(), "--streams", &streams.to_string()]).args(options);
@@ -55,7 +55,7 @@ fn chunk_sizes(site: &Site, table: &mut Table, small: &Frames) -> Result<()> {
     let mut costs = vec![Vec::new(); sizes.len()];
     for _ in 0..site.length.pick(1, 5) {
         for (size, costs) in sizes.iter().zip(&mut costs) {
-            let answer = push(site, small, count, 1, &["fps=30", &format!("chunk_size={size}"), FEW_SLOTS])?;
+            let answer = stream(site, small, count, 1, &["fps=30", &format!("chunk_size={size}"), FEW_SLOTS])?;
             costs.push(cost(&answer, count)?);
         }
     }
@@ -69,7 +69,7 @@ fn frames_gone_by(site: &Site, table: &mut Table, small: &Frames) -> Result<()> 
     let count = site.length.pick(100_000, 1_000_000);
     let (mut first, mut last) = (Vec::new(), Vec::new());
     for _ in 0..site.length.pick(1, 3) {
-        let answer = push(site, small, count, 1, &["fps=300", "chunk_size=600", FEW_SLOTS])?;
+        let answer = stream(site, small, count, 1, &["fps=300", "chunk_size=600", FEW_SLOTS])?;
         let (time, cpu) = (answer.numbers("wall_ns")?, answer.numbers("cpu_ns")?);
         ensure!(time.len() == 10 && cpu.len() == 10, "the frames are told in tenths");
         first.push([time[1] * 1e-3, cpu[1] * 1e-3]);
@@ -123,7 +123,7 @@ fn streams_at_once(site: &Site, table: &mut Table) -> Result<()> {
     for _ in 0..site.length.pick(1, 5) {
         for (streams, speeds) in counts.into_iter().zip(&mut speeds) {
             let options = ["fps=15", "chunk_size=30", "queue_bytes=4194304"];
-            let answer = push(site, &frames, total / u64::from(streams), streams, &options)?;
+            let answer = stream(site, &frames, total / u64::from(streams), streams, &options)?;
             speeds.push(answer.number("raw_bytes")? * 1e3 / answer.number("took_ns")?);
         }
     }
@@ -137,26 +137,18 @@ fn streams_at_once(site: &Site, table: &mut Table) -> Result<()> {
 fn frame_sizes(site: &Site, table: &mut Table) -> Result<()> {
     for (side, fps) in [(64, 1000), (256, 500), (1024, 60), (2048, 30), (4096, 8)] {
         let frames = site.frames.noisy(side, side, ((32 << 20) / (side * side)).clamp(2, 240))?;
-        let (mut pushes, mut copies, mut cpu, mut refused) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..site.length.pick(1, 5) {
-            let service = site.workshop.service()?;
-            let mut program = site.workshop.program("push");
-            frames.give(&mut program).args(["--rate", &fps.to_string(), "--seconds", site.length.pick("1", "3")]);
-            program.args([format!("fps={fps}"), "queue_bytes=268435456".to_owned()]);
-            let answer = ask(service.serve(&mut program))?;
-            pushes.push(answer.numbers("push_ns")?);
-            copies.push(answer.numbers("memcpy_ns")?);
-            cpu.push(answer.number("cpu_ns")? / answer.number("raw_bytes")?);
-            refused.push(answer.number("refused")?);
-        }
+        let camera = Camera { frames: &frames, fps, threads: 1, flat_out: false, seconds: site.length.pick(1.0, 3.0) };
+        let turns = (0..site.length.pick(1, 5)).map(|_| push::run(site, &camera, &["queue_bytes=268435456"]));
+        let turns = turns.collect::<Result<Vec<_>>>()?;
         let case = format!("{side}x{side} at {fps} fps");
-        for (measure, percent) in [("push p50, us", 50.0), ("push p99, us", 99.0)] {
-            let of = |all: &[Vec<f64>]| all.iter().map(|samples| percentile(samples, percent) * 1e-3).collect();
-            table.add(Row::new(NAME, &case, measure, Better::Less).ours(of(&pushes)).beside("memcpy", of(&copies)));
-        }
-        table.add(Row::new(NAME, &case, "CPU s a GB", Better::Less).ours(cpu));
-        if median(&refused) > 0.0 {
-            table.add(Row::new(NAME, &case, "frames refused", Better::Less).ours(refused));
+        let alone = |measure: &str, quantity: fn(&Turn) -> f64| {
+            Row::new(NAME, &case, measure, Better::Less).ours(turns.iter().map(quantity).collect())
+        };
+        table.add(push::beside_memcpy(NAME, &case, "push p50, us", 50.0, &turns));
+        table.add(push::beside_memcpy(NAME, &case, "push p99, us", 99.0, &turns));
+        table.add(alone("CPU s a GB", |turn| turn.cpu_seconds_a_gigabyte));
+        if turns.iter().any(|turn| turn.refused > 0.0) {
+            table.add(alone("frames refused", |turn| turn.refused));
         }
     }
     Ok(())

@@ -17,9 +17,6 @@ const LINKED: [&str; 6] = ["push", "through", "latency", "scale", "resume", "mem
 const LOADING: &str = "footprint";
 const PEDANTIC: [&str; 6] = ["-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic", "-Werror"];
 
-/// Presigned URLs are kept until they expire, 10,000 at most: many small chunks want short lives.
-const URL_TTL_S: &str = "10";
-
 pub struct Workshop {
     folder: PathBuf,
     installed: PathBuf,
@@ -74,7 +71,7 @@ impl Workshop {
     pub fn service(&self) -> Result<Service> {
         let scratch = self.scratch()?;
         let data = scratch.path().join("received");
-        let receiver = Receiver::start(&self.receiver, &data, &["--discard", "--url-ttl", URL_TTL_S], None)?;
+        let receiver = Receiver::start(&self.receiver, &data, &["--discard"], None)?;
         let (url, key) = (receiver.url.clone(), receiver.key.clone());
         Ok(Service { program: self.receiver.clone(), running: Some(receiver), data, url, key, scratch })
     }
@@ -136,7 +133,7 @@ impl Service {
     /// It ends: same address, same streams.
     pub fn go_on(&mut self) -> Result<()> {
         let address = self.url.trim_start_matches("http://");
-        let arguments = ["--discard", "--url-ttl", URL_TTL_S, "--listen", address];
+        let arguments = ["--discard", "--listen", address];
         self.running = Some(Receiver::start(&self.program, &self.data, &arguments, Some(&self.key))?);
         Ok(())
     }
