@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use rheed_stream::receiver::{FAULT_GRAMMAR, Receiver, RequestRecord, Settings, StreamRecord};
+use rheed_stream::receiver::{Discarded, FAULT_GRAMMAR, Receiver, RequestRecord, Settings, StreamRecord};
 use serde_json::{Value, json};
 
 const KEY: &str = "a-key-for-tests";
@@ -90,6 +90,29 @@ fn a_stream_lives_as_the_protocol_says() {
     assert_eq!(put(&url, &chunk.shard()).unwrap().status, 409);
     assert_eq!(post_nothing(&receiver, &format!("/rheed/stream/{data_id}/end")).status, 200);
     assert_eq!(post_nothing(&receiver, &format!("/rheed/stream/{data_id}/pause")).status, 409);
+}
+
+#[test]
+fn what_is_discarded_is_counted_and_lies_nowhere() {
+    let site = Site::new();
+    let receiver = site.start_with(|settings| settings.discard = true);
+    let data_id = create(&receiver);
+    let chunks = [Chunk::new(0, 3, (4, 6), 3), Chunk::new(1, 2, (4, 6), 3)];
+    chunks.iter().for_each(|chunk| upload(&receiver, &data_id, chunk));
+    let url = url_for(&receiver, &data_id, &chunks[0]);
+    assert_eq!(put(&url, &chunks[0].shard()).unwrap().status, 200);
+    assert_eq!(put(&url, &chunks[0].shard()).unwrap().status, 403);
+    let url = url_for(&receiver, &data_id, &chunks[0]);
+    assert_eq!(post_nothing(&receiver, &format!("/rheed/stream/{data_id}/end")).status, 200);
+    assert_eq!(put(&url, &chunks[0].shard()).unwrap().status, 409);
+
+    let stream = only_stream(&receiver);
+    let chunks = [&chunks[0], &chunks[1], &chunks[0]];
+    let bytes = chunks.iter().map(|chunk| chunk.shard().len() as u64).sum();
+    assert_eq!(stream.discarded, Discarded { chunks: 3, frames: 8, bytes });
+    assert_eq!((stream.chunks.len(), stream.frames()), (0, 0));
+    assert!(!stream.folder.join("frames").exists());
+    assert_eq!(fs::read_dir(stream.folder.parent().unwrap().join("incoming")).unwrap().count(), 0);
 }
 
 #[test]

@@ -21,6 +21,7 @@ rheed-receiver: an ingest service for RHEED streams, on this computer
   --fault RULE            fail on purpose; may be given several times
   --clock-offset-ms N     how far /gateway/time is ahead of this computer's clock (0)
   --verify-frames         decompress every frame before a shard is taken
+  --discard               read shards, count them and throw them away unseen: to measure how fast a client is
   --quiet                 do not tell of streams and chunks
   --help, --version
 
@@ -68,11 +69,12 @@ fn parse(arguments: Vec<String>) -> Result<Command, String> {
         match name.as_str() {
             "--help" | "-h" => return Ok(Command::Help),
             "--version" | "-V" => return Ok(Command::Version),
-            "--quiet" | "--verify-frames" if value.is_some() => {
+            "--quiet" | "--verify-frames" | "--discard" if value.is_some() => {
                 return Err(format!("{name} takes no value"));
             }
             "--quiet" => settings.log = None,
             "--verify-frames" => settings.verify_frames = true,
+            "--discard" => settings.discard = true,
             "--listen" | "--data" | "--key" | "--url-ttl" | "--max-body" | "--prefix" | "--public-url" | "--fault"
             | "--clock-offset-ms" => {
                 let value = value.take().or_else(|| arguments.next()).ok_or_else(|| format!("{name} lacks its value"))?;

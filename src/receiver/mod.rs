@@ -33,7 +33,7 @@ mod streams;
 
 pub use faults::GRAMMAR as FAULT_GRAMMAR;
 pub use journal::RequestRecord;
-pub use stream::{ChunkRecord, StreamRecord};
+pub use stream::{ChunkRecord, Discarded, StreamRecord};
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -73,6 +73,8 @@ pub struct Settings {
     pub clock_offset_ms: f64,
     /// Decompress every frame of every shard before taking it, not only its index.
     pub verify_frames: bool,
+    /// Read shards, count them and throw them away unseen: for measuring clients, which a busy disk would slow down.
+    pub discard: bool,
     /// Takes what the receiver has to tell.
     pub log: Option<Log>,
 }
@@ -91,6 +93,7 @@ impl Settings {
             faults: String::new(),
             clock_offset_ms: 0.0,
             verify_frames: false,
+            discard: false,
             log: None,
         }
     }

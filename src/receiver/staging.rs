@@ -76,18 +76,28 @@ impl Staging {
         Ok(signature)
     }
 
+    /// A URL is good for nothing any more.
+    fn forget(&self, uri: &Uri) {
+        self.urls.lock().remove(&signature(uri));
+    }
+
     /// What a URL is good for. An expired one is good for nothing, an unknown one may have been issued before a restart:
     /// object storage has the same answer to both.
     fn look_up(&self, uri: &Uri) -> Result<Presigned, Refusal> {
-        let Query(query) = Query::<HashMap<String, String>>::try_from_uri(uri).unwrap_or_default();
         let urls = self.urls.lock();
-        let url = query.get("signature").and_then(|signature| urls.get(signature)).filter(|url| url.path == uri.path());
+        let url = urls.get(&signature(uri)).filter(|url| url.path == uri.path());
         match url {
             Some(url) if url.expires > Instant::now() => Ok(url.clone()),
             Some(_) => Err(Refusal::new(StatusCode::FORBIDDEN, "this URL has expired")),
             None => Err(Refusal::new(StatusCode::FORBIDDEN, "this URL was not issued here, or has expired")),
         }
     }
+}
+
+/// What a URL is known by; nothing, if it was not issued here.
+fn signature(uri: &Uri) -> String {
+    let Query(mut query) = Query::<HashMap<String, String>>::try_from_uri(uri).unwrap_or_default();
+    query.remove("signature").unwrap_or_default()
 }
 
 /// `POST /data_entries/raw_data/staged/upload_urls/`
@@ -219,23 +229,31 @@ async fn receive(service: &Arc<Service>, call: &mut Call) -> Result<(), Refusal>
         return Err(super::intake::Intake::too_long(service.max_body));
     }
 
+    let ChunkRecord { index, frames, height, width, .. } = chunk;
+    if service.discard {
+        while call.body.next().await?.is_some() {}
+        stream.discard(frames, length)?;
+        service.staging.forget(&call.uri); // Else a fast client has 10,000 of them out before the first expires.
+        service
+            .tell(&format!("stream {data_id} chunk {index}: {frames} frames of {height} x {width}, {length} bytes, discarded"));
+        return Ok(());
+    }
     let mut upload = Upload::begin(&service.staging.incoming)?;
     while let Some(bytes) = call.body.next().await? {
         // Straight into the page cache: handing each piece to another thread costs more than the write.
         upload.file.write_all(&bytes)?;
     }
     let verify_frames = service.verify_frames;
-    let chunk = tokio::task::spawn_blocking(move || {
+    tokio::task::spawn_blocking(move || {
         let index = shard::verify(&upload.file, chunk.frames, chunk.height * chunk.width, verify_frames)?;
         shard::pad(&upload.file, &index, chunk.chunk_size)?;
         chunk.shard_bytes = length;
         chunk.empty_frames = index.empty_frames();
         chunk.received_unix_ms = unix_ms();
-        stream.keep(chunk.clone(), &upload.path).map(|()| chunk)
+        stream.keep(chunk, &upload.path)
     })
     .await
     .map_err(|_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the shard could not be looked at"))??;
-    let ChunkRecord { index, frames, height, width, .. } = chunk;
     service.tell(&format!("stream {data_id} chunk {index}: {frames} frames of {height} x {width}, {length} bytes"));
     Ok(())
 }

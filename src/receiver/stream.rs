@@ -75,10 +75,23 @@ pub struct StreamRecord {
     pub folder: PathBuf,
     /// Its chunks, by their index.
     pub chunks: Vec<ChunkRecord>,
+    /// What this receiver took and threw away.
+    pub discarded: Discarded,
+}
+
+/// Chunks that were counted and not kept ([`super::Settings::discard`]). One that came twice counts twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Discarded {
+    /// How many.
+    pub chunks: u64,
+    /// The frames in them.
+    pub frames: u64,
+    /// The bytes of their shards.
+    pub bytes: u64,
 }
 
 impl StreamRecord {
-    /// How many frames have come.
+    /// How many frames have come and were kept.
     pub fn frames(&self) -> u64 {
         self.chunks.iter().map(|chunk| chunk.frames).sum()
     }
@@ -143,6 +156,7 @@ pub(super) struct Stream {
 struct Inner {
     about: About,
     chunks: BTreeMap<u64, ChunkRecord>,
+    discarded: Discarded,
 }
 
 impl Stream {
@@ -150,7 +164,7 @@ impl Stream {
         let folder = data.join(about.data_id.to_string());
         disk::private_folder(&folder)?;
         let journal = Journal::open(&folder)?;
-        let inner = Mutex::new(Inner { about, chunks: BTreeMap::new() });
+        let inner = Mutex::new(Inner { about, chunks: BTreeMap::new(), discarded: Discarded::default() });
         let stream = Self { folder, incoming: incoming(data), journal, inner };
         stream.note_about(&stream.inner.lock())?;
         Ok(stream)
@@ -163,7 +177,8 @@ impl Stream {
             return Ok(None);
         };
         let journal = Journal::open(&folder)?;
-        let inner = Mutex::new(Inner { about, chunks: read_chunks(&folder.join("chunks.jsonl"))? });
+        let chunks = read_chunks(&folder.join("chunks.jsonl"))?;
+        let inner = Mutex::new(Inner { about, chunks, discarded: Discarded::default() });
         let stream = Self { folder, incoming: incoming(data), journal, inner };
         {
             let inner = stream.inner.lock();
@@ -205,6 +220,16 @@ impl Stream {
             self.settle(&inner)?;
         }
         Ok(kept?)
+    }
+
+    /// Counts a chunk that is not kept.
+    pub(super) fn discard(&self, frames: u64, bytes: u64) -> Result<(), Refusal> {
+        let mut inner = self.inner.lock();
+        inner.check_open()?;
+        inner.discarded.chunks += 1;
+        inner.discarded.frames += frames;
+        inner.discarded.bytes += bytes;
+        Ok(())
     }
 
     fn put_in_place(&self, inner: &mut Inner, chunk: ChunkRecord, shard: &Path) -> io::Result<()> {
@@ -312,6 +337,7 @@ impl Stream {
             paused: about.state == State::Paused,
             folder: self.folder.clone(),
             chunks: inner.chunks.values().cloned().collect(),
+            discarded: inner.discarded,
         }
     }
 }

@@ -175,7 +175,8 @@ pub(super) async fn end(service: Arc<Service>, call: Call) -> Result<Response, R
     let (stream, data_id) = stream_of(&service, call)?;
     stream.change(|about| about.state = State::Ended)?;
     let record = stream.record();
-    service.tell(&format!("stream {data_id} ended: {} chunks, {} frames", record.chunks.len(), record.frames()));
+    let (chunks, frames) = (record.chunks.len() as u64 + record.discarded.chunks, record.frames() + record.discarded.frames);
+    service.tell(&format!("stream {data_id} ended: {chunks} chunks, {frames} frames"));
     Ok(answer::json(json!("stream_finalizing")))
 }
 

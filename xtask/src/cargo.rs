@@ -47,6 +47,12 @@ pub fn build_to_ship(root: &Path, debug: bool) -> Result<PathBuf> {
     Ok(shared.parent().expect("a file lies in a folder").to_path_buf())
 }
 
+/// `rheed-receiver`, in a profile of Cargo.toml.
+pub fn build_receiver(root: &Path, profile: &str) -> Result<PathBuf> {
+    let arguments = ["build", "--features", "receiver", "--bin", "rheed-receiver", "--profile", profile];
+    named(&build(command(root).args(arguments))?, "rheed-receiver")
+}
+
 /// Every file that was built.
 fn build(cargo: &mut Command) -> Result<Vec<PathBuf>> {
     let mut cargo = cargo.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped()).spawn().context("cargo")?;

@@ -3,11 +3,11 @@
 use crate::cargo::{self, DebugBuild};
 use crate::install;
 use crate::kit::Venv;
+use crate::receiver::Receiver;
 use anyhow::{Context, Result, ensure};
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 /// Streams for that long. All that it makes lies in a folder of its own under target/demo.
@@ -19,7 +19,7 @@ pub fn run(root: &Path, length: Duration) -> Result<()> {
     let program = compile(root, &built, &folder)?;
 
     let received = folder.join("received");
-    let receiver = Receiver::start(&built.receiver, &received)?;
+    let receiver = Receiver::start(&built.receiver, &received, &[], None)?;
     println!("A receiver listens on {}, in place of the service.", receiver.url);
     println!("examples_c/camera_callback.c streams {} s of simulated RHEED to it:\n", length.as_secs());
     let pushed = folder.join("pushed.u8");
@@ -69,34 +69,6 @@ fn compile(root: &Path, built: &DebugBuild, folder: &Path) -> Result<PathBuf> {
     gcc.args(["-lrheed_stream", "-lm", "-pthread"]);
     ensure!(gcc.status().context("gcc")?.success(), "gcc does not compile the program");
     Ok(program)
-}
-
-/// A receiver under way; ended with it.
-struct Receiver {
-    process: Child,
-    url: String,
-    key: String,
-}
-
-impl Receiver {
-    fn start(program: &Path, data: &Path) -> Result<Receiver> {
-        let mut command = Command::new(program);
-        command.arg("--quiet").arg("--data").arg(data).env_remove("RHEED_RECEIVER_KEY").stdout(Stdio::piped());
-        let mut process = command.spawn().context("rheed-receiver")?;
-        let mut said = BufReader::new(process.stdout.take().context("stdout is piped")?).lines();
-        let mut value = |name: &str| -> Result<String> {
-            let line = said.next().context("rheed-receiver ended")??;
-            Ok(line.strip_prefix(name).with_context(|| format!("rheed-receiver said {line:?}"))?.to_owned())
-        };
-        Ok(Receiver { url: value("listening on ")?, key: value("key: ")?, process })
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// The one stream's folder.

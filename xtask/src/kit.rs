@@ -67,18 +67,22 @@ impl Kit {
 }
 
 impl Venv {
-    /// Made anew only when the requirements have changed.
+    /// What tests and demonstration want.
     pub fn complete(root: &Path) -> Result<Venv> {
-        let folder = root.join("target/venv");
-        let wanted = root.join("tests/python/requirements.txt");
+        Venv::with(root, "tests/python/requirements.txt", &root.join("target/venv"))
+    }
+
+    /// In that folder, with the packages that a file of the project names. Made anew only when that file has changed.
+    pub fn with(root: &Path, requirements: &str, folder: &Path) -> Result<Venv> {
+        let wanted = root.join(requirements);
         let installed = folder.join("requirements.txt");
-        let venv = Venv(folder);
+        let venv = Venv(folder.to_owned());
         let up_to_date = fs::read(&installed).is_ok_and(|text| fs::read(&wanted).is_ok_and(|now| now == text));
         if up_to_date && venv.python().is_file() {
             return Ok(venv);
         }
         let python = usable_python().context("they need Python 3.11 or later with its venv module (on Debian: python3-venv)")?;
-        println!("Getting the Python packages of tests/python/requirements.txt");
+        println!("Getting the Python packages of {requirements}");
         quietly(Command::new(python).args(["-m", "venv", "--clear"]).arg(&venv.0))?;
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "2", "--requirement"];
         quietly(Command::new(venv.python()).args(pip).arg(&wanted))?;

@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask <command>`.
 
+mod bench;
 mod cargo;
 mod demo;
 mod fuzz;
@@ -7,6 +8,7 @@ mod header;
 mod install;
 mod kit;
 mod options;
+mod receiver;
 mod summary;
 mod test;
 mod tools;
@@ -36,6 +38,12 @@ To try it, and to trust it:
                         the tests that kill, cut off and misuse it, for hours instead of
                         seconds; the figures end in target/torture.txt
 
+  bench [--only PART] [--quick | --long]
+                        how fast it is, beside what a user would take instead, on the same
+                        frames; a table, target/bench/bench.json and target/bench/bench.svg;
+                        parts: push, through, latency, scale, memory, footprint.
+                        --long watches the memory for two hours
+
 To use it:
   install --prefix DIR [--debug]
                         build the library and put it there with its headers, CMake
@@ -62,6 +70,7 @@ enum Command {
     Tools { only: Option<String> },
     Fuzz { only: Option<String>, length: Duration },
     Torture { only: Option<String>, times: Option<u64> },
+    Bench { only: Option<String>, length: bench::Length },
     Install { prefix: PathBuf, debug: bool },
     Header { only_check: bool },
     Options { only_check: bool },
@@ -74,13 +83,15 @@ fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
         Some(other) => return Err(other.unexpected().into()),
     };
     let (mut length, mut prefix, mut debug, mut only_check) = (None, None, false, false);
-    let (mut only, mut times) = (None, None);
+    let (mut only, mut times, mut bench_length) = (None, None, bench::Length::Usual);
     while let Some(argument) = arguments.next()? {
         match (name.as_str(), argument) {
             (_, Short('h') | Long("help")) => return Ok(Command::Help),
             ("demo" | "fuzz", Long("seconds")) => length = Some(Duration::from_secs(arguments.value()?.parse()?)),
-            ("tools" | "fuzz" | "torture", Long("only")) => only = Some(arguments.value()?.string()?),
+            ("tools" | "fuzz" | "torture" | "bench", Long("only")) => only = Some(arguments.value()?.string()?),
             ("torture", Long("times")) => times = Some(arguments.value()?.parse()?),
+            ("bench", Long("quick")) => bench_length = bench::Length::Quick,
+            ("bench", Long("long")) => bench_length = bench::Length::Long,
             ("install", Long("prefix")) => prefix = Some(arguments.value()?.into()),
             ("install", Long("debug")) => debug = true,
             ("header" | "options", Long("check")) => only_check = true,
@@ -94,6 +105,7 @@ fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
         "tools" => Command::Tools { only },
         "fuzz" => Command::Fuzz { only, length: length.unwrap_or(Duration::from_secs(60)) },
         "torture" => Command::Torture { only, times },
+        "bench" => Command::Bench { only, length: bench_length },
         "install" => match prefix {
             Some(prefix) => Command::Install { prefix, debug },
             None => bail!("install needs a place: cargo xtask install --prefix DIR"),
@@ -116,6 +128,7 @@ impl Command {
                 return Ok(if outcomes.iter().all(|outcome| outcome.is_good) { ExitCode::SUCCESS } else { ExitCode::FAILURE });
             }
             Command::Torture { only, times } => return torture::run(root, only.as_deref(), times),
+            Command::Bench { only, length } => bench::run(root, only.as_deref(), length)?,
             Command::Install { prefix, debug } => install(root, &prefix, debug)?,
             Command::Header { only_check: true } => header::check(root)?,
             Command::Header { only_check: false } => header::write(root)?,

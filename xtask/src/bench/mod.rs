@@ -1,0 +1,98 @@
+//! `cargo xtask bench`: how fast the library is, beside what a user would take instead, on the same frames, in one run.
+//!
+//! What is measured are C programs against the installed library, as users write them, and Python programs against the peers
+//! (`bench/`). Here they are built, run in turns, and their samples become a table of medians and ratios. Nothing fails for
+//! being slow: the machine may be.
+
+mod footprint;
+mod frames;
+mod latency;
+mod memory;
+mod peers;
+mod picture;
+mod push;
+mod row;
+mod samples;
+mod scale;
+mod table;
+mod through;
+mod workshop;
+mod zstd_alone;
+
+use anyhow::{Result, bail};
+use frames::Stock;
+use peers::Peers;
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+use table::Table;
+use workshop::Workshop;
+
+/// How much time there is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// Two minutes: whether it runs, and roughly what comes out.
+    Quick,
+    /// Twenty minutes.
+    Usual,
+    /// As `Usual`, and the memory is watched for an hour, with many slots and with few.
+    Long,
+}
+
+impl Length {
+    /// One value or another.
+    fn pick<T>(self, quick: T, usual: T) -> T {
+        if self == Length::Quick { quick } else { usual }
+    }
+}
+
+/// What each part works with.
+struct Site {
+    workshop: Workshop,
+    frames: Stock,
+    peers: Peers,
+    length: Length,
+}
+
+type Part = (&'static str, fn(&Site, &mut Table) -> Result<()>);
+
+const PARTS: [Part; 6] = [
+    (push::NAME, push::measure),
+    (through::NAME, through::measure),
+    (latency::NAME, latency::measure),
+    (scale::NAME, scale::measure),
+    (memory::NAME, memory::measure),
+    (footprint::NAME, footprint::measure),
+];
+
+/// Measures all parts, or one. A part that cannot be measured is named as lacking; the others are measured all the same.
+pub fn run(root: &Path, only: Option<&str>, length: Length) -> Result<()> {
+    let parts: Vec<&Part> = PARTS.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)).collect();
+    if parts.is_empty() {
+        bail!("bench has no part {:?}; it has {}", only.unwrap_or_default(), PARTS.map(|(name, _)| name).join(", "));
+    }
+    let folder = root.join("target/bench");
+    fs::create_dir_all(&folder)?;
+    let frames = Stock::open(root, &folder.join("frames"))?;
+    let workshop = Workshop::open(root, &folder)?;
+    let peers = Peers::get(root, &folder);
+    let mut table = Table::new(length);
+    table.note(frames.told());
+    peers.lacking().for_each(|why| table.note(why));
+    let site = Site { workshop, frames, peers, length };
+    for (name, measure) in parts {
+        let began = Instant::now();
+        eprint!("{name} ... ");
+        if let Err(error) = measure(&site, &mut table) {
+            table.note(format!("{name} is not complete: {error:#}"));
+        }
+        eprintln!("{} s", began.elapsed().as_secs());
+    }
+
+    println!("\n{table}");
+    let (json, picture) = (folder.join("bench.json"), folder.join("bench.svg"));
+    fs::write(&json, format!("{:#}\n", table.json()))?;
+    fs::write(&picture, picture::draw(&table))?;
+    println!("as JSON      {}\nas a picture {}", json.display(), picture.display());
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! How long `rheed_push` keeps a camera's thread, beside a memcpy of the same frame. Both in one loop of bench/push.c.
+
+use super::Site;
+use super::frames::Frames;
+use super::row::{Better, Row};
+use super::samples::percentile;
+use super::table::Table;
+use super::workshop::ask;
+use anyhow::Result;
+
+pub const NAME: &str = "push";
+
+/// Width, height, frames per second.
+const CAMERAS: [(u32, u32, u32); 3] = [(500, 300, 120), (1388, 1038, 60), (2048, 2048, 30)];
+/// Kept in memory, so many bytes of frames at most.
+const FRAMES_BYTES: u32 = 64 << 20;
+/// Within this many times of a memcpy.
+const REACH: f64 = 2.0;
+
+/// A camera that pushes.
+pub struct Camera<'a> {
+    pub frames: &'a Frames,
+    pub fps: u32,
+    pub threads: u32,
+    /// As fast as slots are free, instead of at `fps`.
+    pub flat_out: bool,
+    pub seconds: f64,
+}
+
+/// What one run of it comes to.
+pub struct Turn {
+    /// Microseconds of each.
+    pub push: Vec<f64>,
+    pub memcpy: Vec<f64>,
+    pub refused: f64,
+    pub cpu_seconds_a_gigabyte: f64,
+}
+
+pub fn measure(site: &Site, table: &mut Table) -> Result<()> {
+    for (width, height, fps) in CAMERAS {
+        let frames = site.frames.noisy(width, height, (FRAMES_BYTES / (width * height)).min(240))?;
+        for threads in [1, 4] {
+            for flat_out in [false, true] {
+                let seconds = if flat_out { site.length.pick(0.5, 2.0) } else { site.length.pick(1.0, 6.0) };
+                compare(site, table, &Camera { frames: &frames, fps, threads, flat_out, seconds })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn compare(site: &Site, table: &mut Table, camera: &Camera) -> Result<()> {
+    let turns = (0..site.length.pick(1, 5)).map(|_| run(site, camera, &[])).collect::<Result<Vec<_>>>()?;
+    let &Camera { frames: &Frames { width, height, .. }, fps, threads, flat_out, .. } = camera;
+    let pace = if flat_out { "flat out".to_owned() } else { format!("{fps} fps") };
+    let case = format!("{width}x{height}, {pace}, {threads} thread{}", if threads > 1 { "s" } else { "" });
+    for (measure, percent, reach) in
+        [("p50", 50.0, Some(REACH)), ("p99", 99.0, Some(REACH)), ("p99.9", 99.9, None), ("maximum", 100.0, None)]
+    {
+        table.add(beside_memcpy(NAME, &case, &format!("push {measure}, us"), percent, &turns).reach(reach));
+    }
+    if !flat_out && turns.iter().any(|turn| turn.refused > 0.0) {
+        let refused = turns.iter().map(|turn| turn.refused).collect();
+        table.add(Row::new(NAME, &case, "frames refused", Better::Less).ours(refused).reach(0.0));
+    }
+    Ok(())
+}
+
+/// To a service of its own.
+pub fn run(site: &Site, camera: &Camera, options: &[&str]) -> Result<Turn> {
+    let service = site.workshop.service()?;
+    let mut program = site.workshop.program("push");
+    camera.frames.give(&mut program).args(["--rate", &camera.fps.to_string(), "--seconds", &camera.seconds.to_string()]);
+    program.args(["--threads", &camera.threads.to_string(), "--flat-out", if camera.flat_out { "1" } else { "0" }]);
+    program.arg(format!("fps={}", camera.fps)).args(options);
+    let answer = ask(service.serve(&mut program))?;
+    let microseconds = |name| Ok::<Vec<f64>, anyhow::Error>(answer.numbers(name)?.iter().map(|ns| ns * 1e-3).collect());
+    Ok(Turn {
+        push: microseconds("push_ns")?,
+        memcpy: microseconds("memcpy_ns")?,
+        refused: answer.number("refused")?,
+        cpu_seconds_a_gigabyte: answer.number("cpu_ns")? / answer.number("raw_bytes")?,
+    })
+}
+
+/// A percentile of each turn's pushes, beside that of its copies.
+pub fn beside_memcpy(part: &'static str, case: &str, measure: &str, percent: f64, turns: &[Turn]) -> Row {
+    let of = |samples: fn(&Turn) -> &[f64]| turns.iter().map(|turn| percentile(samples(turn), percent)).collect();
+    Row::new(part, case, measure, Better::Less).ours(of(|turn| &turn.push)).beside("memcpy", of(|turn| &turn.memcpy))
+}

@@ -1,0 +1,179 @@
+//! What is measured with: the installed library, the programs of bench/, a receiver that discards, and fresh folders.
+
+use crate::cargo;
+use crate::install;
+use crate::receiver::Receiver;
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::cell::Cell;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Programs that are linked against the library.
+const LINKED: [&str; 6] = ["push", "through", "latency", "scale", "resume", "memory"];
+/// Loads it.
+const LOADING: &str = "footprint";
+const PEDANTIC: [&str; 6] = ["-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic", "-Werror"];
+
+pub struct Workshop {
+    folder: PathBuf,
+    installed: PathBuf,
+    receiver: PathBuf,
+    folders_made: Cell<u32>,
+}
+
+impl Workshop {
+    /// Builds everything, optimized.
+    pub fn open(root: &Path, folder: &Path) -> Result<Workshop> {
+        let installed = folder.join("installed");
+        let receiver = cargo::build_receiver(root, "instrument")?;
+        install::install(root, &installed, &cargo::build_to_ship(root, false)?).map_err(anyhow::Error::msg)?;
+        let workshop = Workshop { folder: folder.to_owned(), installed, receiver, folders_made: Cell::new(0) };
+        let lib = workshop.installed.join("lib");
+        for name in LINKED.into_iter().chain([LOADING]) {
+            let mut gcc = workshop.gcc(root, name);
+            if name != LOADING {
+                gcc.arg("-L").arg(&lib).arg(format!("-Wl,-rpath,{}", lib.display())).args(["-lrheed_stream", "-pthread"]);
+            }
+            ensure!(gcc.arg("-ldl").status().context("gcc")?.success(), "gcc does not compile bench/{name}.c");
+        }
+        let _ = fs::remove_dir_all(workshop.folder.join("scratch"));
+        Ok(workshop)
+    }
+
+    fn gcc(&self, root: &Path, name: &str) -> Command {
+        let mut gcc = Command::new("gcc");
+        gcc.args(PEDANTIC).arg("-o").arg(self.folder.join(name)).arg(root.join("bench").join(name).with_extension("c"));
+        gcc.arg("-I").arg(self.installed.join("include"));
+        gcc
+    }
+
+    /// A program of bench/.
+    pub fn program(&self, name: &str) -> Command {
+        Command::new(self.folder.join(name))
+    }
+
+    pub fn library(&self) -> Result<PathBuf> {
+        Ok(self.installed.join("lib/librheed_stream.so").canonicalize()?)
+    }
+
+    /// A folder that is gone when it is dropped.
+    pub fn scratch(&self) -> Result<Scratch> {
+        let number = self.folders_made.replace(self.folders_made.get() + 1);
+        let folder = self.folder.join("scratch").join(number.to_string());
+        fs::create_dir_all(&folder)?;
+        Ok(Scratch(folder))
+    }
+
+    /// The service, in a process of its own, so that its CPU is nobody else's.
+    pub fn service(&self) -> Result<Service> {
+        let scratch = self.scratch()?;
+        let data = scratch.path().join("received");
+        let receiver = Receiver::start(&self.receiver, &data, &["--discard"], None)?;
+        let (url, key) = (receiver.url.clone(), receiver.key.clone());
+        Ok(Service { program: self.receiver.clone(), running: Some(receiver), data, url, key, scratch })
+    }
+}
+
+/// A folder for one measurement.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What the library and the vendor's client stream to. It reads shards, and throws them away.
+pub struct Service {
+    program: PathBuf,
+    running: Option<Receiver>,
+    data: PathBuf,
+    url: String,
+    key: String,
+    scratch: Scratch,
+}
+
+impl Service {
+    /// Gives a program its address and key, and a spool, empty at first.
+    pub fn serve<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        self.address(command).arg(format!("spool_dir={}", self.spool().display()))
+    }
+
+    /// Address and key alone.
+    pub fn address<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.env("AS_API_ENDPOINT", &self.url).env("AS_API_KEY", &self.key)
+    }
+
+    pub fn spool(&self) -> PathBuf {
+        self.scratch.path().join("spool")
+    }
+
+    /// Bytes of all shards that came.
+    pub fn received(&self) -> Result<f64> {
+        let requests = fs::read_to_string(self.data.join("requests.jsonl"))?;
+        let requests = requests.lines().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>()?;
+        let shards = requests.iter().filter(|request| request["method"] == "PUT");
+        Ok(shards.filter_map(|shard| shard["body_bytes"].as_f64()).sum())
+    }
+
+    /// An outage begins.
+    pub fn stop(&mut self) {
+        self.running = None;
+    }
+
+    /// It ends: same address, same streams.
+    pub fn go_on(&mut self) -> Result<()> {
+        let address = self.url.trim_start_matches("http://");
+        let arguments = ["--discard", "--listen", address];
+        self.running = Some(Receiver::start(&self.program, &self.data, &arguments, Some(&self.key))?);
+        Ok(())
+    }
+}
+
+/// A line of what a program measured.
+pub struct Answer(Value);
+
+impl Answer {
+    pub fn number(&self, name: &str) -> Result<f64> {
+        self.0[name].as_f64().with_context(|| format!("there is no {name} in {}", self.0))
+    }
+
+    pub fn numbers(&self, name: &str) -> Result<Vec<f64>> {
+        let numbers = self.0[name].as_array().map(|all| all.iter().filter_map(Value::as_f64).collect());
+        numbers.with_context(|| format!("there are no {name} in {}", self.0))
+    }
+}
+
+/// Runs a program, and reads the one line that it prints.
+pub fn ask(command: &mut Command) -> Result<Answer> {
+    let mut answer = None;
+    watch(command, |line| {
+        answer = Some(line);
+        Ok(())
+    })?;
+    answer.with_context(|| format!("{} measured nothing", command.get_program().display()))
+}
+
+/// Runs a program, and takes each line as it comes. What it has to say beside goes to the terminal.
+pub fn watch(command: &mut Command, mut take: impl FnMut(Answer) -> Result<()>) -> Result<()> {
+    let name = command.get_program().display().to_string();
+    let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context(name.clone())?;
+    let said = BufReader::new(process.stdout.take().context("stdout is piped")?);
+    let taken = said.lines().try_for_each(|line| take(Answer(serde_json::from_str(&line?)?)));
+    if taken.is_err() {
+        let _ = process.kill();
+    }
+    let status = process.wait()?;
+    taken?;
+    ensure!(status.success(), "{name} ended with {status}");
+    Ok(())
+}
