@@ -64,7 +64,7 @@ pub struct Options {
     pub spool_max_bytes: u64,
     pub spool_min_free_bytes: u64,
     pub spool_retention: Duration,
-    pub compression_level: i32,
+    pub compression: Compression,
     pub significant_bits: u32,
     pub paced: bool,
     pub verbosity: i32,
@@ -72,6 +72,28 @@ pub struct Options {
     pub log_max_bytes: u64,
     /// What there is to say of options that are used all the same.
     pub remarks: Vec<String>,
+}
+
+/// How hard frames are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// By this zstd level.
+    Level(i32),
+    /// Well as long as there is time for it.
+    Auto,
+}
+
+impl Compression {
+    /// The zstd level for now, when so many frames wait in so many slots. No frame is ever dropped for the sake of a ratio: while
+    /// slots fill up it is paid with bytes, of which the disk has more.
+    pub fn level(self, waiting: usize, slots: usize) -> i32 {
+        match self {
+            Compression::Level(level) => level,
+            Compression::Auto if 4 * waiting < slots => 1,
+            Compression::Auto if 2 * waiting < slots => -20,
+            Compression::Auto => -1000,
+        }
+    }
 }
 
 /// Where the log file lies.
@@ -281,9 +303,9 @@ const KEYS: &[Key] = &[
     Key {
         name: "compression_level",
         default: "1",
-        values: "whole number, -100 to 19",
-        meaning: "zstd level: higher is smaller and slower.",
-        set: |o, v| whole(v, -100, 19).map(|it| o.compression_level = it),
+        values: "whole number, -100 to 19, or auto",
+        meaning: "zstd level: higher is smaller and slower. auto: 1, and faster levels while slots fill up.",
+        set: |o, v| compression(v).map(|it| o.compression = it),
     },
     Key {
         name: "significant_bits",
@@ -484,7 +506,7 @@ impl Options {
             spool_max_bytes: 0,
             spool_min_free_bytes: 0,
             spool_retention: Duration::ZERO,
-            compression_level: 0,
+            compression: Compression::Level(0),
             significant_bits: 0,
             paced: true,
             verbosity: 0,
@@ -590,6 +612,13 @@ fn whole<T: std::str::FromStr + PartialOrd + std::fmt::Display + Copy>(
         Ok(number) if (least..=most).contains(&number) => Ok(number),
         _ => Err(format!("a whole number from {least} to {most}")),
     }
+}
+
+fn compression(value: &str) -> std::result::Result<Compression, String> {
+    if value == "auto" {
+        return Ok(Compression::Auto);
+    }
+    whole(value, -100, 19).map(Compression::Level).map_err(|right| format!("{right}, or auto"))
 }
 
 fn milliseconds(value: &str, least: u64, most: u64) -> std::result::Result<Duration, String> {
@@ -863,6 +892,14 @@ mod tests {
         std::fs::write(&file, vec![b'c'; 1 << 20]).unwrap();
         assert!(open().unwrap_err().to_string().contains("longer than"));
         std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn with_auto_frames_are_compressed_faster_the_fuller_the_slots_are() {
+        let auto = |waiting| Compression::Auto.level(waiting, 100);
+        assert_eq!([0, 24, 25, 49, 50, 100].map(auto), [1, 1, -20, -20, -1000, -1000]);
+        assert_eq!(Compression::Auto.level(0, 1), 1);
+        assert_eq!(Compression::Level(7).level(100, 100), 7);
     }
 
     #[test]

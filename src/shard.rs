@@ -4,7 +4,7 @@
 //! the spool's own records between them do no harm (Zarr v3 specification, sharding codec).
 
 use zstd::bulk::Compressor;
-use zstd::zstd_safe::compress_bound;
+use zstd::zstd_safe::{CParameter, ParamSwitch, compress_bound};
 
 /// More pixels a side than any camera has.
 pub const MOST_SIDE: u32 = 65_535;
@@ -37,13 +37,31 @@ pub fn index(frames: &[FramePlace]) -> Vec<u8> {
 /// Compresses frames, one zstd frame each, with the content size in its header.
 pub struct FrameCompressor {
     zstd: Compressor<'static>,
+    level: i32,
 }
 
 impl FrameCompressor {
     /// With a zstd level.
     pub fn new(level: i32) -> std::io::Result<FrameCompressor> {
-        let zstd = Compressor::new(level)?;
-        Ok(FrameCompressor { zstd })
+        let mut compressor = FrameCompressor { zstd: Compressor::new(level)?, level };
+        compressor.literals()?;
+        Ok(compressor)
+    }
+
+    /// From now on with this level.
+    pub fn set_level(&mut self, level: i32) -> std::io::Result<()> {
+        if level != self.level {
+            self.zstd.set_parameter(CParameter::CompressionLevel(level))?;
+            self.level = level;
+            self.literals()?;
+        }
+        Ok(())
+    }
+
+    /// By themselves negative levels store literals as they are, and a camera's noise is little else: then nothing is gained.
+    fn literals(&mut self) -> std::io::Result<()> {
+        let literals = if self.level < 0 { ParamSwitch::Enable } else { ParamSwitch::Auto };
+        self.zstd.set_parameter(CParameter::LiteralCompressionMode(literals))
     }
 
     /// Room that a compressed frame may take at most.
@@ -73,6 +91,24 @@ mod tests {
         assert_eq!(index.len() as u64, index_bytes(1));
         assert_eq!(index[..8], 7u64.to_le_bytes());
         assert_eq!(index[16..], crc32c::crc32c(&index[..16]).to_le_bytes());
+    }
+
+    #[test]
+    fn noise_is_compressed_at_negative_levels_too_and_a_level_that_is_set_is_as_one_from_the_beginning() {
+        let mut random = 1u64;
+        let mut narrow = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 60) as u8 // Half of the bits are always zero.
+        };
+        let pixels: Vec<u8> = (0..100_000).map(|_| narrow()).collect();
+        let mut set = FrameCompressor::new(3).unwrap();
+        for level in [-1000, -20, 1, 3, -1] {
+            let (mut new, mut again) = (Vec::new(), Vec::new());
+            FrameCompressor::new(level).unwrap().append(&pixels, &mut new).unwrap();
+            set.set_level(level).unwrap();
+            set.append(&pixels, &mut again).unwrap();
+            assert!(new == again && new.len() < 55_000, "level {level}: {} bytes", new.len());
+        }
     }
 
     #[test]

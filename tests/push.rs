@@ -267,6 +267,32 @@ fn a_counter_that_wraps_or_begins_anew_misses_nothing_and_gaps_are_counted() {
 }
 
 #[test]
+fn large_frames_that_wait_and_are_compressed_several_at_a_time_arrive_whole_and_in_their_order() {
+    const SIDE: u32 = 384;
+    let frame_bytes = (SIDE * SIDE) as usize;
+    for level in ["1", "auto"] {
+        let workshop = Workshop::new();
+        let service = service::start(&workshop);
+        let options = ["fps=1", "chunk_size=7", "when_full=block", "queue_bytes=4MiB", &format!("compression_level={level}")];
+        let stream = Stream::open(&with(service::options(&service, &workshop), &options));
+        // A frame of another size among them closes a chunk.
+        for number in 0..40 {
+            let side = if number == 20 { SIDE / 2 } else { SIDE };
+            assert_eq!(stream.push(&numbered(number, (side * side) as usize), side, side, number, 0), OK);
+        }
+        assert_eq!(stream.finalize(-1), OK);
+        let pixels = service::pixels(&service::only_stream(&service));
+        let (before, rest) = pixels.split_at(20 * frame_bytes);
+        let (small, after) = rest.split_at(frame_bytes / 4);
+        assert!(
+            numbers(before, frame_bytes).into_iter().eq(0..20) && numbers(after, frame_bytes).into_iter().eq(21..40),
+            "{level}"
+        );
+        assert_eq!(numbers(small, frame_bytes / 4), [20]);
+    }
+}
+
+#[test]
 fn an_incomplete_frame_is_taken_as_it_is_and_counted() {
     let workshop = Workshop::new();
     let service = service::start(&workshop);

@@ -9,7 +9,7 @@ use support::{Workshop, service};
 
 #[test]
 fn frames_are_the_same_at_every_compression_level() {
-    for level in ["-20", "1", "9"] {
+    for level in ["-20", "1", "9", "auto"] {
         let workshop = Workshop::new();
         let service = service::start(&workshop);
         let level = format!("compression_level={level}");

@@ -99,7 +99,7 @@ impl Encoder {
         in_hand: Arc<InHand>,
         limits: Limits,
     ) -> io::Result<Encoder> {
-        let compressor = FrameCompressor::new(works.options.compression_level)?;
+        let compressor = FrameCompressor::new(works.options.compression.level(0, 1))?;
         Ok(Encoder {
             works,
             intake,
@@ -175,7 +175,9 @@ impl Encoder {
 
     fn encode(&mut self) {
         let mut pieces = std::mem::take(&mut self.pieces);
-        self.works.helpers.compress(&mut self.compressor, self.works.options.compression_level, &mut pieces);
+        let (waiting, slots) = self.intake.backlog();
+        let level = self.works.options.compression.level(waiting, slots);
+        self.works.helpers.compress(&mut self.compressor, level, &mut pieces);
         for Piece { frame, mut buffer, outcome } in pieces.drain(..) {
             self.put_in_chunk(frame, &mut buffer, outcome);
             self.buffers.push(buffer);

@@ -35,8 +35,8 @@ impl Piece {
         Piece { frame, buffer, outcome: Err(io::ErrorKind::Other.into()) }
     }
 
-    fn compress(&mut self, compressor: &mut FrameCompressor) {
-        self.outcome = compressor.append(self.frame.pixels(), &mut self.buffer);
+    fn compress(&mut self, compressor: &mut FrameCompressor, level: i32) {
+        self.outcome = compressor.set_level(level).and_then(|()| compressor.append(self.frame.pixels(), &mut self.buffer));
     }
 }
 
@@ -101,7 +101,7 @@ impl Helpers {
     /// Compresses the pieces, with help if there are several.
     pub fn compress(&self, own: &mut FrameCompressor, level: i32, pieces: &mut Vec<Piece>) {
         if let [only] = &mut pieces[..] {
-            return only.compress(own);
+            return only.compress(own, level);
         }
         let batch = Arc::new(Batch {
             level,
@@ -142,13 +142,10 @@ impl Batch {
         self.next.load(Ordering::Relaxed) < self.pieces.len()
     }
 
-    fn help(&self, compressor: &mut Option<(i32, FrameCompressor)>) {
-        if compressor.as_ref().is_none_or(|(level, _)| *level != self.level) {
-            // Without memory for one, the caller does it all.
-            let Ok(fitting) = FrameCompressor::new(self.level) else { return };
-            *compressor = Some((self.level, fitting));
-        }
-        if let Some((_, compressor)) = compressor {
+    fn help(&self, compressor: &mut Option<FrameCompressor>) {
+        // Without memory for one, the caller does it all.
+        *compressor = compressor.take().or_else(|| FrameCompressor::new(self.level).ok());
+        if let Some(compressor) = compressor {
             self.work(compressor);
         }
     }
@@ -159,7 +156,7 @@ impl Batch {
             let _done = Done(self);
             let mut taken = piece.lock();
             if let Some(piece) = taken.as_mut() {
-                piece.compress(compressor);
+                piece.compress(compressor, self.level);
             }
         }
     }

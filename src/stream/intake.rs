@@ -404,6 +404,11 @@ impl Intake {
         Some(next)
     }
 
+    /// Frames that are there, and slots.
+    pub fn backlog(&self) -> (usize, usize) {
+        (self.ready.len(), self.pool.read().as_ref().map_or(1, |pool| pool.slots()))
+    }
+
     /// Whether no frame is there.
     pub fn is_empty(&self) -> bool {
         self.ready.is_empty()

@@ -96,7 +96,7 @@ impl ChunkDesk {
         let duration_ns = stamps::frames_ns(chunk.count.into(), fps);
         let start_ns = if chunk.start_ns == 0 { begun.wall_ns - duration_ns } else { chunk.start_ns };
         let head = works.folder.head(chunk.index, chunk.width, chunk.height, fps, false);
-        let mut compressor = FrameCompressor::new(works.options.compression_level).map_err(|error| failed(&error))?;
+        let mut compressor = FrameCompressor::new(works.options.compression.level(0, 1)).map_err(|error| failed(&error))?;
         let mut file = works.folder.begin(head, chunk.count as usize).map_err(|error| failed(&error))?;
         let mut pixels = vec![0; geometry.frame_bytes()];
         let mut buffer = Vec::new();

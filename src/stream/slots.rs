@@ -53,6 +53,11 @@ impl Pool {
         Some(Pool { memory, layout, first, stride, slot_bytes, top: AtomicU64::new(count as u64 - 1), below })
     }
 
+    /// How many there are.
+    pub fn slots(&self) -> usize {
+        self.below.len()
+    }
+
     /// Bytes of a slot.
     pub fn slot_bytes(&self) -> usize {
         self.slot_bytes
