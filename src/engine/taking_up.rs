@@ -10,6 +10,8 @@ use crate::spool::{Folder, Root, Search, Skipped, TakenUp, name_of, take_up_all}
 use crate::upload::{account_for, keep_in_spool, tell_taken_up};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -56,10 +58,14 @@ impl Aborted {
         self.0.lock().folders.get(path).is_some_and(|aborted| *aborted >= number)
     }
 
-    /// Others have finished or removed some: asks the disk.
-    fn forget_those_that_are_gone(&self) {
-        let known: Vec<PathBuf> = self.0.lock().folders.keys().cloned().collect();
-        known.iter().filter(|path| !path.exists()).for_each(|path| self.forget(path));
+    /// Others have finished or removed some in a spool: asks its disk. Where there is no spool, nothing is known to be gone.
+    fn forget_those_that_are_gone(&self, streams: &Path) {
+        let known: Vec<PathBuf> = self.0.lock().folders.keys().filter(|path| path.starts_with(streams)).cloned().collect();
+        let is_gone = |path: &Path| fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        let gone: Vec<&PathBuf> = known.iter().filter(|path| is_gone(path)).collect();
+        if streams.is_dir() {
+            gone.into_iter().for_each(|path| self.forget(path));
+        }
     }
 }
 
@@ -79,18 +85,20 @@ struct Held {
 impl Held {
     /// Now.
     fn by(engine: &Engine, root: &Arc<Root>) -> Held {
-        let mut held = Held { since: engine.aborted.now(), ..Held::default() };
+        let mut held = Held::default();
         for (ledger, folder) in engine.carried.lock().iter() {
             let Some((ledger, folder)) = ledger.upgrade().zip(folder.upgrade()) else { continue };
-            if folder.is_released() || !Arc::ptr_eq(folder.root(), root) {
+            if !Arc::ptr_eq(folder.root(), root) {
                 continue;
             } else if ledger.phase() >= Phase::Aborted {
+                // Let go or not: it may yet be noted as aborted.
                 held.aborted.insert(folder.path().into());
                 held.aborting.push(Arc::downgrade(&folder));
-            } else {
+            } else if !folder.is_released() {
                 held.live.insert(folder.path().into());
             }
         }
+        held.since = engine.aborted.now(); // Now, when those are known that were aborted before.
         held
     }
 
@@ -214,7 +222,7 @@ impl TakingUp {
         if self.cancel.is_cancelled() {
             return;
         }
-        self.engine.aborted.forget_those_that_are_gone();
+        self.engine.aborted.forget_those_that_are_gone(&self.root.streams());
         // What is still being sent is let go first.
         let (mut before, under_way) = std::mem::take(&mut self.again).into_iter().partition(|(_, left)| left.is_let_go());
         self.again = under_way;

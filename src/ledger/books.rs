@@ -80,4 +80,20 @@ mod tests {
         books.transfer(Place::OpenChunk, Place::Lost, 1);
         assert!(!books.are_right(5), "one without a reason");
     }
+
+    #[test]
+    fn losses_that_are_known_are_left_out_however_they_were_grouped() {
+        let loss = |frames| Loss { frames, chunks: 1 };
+        let mut all = Losses::default();
+        let mut known = Losses::default();
+        for number in 0..60 {
+            all.add(&format!("request {number}"), loss(2));
+            known.add(&format!("request {}", 59 - number), loss(2));
+        }
+        assert!(all.without(&known).is_empty(), "{:?}", all.without(&known));
+        all.add("another", loss(7));
+        let frames: u64 = all.without(&known).iter().map(|(_, loss)| loss.frames).sum();
+        assert_eq!(frames, 7);
+        assert_eq!(known.without(&Losses::default()), known);
+    }
 }

@@ -36,6 +36,12 @@ pub struct Loss {
     pub chunks: u64,
 }
 
+impl Loss {
+    fn less(self, other: Loss) -> Loss {
+        Loss { frames: self.frames.saturating_sub(other.frames), chunks: self.chunks.saturating_sub(other.chunks) }
+    }
+}
+
 /// Losses by reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -63,15 +69,22 @@ impl Losses {
         grouped.chunks += loss.chunks;
     }
 
-    /// Those that are not among others.
+    /// Those that are not among others. Never more than there are beyond them: what one of the two has by name the other may have
+    /// among other reasons.
     pub fn without(&self, others: &Losses) -> Losses {
-        let less = |(reason, loss): (&String, &Loss)| {
-            let known = others.0.get(reason).copied().unwrap_or_default();
-            let loss =
-                Loss { frames: loss.frames.saturating_sub(known.frames), chunks: loss.chunks.saturating_sub(known.chunks) };
+        let mut left = self.total().less(others.total());
+        let mut less = |(reason, loss): (&String, &Loss)| {
+            let loss = loss.less(others.0.get(reason).copied().unwrap_or_default());
+            let loss = Loss { frames: loss.frames.min(left.frames), chunks: loss.chunks.min(left.chunks) };
+            left = left.less(loss);
             (loss != Loss::default()).then(|| (reason.clone(), loss))
         };
-        Losses(self.0.iter().filter_map(less).collect())
+        Losses(self.0.iter().filter_map(&mut less).collect())
+    }
+
+    fn total(&self) -> Loss {
+        let add = |sum: Loss, loss: &Loss| Loss { frames: sum.frames + loss.frames, chunks: sum.chunks + loss.chunks };
+        self.0.values().fold(Loss::default(), add)
     }
 
     /// Whether there are none.

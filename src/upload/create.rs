@@ -228,6 +228,9 @@ impl Courier {
             };
             tokio::time::sleep(pause).await;
         }
+        if tries_left > 0 {
+            return; // Another time, with what is left.
+        }
         let text = "the stream is without its links, which could not be made";
         self.ledger.notices.note_failure(&Error::plain(Code::ENetwork, text, [0; 4]));
         self.ledger.notices.tell(codes::Event::Refused, 0, text);
