@@ -17,6 +17,7 @@ use crate::log::{self, Callback, Logger};
 use crate::panics;
 use crate::platform;
 use crate::spool::{Folder, Root, Syncer};
+use crate::stream::Helpers;
 use crate::wait::Deadline;
 use parking_lot::Mutex;
 use registry::REGISTRY;
@@ -47,9 +48,10 @@ struct Engine {
     tasks: Handle,
     logger: Logger,
     syncer: Syncer,
+    helpers: Helpers,
     /// Encoders' threads.
     encoders: Gauge,
-    /// The writing and the syncing thread.
+    /// The writing and the syncing thread, and the encoders' helpers.
     writers: Gauge,
     couriers: Gauge,
     roots: Mutex<Vec<Weak<Root>>>,
@@ -106,6 +108,7 @@ impl Engine {
             runtime: Mutex::new(Some(runtime)),
             logger,
             syncer,
+            helpers: Helpers::default(),
             encoders: Gauge::default(),
             writers: Gauge::default(),
             couriers: Gauge::default(),
@@ -121,6 +124,9 @@ impl Engine {
         };
         engine.writers.spawn("rheed-log", write_log)?;
         engine.writers.spawn("rheed-sync", sync)?;
+        for _ in 0..Helpers::wanted() {
+            let _ = engine.writers.spawn("rheed-encode", engine.helpers.helper()); // Encoders do without.
+        }
         engine.tasks.spawn(keep_a_thread());
         Ok(Arc::new(engine))
     }
@@ -208,6 +214,7 @@ impl Engine {
             }
         }
         self.syncer.stop();
+        self.helpers.stop();
         self.logger.stop();
         in_time &= self.writers.wait(deadline);
         Ok(if !in_time || self.outcome.frames_left.load(Ordering::Relaxed) {

@@ -111,7 +111,7 @@ impl Engine {
         let connection = if way.is_some() { Connection::Connecting } else { Connection::Spooling };
         let ledger = Arc::new(Ledger::new(&folder.local_id(), &options.stream_name, connection, notices.clone()));
         let clock = way.map(|way| way.clock.clone()).unwrap_or_default();
-        let works = Arc::new(Works::new(options, ledger.clone(), folder.clone(), clock));
+        let works = Arc::new(Works::new(options, ledger.clone(), folder.clone(), clock, self.helpers.clone()));
         let (stream, encode) = Stream::open(works)?;
         let faulty = stream.clone();
         let fault = move |what: &str| faulty.fault(what);

@@ -1,8 +1,10 @@
 //! The encoder's thread: each frame is compressed as it comes and appended to the open chunk; a full chunk is sealed.
 //!
-//! So a chunk's last frame is all that is left to do when the chunk is full.
+//! So a chunk's last frame is all that is left to do when the chunk is full. While frames wait, several are compressed at once
+//! (`helpers`), and appended in their order.
 
 use super::Works;
+use super::helpers::Piece;
 use super::intake::{Filled, Intake};
 use super::push_chunk::ChunkDesk;
 use crate::clock::Clocks;
@@ -13,7 +15,7 @@ use crate::spool::{ChunkFile, FrameRecord, Promise};
 use crate::wait::Deadline;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// When a chunk is closed before it has its frames.
@@ -33,6 +35,30 @@ impl Limits {
 /// Between tries to write to a disk that refuses.
 const DISK_PAUSE: Duration = Duration::from_millis(200);
 
+/// The frames that an encoder has taken and that are not in the books elsewhere. Looked at when it has failed.
+#[derive(Default)]
+pub struct InHand {
+    frames: AtomicU64,
+    promised: AtomicI64,
+}
+
+impl InHand {
+    fn take(&self, promised: i64) {
+        self.frames.fetch_add(1, Ordering::Relaxed);
+        self.promised.fetch_add(promised, Ordering::Relaxed);
+    }
+
+    fn let_go(&self, promised: i64) {
+        self.frames.fetch_sub(1, Ordering::Relaxed);
+        self.promised.fetch_sub(promised, Ordering::Relaxed);
+    }
+
+    /// All of them, and what the spool has promised for them.
+    pub fn let_go_of_all(&self) -> (u64, i64) {
+        (self.frames.swap(0, Ordering::Relaxed), self.promised.swap(0, Ordering::Relaxed))
+    }
+}
+
 /// What the encoder's thread works with.
 pub struct Encoder {
     works: Arc<Works>,
@@ -40,14 +66,15 @@ pub struct Encoder {
     desk: Arc<ChunkDesk>,
     compressor: FrameCompressor,
     limits: Limits,
-    /// Room for a frame's record, then the compressed frame: one write appends both.
-    buffer: Vec<u8>,
+    /// What is in hand; empty between two rounds.
+    pieces: Vec<Piece>,
+    /// Used again: room for a frame's record, then the compressed frame. One write appends both.
+    buffers: Vec<Vec<u8>>,
     open: Option<OpenChunk>,
     next_chunk: u64,
     /// Frames so far.
     dealt_with: u64,
-    /// What is promised to the frame that is being encoded; 0 = none is. Looked at when the encoder has failed.
-    in_hand: Arc<AtomicI64>,
+    in_hand: Arc<InHand>,
     /// Frames lost for a reason, told together.
     lost: Option<(String, u64)>,
     /// Frames in chunks that could not be sealed.
@@ -69,18 +96,18 @@ impl Encoder {
         works: Arc<Works>,
         intake: Arc<Intake>,
         desk: Arc<ChunkDesk>,
-        in_hand: Arc<AtomicI64>,
+        in_hand: Arc<InHand>,
         limits: Limits,
     ) -> io::Result<Encoder> {
         let compressor = FrameCompressor::new(works.options.compression_level)?;
-        let buffer = Vec::new();
         Ok(Encoder {
             works,
             intake,
             desk,
             compressor,
             limits,
-            buffer,
+            pieces: Vec::new(),
+            buffers: Vec::new(),
             open: None,
             next_chunk: 0,
             dealt_with: 0,
@@ -94,8 +121,8 @@ impl Encoder {
     pub fn run(mut self) {
         self.intake.attach_encoder();
         loop {
-            if let Some(frame) = self.intake.next() {
-                self.encode(frame);
+            if self.take() {
+                self.encode();
             } else if self.intake.is_drained() {
                 break;
             } else {
@@ -130,18 +157,45 @@ impl Encoder {
         }
     }
 
-    fn encode(&mut self, frame: Filled) {
+    /// Takes what is best encoded together; tells whether there was anything.
+    fn take(&mut self) -> bool {
+        let mut most = 1;
+        while self.pieces.len() < most
+            && let Some(frame) = self.intake.next()
+        {
+            self.in_hand.take(frame.promised);
+            most = self.works.helpers.at_once(frame.pixels().len());
+            let mut buffer = self.buffers.pop().unwrap_or_default();
+            buffer.clear();
+            buffer.resize(FrameRecord::SIZE, 0);
+            self.pieces.push(Piece { frame, buffer, outcome: Ok(()) });
+        }
+        !self.pieces.is_empty()
+    }
+
+    fn encode(&mut self) {
+        let mut pieces = std::mem::take(&mut self.pieces);
+        self.works.helpers.compress(&mut self.compressor, self.works.options.compression_level, &mut pieces);
+        for Piece { frame, mut buffer, outcome } in pieces.drain(..) {
+            self.put_in_chunk(frame, &mut buffer, outcome);
+            self.buffers.push(buffer);
+        }
+        self.pieces = pieces;
+    }
+
+    /// Appends a compressed frame to the chunk that it belongs to.
+    fn put_in_chunk(&mut self, frame: Filled, buffer: &mut [u8], compressed: io::Result<()>) {
         let works = self.works.clone();
-        self.in_hand.store(frame.promised, Ordering::Relaxed);
         if self.open.as_ref().is_some_and(|open| {
             let head = open.file.head();
             (head.width, head.height) != (frame.width, frame.height) || open.opened.elapsed() >= self.limits.time
         }) {
             self.seal();
         }
-        let appended = self.append(&frame);
+        let appended =
+            compressed.map_err(|error| format!("could not be compressed: {error}")).and_then(|()| self.append(&frame, buffer));
         self.dealt_with += 1;
-        let Filled { slot, id, width, height, .. } = frame;
+        let Filled { slot, id, width, height, promised, .. } = frame;
         let frame_bytes = u64::from(width) * u64::from(height);
         drop(slot);
         match appended {
@@ -149,10 +203,10 @@ impl Encoder {
                 .ledger
                 .notices
                 .log
-                .say(Level::Detail, || format!("frame {id}: {width} x {height} to {} bytes", self.buffer.len())),
+                .say(Level::Detail, || format!("frame {id}: {width} x {height} to {} bytes", buffer.len())),
             Err(reason) => {
                 self.lose(reason);
-                self.let_go();
+                self.let_go(promised);
             }
         }
         let full = self.open.as_ref().is_some_and(|open| {
@@ -165,11 +219,8 @@ impl Encoder {
         self.intake.note_processed();
     }
 
-    /// Compresses the frame and appends it to the open chunk, opening one if need be. Fails only when the stream ends first.
-    fn append(&mut self, frame: &Filled) -> Result<(), String> {
-        self.buffer.clear();
-        self.buffer.resize(FrameRecord::SIZE, 0);
-        self.compressor.append(frame.pixels(), &mut self.buffer).map_err(|error| format!("could not be compressed: {error}"))?;
+    /// Appends the frame to the open chunk, opening one if need be. Fails only when the stream ends first.
+    fn append(&mut self, frame: &Filled, buffer: &mut [u8]) -> Result<(), String> {
         let works = self.works.clone();
         let root = works.folder.root();
         if self.open.is_none() {
@@ -183,21 +234,22 @@ impl Encoder {
         let Some(open) = &mut self.open else { return Ok(()) };
         let before = open.file.bytes();
         let record = FrameRecord { bytes: 0, flags: frame.flags, id: frame.id, stamp_ns: frame.stamp_ns };
-        patiently(&works, || open.file.append(record, &mut self.buffer))?;
+        patiently(&works, || open.file.append(record, buffer))?;
         let (bytes, frames) = (open.file.bytes(), open.file.frames());
         root.wrote(bytes - before);
         // Of what was promised to the frame, its part of the seal stays promised.
         open.promise.grow_to(ChunkFile::seal_bytes(frames) as i64);
         works.ledger.transfer(Place::Slots, Place::OpenChunk, 1);
-        self.let_go(); // At once: should anything fail from here on, the frame is not in hand any more.
+        self.let_go(frame.promised); // At once: should anything fail from here on, the frame is not in hand any more.
         works.ledger.agrees(Place::OpenChunk, self.unsealed + frames);
         works.note_spool_rate(bytes, frames);
         Ok(())
     }
 
     /// The frame in hand is in the books elsewhere, and its room is no longer promised.
-    fn let_go(&self) {
-        self.works.folder.root().release(self.in_hand.swap(0, Ordering::Relaxed));
+    fn let_go(&self, promised: i64) {
+        self.in_hand.let_go(promised);
+        self.works.folder.root().release(promised);
     }
 
     /// A frame is lost. An aborted stream on a bad disk loses many, which are one loss.
@@ -271,7 +323,7 @@ mod tests {
     use crate::codes::Stat;
     use crate::ledger::{Connection, Ledger};
     use crate::spool::scratch::Scratch;
-    use crate::stream::Frame;
+    use crate::stream::{Frame, Helpers};
 
     const FRAME: usize = 1000;
 
@@ -280,7 +332,7 @@ mod tests {
         let scratch = Scratch::new("endpoint=none");
         let (notices, folder) = (&scratch.notices, scratch.folder.clone());
         let ledger = Arc::new(Ledger::new(&folder.local_id(), "limits", Connection::Spooling, notices.clone()));
-        let works = Arc::new(Works::new(scratch.options.clone(), ledger.clone(), folder, Arc::default()));
+        let works = Arc::new(Works::new(scratch.options.clone(), ledger.clone(), folder, Arc::default(), Helpers::default()));
         let intake = Arc::new(Intake::new(works.clone()).unwrap());
         let desk = Arc::new(ChunkDesk::default());
         let encoder = Encoder::new(works, intake.clone(), desk.clone(), Arc::default(), limits).unwrap();

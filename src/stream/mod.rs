@@ -6,12 +6,14 @@
 
 mod encoder;
 mod frame_ids;
+mod helpers;
 mod intake;
 mod pixels;
 mod push_chunk;
 mod run;
 mod slots;
 
+pub use helpers::Helpers;
 pub use intake::Frame;
 
 use crate::clock::{Clocks, ReferenceClock};
@@ -23,7 +25,7 @@ use crate::options::Options;
 use crate::panics;
 use crate::spool::{Bounds, ChunkFile, Folder, SealedFile};
 use crate::stamps::ChunkStamps;
-use encoder::{Encoder, Limits};
+use encoder::{Encoder, InHand, Limits};
 use intake::Intake;
 use push_chunk::ChunkDesk;
 use std::borrow::Cow;
@@ -63,6 +65,8 @@ pub struct Works {
     pub folder: Arc<Folder>,
     /// The service's clock.
     pub clock: Arc<ReferenceClock>,
+    /// Who may be called to compress frames.
+    pub helpers: Helpers,
     bounds: Bounds,
     odd_stamps: AtomicU64,
     missed_told: AtomicI64,
@@ -74,13 +78,20 @@ pub struct Works {
 
 impl Works {
     /// Of a new stream.
-    pub fn new(options: Options, ledger: Arc<Ledger>, folder: Arc<Folder>, clock: Arc<ReferenceClock>) -> Works {
+    pub fn new(
+        options: Options,
+        ledger: Arc<Ledger>,
+        folder: Arc<Folder>,
+        clock: Arc<ReferenceClock>,
+        helpers: Helpers,
+    ) -> Works {
         let bounds = Bounds::new(&options);
         Works {
             options,
             ledger,
             folder,
             clock,
+            helpers,
             bounds,
             odd_stamps: AtomicU64::new(0),
             missed_told: AtomicI64::new(0),
@@ -219,7 +230,7 @@ pub struct Stream {
     works: Arc<Works>,
     intake: Arc<Intake>,
     desk: Arc<ChunkDesk>,
-    in_hand: Arc<AtomicI64>,
+    in_hand: Arc<InHand>,
 }
 
 impl Stream {
@@ -227,7 +238,7 @@ impl Stream {
     pub fn open(works: Arc<Works>) -> Result<(Stream, impl FnOnce() + Send + 'static)> {
         let intake = Arc::new(Intake::new(works.clone())?);
         let desk = Arc::new(ChunkDesk::default());
-        let in_hand = Arc::new(AtomicI64::new(0));
+        let in_hand = Arc::new(InHand::default());
         let encoder = Encoder::new(works.clone(), intake.clone(), desk.clone(), in_hand.clone(), Limits::USUAL)
             .map_err(|error| Error::new(Code::EInternal, format!("zstd cannot be set up: {error}")))?;
         let stream = Stream { works, intake, desk, in_hand };
@@ -241,10 +252,9 @@ impl Stream {
         self.fault(&format!("an error inside the encoder: {what}"));
         // Nobody else will take them from the queue now.
         let root = self.works.folder.root();
-        let in_hand = self.in_hand.swap(0, Ordering::Relaxed);
-        root.release(in_hand);
+        let (mut frames, promised) = self.in_hand.let_go_of_all();
+        root.release(promised);
         root.write_given_up(); // Others who write there are not to wait for this one.
-        let mut frames = u64::from(in_hand > 0);
         while !self.intake.is_drained() {
             match self.intake.next() {
                 Some(frame) => {
@@ -326,7 +336,8 @@ mod tests {
         let scratch = Scratch::new("endpoint=none\nspool_max_bytes=100000000\nspool_min_free_bytes=0");
         let (notices, folder) = (&scratch.notices, scratch.folder.clone());
         let ledger = Arc::new(Ledger::new(&folder.local_id(), "error", Connection::Spooling, notices.clone()));
-        let works = Arc::new(Works::new(scratch.options.clone(), ledger.clone(), folder.clone(), Arc::default()));
+        let works =
+            Arc::new(Works::new(scratch.options.clone(), ledger.clone(), folder.clone(), Arc::default(), Helpers::default()));
         let (stream, encode) = Stream::open(works.clone()).unwrap();
         let promised_and_free = || works.room() + folder.root().used();
         let before = promised_and_free();
