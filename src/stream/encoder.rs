@@ -168,7 +168,7 @@ impl Encoder {
             let mut buffer = self.buffers.pop().unwrap_or_default();
             buffer.clear();
             buffer.resize(FrameRecord::SIZE, 0);
-            self.pieces.push(Piece { frame, buffer, outcome: Ok(()) });
+            self.pieces.push(Piece::new(frame, buffer));
         }
         !self.pieces.is_empty()
     }

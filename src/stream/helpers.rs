@@ -29,6 +29,12 @@ pub struct Piece {
 }
 
 impl Piece {
+    /// Yet to be compressed, behind what is in the buffer.
+    pub fn new(frame: Filled, buffer: Vec<u8>) -> Piece {
+        // Should compression break off in a panic, this is how it went.
+        Piece { frame, buffer, outcome: Err(io::ErrorKind::Other.into()) }
+    }
+
     fn compress(&mut self, compressor: &mut FrameCompressor) {
         self.outcome = compressor.append(self.frame.pixels(), &mut self.buffer);
     }
@@ -75,7 +81,7 @@ impl Helpers {
             shared.helpers.fetch_add(1, Ordering::Relaxed);
             let mut compressor = None;
             while let Some(batch) = shared.next_call() {
-                // What breaks here is found missing by the caller.
+                // A frame at which this breaks is lost, and the caller tells it.
                 let _ = panics::contained(|| batch.help(&mut compressor));
             }
         }
@@ -111,7 +117,7 @@ impl Helpers {
         while batch.left.load(Ordering::Acquire) > 0 {
             std::thread::park();
         }
-        pieces.extend(batch.pieces.iter().map(|piece| piece.lock().take().expect("no helper has failed")));
+        pieces.extend(batch.pieces.iter().map(|piece| piece.lock().take().expect("nobody else takes them back")));
     }
 }
 
@@ -166,6 +172,65 @@ impl Drop for Done<'_> {
     fn drop(&mut self) {
         if self.0.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.caller.unpark();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clocks;
+    use crate::stream::slots::Pool;
+
+    const FRAME: usize = 3 * WORTH_A_CALL;
+
+    /// Frames of one shade each.
+    fn pieces(shades: impl Iterator<Item = u8>) -> Vec<Piece> {
+        let pool = Arc::new(Pool::new(FRAME, 16 * FRAME as u64).unwrap());
+        let filled = |shade| {
+            let mut slot = pool.take().unwrap();
+            slot.bytes_mut().fill(shade);
+            let entered = Clocks::now();
+            let (width, height) = (FRAME as u32 / 8, 8);
+            Filled { slot, width, height, id: shade.into(), entered, stamp_ns: 0, stamped: false, flags: 0, promised: 0 }
+        };
+        shades.map(|shade| Piece::new(filled(shade), b"room".to_vec())).collect()
+    }
+
+    #[track_caller]
+    fn are_compressed(pieces: &[Piece], shades: impl Iterator<Item = u8>) {
+        assert!(pieces.iter().map(|piece| piece.frame.id as u8).eq(shades));
+        for piece in pieces {
+            assert!(piece.outcome.is_ok() && piece.buffer.starts_with(b"room"));
+            assert_eq!(zstd::bulk::decompress(&piece.buffer[4..], FRAME).unwrap(), vec![piece.frame.id as u8; FRAME]);
+        }
+    }
+
+    #[test]
+    fn whoever_compresses_them_frames_come_back_in_their_order_each_compressed_once() {
+        for helping in [0, 1, 3] {
+            let helpers = Helpers::default();
+            let threads: Vec<_> = (0..helping).map(|_| std::thread::spawn(helpers.helper())).collect();
+            std::thread::scope(|scope| {
+                // Several streams call at once.
+                for stream in 0..3 {
+                    let helpers = &helpers;
+                    scope.spawn(move || {
+                        let mut own = FrameCompressor::new(1).unwrap();
+                        for round in 0..20 {
+                            let shades = (0..round % 6).map(|number| stream * 80 + round + number);
+                            let mut pieces = pieces(shades.clone());
+                            helpers.compress(&mut own, 1, &mut pieces);
+                            are_compressed(&pieces, shades);
+                        }
+                    });
+                }
+            });
+            helpers.stop();
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+            let mut pieces = pieces(0..3);
+            helpers.compress(&mut FrameCompressor::new(1).unwrap(), 1, &mut pieces);
+            are_compressed(&pieces, 0..3); // Nobody comes, and it is done all the same.
         }
     }
 }
