@@ -73,3 +73,29 @@ impl Drop for Loan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_account_of_a_stream_that_is_gone_is_over_with_its_last_slot() {
+        let loans = Arc::new(Loans::default());
+        let lend = |bytes: usize| {
+            let pool = Arc::new(Pool::new(bytes, 4 * bytes as u64).unwrap());
+            loans.enlist(&pool);
+            pool.take().unwrap().lend(bytes).addr().get()
+        };
+        let [small, large] = [100, 1000].map(lend);
+        assert!(!loans.are_over());
+        assert!(loans.discard(small + 64).is_err());
+        loans.discard(small).unwrap();
+        assert!(!loans.are_over() && loans.discard(small).is_err());
+        drop(loans.take_back(large).unwrap()); // Not kept, it is lent as before.
+        let stream = loans.clone();
+        drop(loans.take_back(large).unwrap().keep());
+        assert!(!loans.are_over(), "the stream may lend another one");
+        drop(stream);
+        assert!(loans.are_over());
+    }
+}
