@@ -167,6 +167,75 @@ template <class Source> struct Run {
 
 } // namespace detail
 
+/**
+ * Memory of a stream's that a camera writes a frame into (Stream::acquire), and that commit() takes without a copy. Owns it:
+ * movable, not copyable, given back when it is destroyed without a commit. It may outlive its Stream, which then takes no frame.
+ */
+class Slot {
+public:
+    /** No slot: every call on it answers RHEED_E_HANDLE. */
+    Slot() noexcept = default;
+
+    Slot(Slot &&other) noexcept { swap(other); }
+
+    Slot &operator=(Slot &&other) noexcept {
+        Slot(std::move(other)).swap(*this);
+        return *this;
+    }
+
+    ~Slot() {
+        if (pixels_ != nullptr) {
+            discard();
+        }
+    }
+
+    explicit operator bool() const noexcept { return pixels_ != nullptr; }
+
+    /** Where the camera writes, on a cache line. */
+    void *pixels() const noexcept { return pixels_; }
+
+    /** How many bytes, as they were asked for. */
+    std::uint64_t size_bytes() const noexcept { return size_bytes_; }
+
+    /**
+     * The stream takes what was written: RHEED_OK, and this is no slot any more; or a negative code, and it is the same as
+     * before. Of `frame` all but pixels and size_bytes counts. Never waits, copies or allocates: made for a camera's callback.
+     */
+    std::int32_t commit(const Frame &frame) noexcept {
+        const std::int32_t code = rheed_commit(handle_, pixels_, frame.width, frame.height, frame.stride_bytes,
+                                               frame.pixel_format, frame.frame_id, frame.timestamp_ns, frame.flags);
+        if (code == RHEED_OK) {
+            release();
+        }
+        return code;
+    }
+
+    /** The same where nobody is in a hurry: throws Error when the frame was not taken. */
+    void commit_or_throw(const Frame &frame) { detail::check(handle_, commit(frame)); }
+
+    /** Gives the slot back before its end. */
+    std::int32_t discard() noexcept { return rheed_discard(handle_, release()); }
+
+    /** Lets go of the slot: the caller commits or discards it, on the stream's handle. */
+    void *release() noexcept { return std::exchange(pixels_, nullptr); }
+
+private:
+    friend class Stream;
+
+    Slot(rheed_stream handle, void *pixels, std::uint64_t size_bytes) noexcept
+        : handle_(handle), pixels_(pixels), size_bytes_(size_bytes) {}
+
+    void swap(Slot &other) noexcept {
+        std::swap(handle_, other.handle_);
+        std::swap(pixels_, other.pixels_);
+        std::swap(size_bytes_, other.size_bytes_);
+    }
+
+    rheed_stream handle_ = 0;
+    void *pixels_ = nullptr;
+    std::uint64_t size_bytes_ = 0;
+};
+
 /** A stream of frames, or after resume() a spool that is being sent. Owns its handle: movable, not copyable. */
 class Stream {
 public:
@@ -217,6 +286,27 @@ public:
 
     /** The same where nobody is in a hurry: throws Error when the frame was not taken. */
     void push_or_throw(const Frame &frame) { detail::check(handle_, push(frame)); }
+
+    /**
+     * Zero copy: a slot of so many bytes for a camera to write into. No slot when there is none; `code`, when given, receives why
+     * (RHEED_E_QUEUE_FULL as a rule, which is counted). Never waits and throws nothing.
+     */
+    Slot acquire(std::uint64_t size_bytes, std::int32_t *code = nullptr) noexcept {
+        void *pixels = nullptr;
+        const std::int32_t answer = rheed_acquire(handle_, size_bytes, &pixels);
+        if (code != nullptr) {
+            *code = answer;
+        }
+        return Slot(handle_, pixels, size_bytes);
+    }
+
+    /** The same where nobody is in a hurry: throws Error when there is no slot. */
+    Slot acquire_or_throw(std::uint64_t size_bytes) {
+        std::int32_t code = RHEED_OK;
+        Slot slot = acquire(size_bytes, &code);
+        detail::check(handle_, code);
+        return slot;
+    }
 
     /** Gives a whole chunk to the stream under an index of the caller's; waits for the disk. Throws Error. */
     void push_chunk(std::uint64_t chunk_index, const Chunk &chunk) {

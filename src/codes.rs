@@ -144,7 +144,7 @@ pub enum Stat {
     State = 0,
     /// One of RHEED_HEALTH_*.
     Health = 1,
-    /// Frames for which a push returned RHEED_OK (resume: frames found in the spool). Always confirmed + lost + pending.
+    /// Frames for which a push or commit returned RHEED_OK (resume: frames found in the spool). Always confirmed + lost + pending.
     FramesAccepted = 2,
     /// Frames whose upload the service has confirmed.
     FramesConfirmed = 3,

@@ -259,14 +259,14 @@ const KEYS: &[Key] = &[
         name: "frame_bytes",
         default: "0",
         values: "bytes, at most `queue_bytes`",
-        meaning: "Size of the frames to come (width x height, 8 bits a pixel): the memory is prepared by `rheed_init` rather than at the first push. 0 = not known.",
+        meaning: "Size of the frames to come (width x height, 8 bits a pixel; with rheed_acquire the largest `size_bytes`): the memory is prepared by `rheed_init` rather than at the first push. 0 = not known.",
         set: |o, v| bytes(v, 0, 64 << 30).map(|it| o.frame_bytes = it),
     },
     Key {
         name: "when_full",
         default: "drop",
         values: "`drop` or `block`",
-        meaning: "What a push does when no slot is free: answer `RHEED_E_QUEUE_FULL`, or wait. For a camera's callback: `drop`.",
+        meaning: "What a push or an acquire does when no slot is free: answer `RHEED_E_QUEUE_FULL`, or wait. For a camera's callback: `drop`.",
         set: |o, v| switch(v, "block", "drop").map(|it| o.block_when_full = it),
     },
     Key {

@@ -149,13 +149,18 @@ fn many_lives_leave_no_file_and_no_thread_behind() {
 }
 
 #[test]
-fn a_push_allocates_nothing_once_the_frame_size_is_known() {
+fn no_frame_costs_an_allocation_once_its_size_is_known_pushed_or_committed() {
     if Checker::wanted().is_some() {
         return; // Its malloc is the checker's then, and cannot be the host's.
     }
     let workshop = Workshop::new();
     let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c/no_allocation.c"), Linked::Shared);
     run(&program, without_service(&workshop).iter().map(String::as_str).chain(["fps=10"])).well();
+}
+
+#[test]
+fn an_acquired_slot_is_the_hosts_until_it_is_given_back_and_no_address_is_trusted() {
+    is_kept("zero_copy", &["fps=10"]);
 }
 
 #[test]

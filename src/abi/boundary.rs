@@ -1,7 +1,7 @@
 //! Where C meets Rust: the one way in, and how numbers, texts and bytes cross.
 //!
 //! A pointer from C is trusted to be NULL or good for the size beside it; that is the contract in the header, and the only
-//! thing about a call that is not checked.
+//! thing about a call that is not checked. The address of a slot is not trusted even so far: it stays a number.
 
 use crate::codes::Code;
 use crate::engine::{self, Session};
@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::panics;
 use crate::wait::Deadline;
 use std::ffi::{CStr, c_char, c_void};
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,10 +25,11 @@ pub fn enter(body: impl FnOnce() -> Result<Code>) -> i32 {
     }
 }
 
-/// The same for a function on an open handle; its failure becomes the handle's RHEED_TEXT_LAST_ERROR.
-pub fn on_stream(handle: u64, body: impl FnOnce(&Arc<Session>) -> Result<Code>) -> i32 {
+/// The same for a function on an open handle, whose failure becomes the handle's RHEED_TEXT_LAST_ERROR; `otherwise` is for one
+/// that is not open.
+pub fn on_stream(handle: u64, body: impl FnOnce(&Arc<Session>) -> Result<Code>, otherwise: impl FnOnce() -> Result<Code>) -> i32 {
     enter(|| {
-        let session = engine::find(handle).ok_or(Error::plain(Code::EHandle, "the handle is not open", [0; 4]))?;
+        let Some(session) = engine::find(handle) else { return otherwise() };
         in_words(|| body(&session)).inspect_err(|error| {
             // A child that was forked inside the call has locks that nobody opens any more.
             if error.code != Code::EForked {
@@ -91,6 +93,11 @@ pub fn input_bytes<'a>(bytes: *const c_void, size: u64) -> Option<&'a [u8]> {
     let size = usize::try_from(size).ok().filter(|size| isize::try_from(*size).is_ok())?;
     // SAFETY: not NULL, at most isize::MAX, and the header asks for size_bytes readable bytes that stay during the call.
     (!bytes.is_null()).then(|| unsafe { std::slice::from_raw_parts(bytes.cast(), size) })
+}
+
+/// Where an address goes to; none where the pointer is NULL.
+pub fn address_place(place: *mut *mut c_void) -> Option<impl FnOnce(NonNull<u8>)> {
+    (!place.is_null()).then_some(move |address: NonNull<u8>| output(place, address.as_ptr().cast()))
 }
 
 /// One number out, where the caller wants it.

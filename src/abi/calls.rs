@@ -97,7 +97,72 @@ export! {
         flags: u32,
     ) -> i32 {
         let pixels = boundary::input_bytes(pixels, size_bytes);
-        stream.stream()?.push(&Frame { pixels, width, height, stride_bytes, pixel_format, frame_id, timestamp_ns, flags })?;
+        let frame = Frame { width, height, stride_bytes, pixel_format, frame_id, timestamp_ns, flags };
+        stream.stream()?.push(pixels, &frame)?;
+        Ok(Code::Ok)
+    }
+
+    /// Zero copy: lends the caller a slot, which a camera (its driver, its DMA) writes a frame into, and which rheed_commit takes
+    /// without a copy. `*pixels` receives the address of at least `size_bytes` bytes that may be read and written, on a cache
+    /// line (64 bytes); NULL when the call fails. What is in them before is not said.
+    ///
+    /// `size_bytes`: the frame as the camera writes it, padding and all; at most queue_bytes. Memory is allocated when it is more
+    /// than any frame before needed, and all slots are then so large: best say the largest at once, in the option frame_bytes.
+    ///
+    /// The slot is the caller's until rheed_commit answers RHEED_OK or rheed_discard. Each counts towards queue_bytes. Nothing
+    /// takes it away: rheed_finalize, rheed_abort, rheed_free and rheed_shutdown do not wait for it, and its memory stays even
+    /// after them, until rheed_discard. Acquired, committed and pushed frames may be mixed, in any order and on any threads.
+    ///
+    /// Never waits, unless `when_full = block` or inside rheed_run: then it waits for a slot, until finalize, abort or free; who
+    /// has acquired all of them waits for himself. A frame that finds no slot counts as dropped; its id, of which the stream never
+    /// hears, as missed. Any thread. Returns RHEED_OK, RHEED_E_ARGUMENT (also when the stream takes chunks), RHEED_E_HANDLE,
+    /// RHEED_E_QUEUE_FULL (counted), RHEED_E_DISK_FULL (it waited for a slot, and the disk fails: counted), RHEED_E_CLOSED,
+    /// RHEED_E_ABORTED, RHEED_E_FORKED, RHEED_E_INTERNAL.
+    fn rheed_acquire(stream: rheed_stream, size_bytes: u64, pixels: *mut *mut c_void) -> i32 first {
+        boundary::output(pixels, std::ptr::null_mut());
+    } {
+        stream.stream()?.acquire(size_bytes, boundary::address_place(pixels))?;
+        Ok(Code::Ok)
+    }
+
+    /// Takes the frame that was written into an acquired slot. `pixels`: what rheed_acquire gave, for this stream. All else is as
+    /// for rheed_push, of which this is the rest: the frame is checked against the size_bytes that were acquired, and stamped and
+    /// counted in the same way. Mono8 without padding stays where it lies; all else is brought to 8 bits a pixel in place.
+    ///
+    /// RHEED_OK: the slot is the library's, and nobody may write there any more. Negative: nothing was taken, and the slot is
+    /// still the caller's, to be committed again or discarded. An address that is no acquired slot of this stream (never given,
+    /// committed or discarded before, inside a slot, of another stream) is RHEED_E_ARGUMENT; of several calls at once with one
+    /// slot, one has it. As with any memory, what was given back may have been given out again.
+    ///
+    /// Never waits, touches disk or network, or allocates; frames come in the order of their commits. Any thread, not only the one
+    /// that acquired. Returns what rheed_push returns: after rheed_finalize RHEED_E_CLOSED, after rheed_abort RHEED_E_ABORTED,
+    /// after rheed_free RHEED_E_HANDLE. RHEED_E_QUEUE_FULL is rare: 4,096 frames wait (with `when_full = block` it waits).
+    fn rheed_commit(
+        stream: rheed_stream,
+        pixels: *mut c_void,
+        width: u32,
+        height: u32,
+        stride_bytes: u32,
+        pixel_format: u32,
+        frame_id: u64,
+        timestamp_ns: i64,
+        flags: u32,
+    ) -> i32 {
+        let frame = Frame { width, height, stride_bytes, pixel_format, frame_id, timestamp_ns, flags };
+        stream.stream()?.commit(pixels.addr(), &frame)?;
+        Ok(Code::Ok)
+    }
+
+    /// Gives an acquired slot back; takes and counts nothing. Nobody may write there any more.
+    ///
+    /// It works as long as the slot is there: after rheed_finalize and rheed_abort, after rheed_shutdown, and after rheed_free
+    /// with the number that the handle had. The memory goes with the last slot. Any thread, never waits. Returns RHEED_OK,
+    /// RHEED_E_ARGUMENT (no acquired slot of this stream), RHEED_E_HANDLE, RHEED_E_FORKED, RHEED_E_INTERNAL.
+    fn rheed_discard(stream: rheed_stream, pixels: *mut c_void) -> i32 {
+        stream.stream()?.discard(pixels.addr())?;
+        Ok(Code::Ok)
+    } else {
+        engine::discard_outlived(stream, pixels.addr())?;
         Ok(Code::Ok)
     }
 

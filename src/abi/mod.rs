@@ -15,18 +15,34 @@ pub use calls::{rheed_log_callback, rheed_source};
 #[allow(non_camel_case_types)]
 pub type rheed_stream = u64;
 
-/// Gives functions their C names. A first argument of type `rheed_stream` arrives in the body as the open session.
+/// Gives functions their C names. A first argument of type `rheed_stream` arrives in the body as the open session. What stands
+/// behind `first` is done before anything else; what stands behind `else`, when the handle is not open.
 macro_rules! export {
     () => {};
     (
         $(#[$note:meta])*
-        fn $name:ident($stream:ident: rheed_stream $(, $argument:ident: $kind:ty)* $(,)?) -> i32 $body:block
+        fn $name:ident($stream:ident: rheed_stream $(, $argument:ident: $kind:ty)* $(,)?) -> i32
+        $(first $first:block)? $body:block else $otherwise:block
         $($rest:tt)*
     ) => {
         $(#[$note])*
         #[unsafe(no_mangle)]
         pub extern "C" fn $name($stream: $crate::abi::rheed_stream $(, $argument: $kind)*) -> i32 {
-            $crate::abi::boundary::on_stream($stream, |$stream| $body)
+            $($first)?
+            $crate::abi::boundary::on_stream($stream, |$stream| $body, || $otherwise)
+        }
+        $crate::abi::export!($($rest)*);
+    };
+    (
+        $(#[$note:meta])*
+        fn $name:ident($stream:ident: rheed_stream $(, $argument:ident: $kind:ty)* $(,)?) -> i32
+        $(first $first:block)? $body:block
+        $($rest:tt)*
+    ) => {
+        $crate::abi::export! {
+            $(#[$note])*
+            fn $name($stream: rheed_stream $(, $argument: $kind)*) -> i32
+            $(first $first)? $body else { Err($crate::engine::not_open()) }
         }
         $crate::abi::export!($($rest)*);
     };

@@ -1,6 +1,7 @@
 //! What a process has once: the runtime, the writing and syncing threads, the open handles; and how all of it ends.
 
 mod open;
+mod outlived;
 mod registry;
 mod session;
 mod taking_up;
@@ -19,6 +20,7 @@ use crate::platform;
 use crate::spool::{Folder, Root, Syncer};
 use crate::stream::Helpers;
 use crate::wait::Deadline;
+use outlived::OUTLIVED;
 use parking_lot::Mutex;
 use registry::REGISTRY;
 use std::collections::HashMap;
@@ -313,8 +315,21 @@ pub fn find(handle: u64) -> Option<Arc<Session>> {
     REGISTRY.find(handle)
 }
 
+/// What a call on a handle that is not open gets.
+pub fn not_open() -> Error {
+    Error::plain(Code::EHandle, "the handle is not open", [0; 4])
+}
+
+/// `rheed_discard` on a handle that is not open: the slot may have outlived it.
+pub fn discard_outlived(handle: u64, address: usize) -> Result<()> {
+    if OUTLIVED.discard(handle, address) { Ok(()) } else { Err(not_open()) }
+}
+
 /// `rheed_free`
 pub fn free(session: &Session) {
+    if let Ok(stream) = session.stream() {
+        OUTLIVED.note(session.handle(), stream.loans()); // First, so that a slot can be given back at any moment.
+    }
     if let Some(session) = REGISTRY.close(session.handle()) {
         session.free();
     }

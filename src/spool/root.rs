@@ -248,6 +248,11 @@ impl Promise {
         Promise { root: root.clone(), bytes }
     }
 
+    /// Whoever has this number of bytes gives them back from now on.
+    pub fn hand_on(mut self) -> i64 {
+        std::mem::take(&mut self.bytes)
+    }
+
     /// Holds so much from now on, the rest of which was part of another promise that is given back.
     pub fn grow_to(&mut self, bytes: i64) {
         self.root.promised.fetch_add(bytes - self.bytes, Ordering::Relaxed);

@@ -343,8 +343,8 @@ mod tests {
         for _ in 0..frames {
             let pixels = Some(&[7; FRAME][..]);
             let (width, height, stride_bytes, pixel_format) = (100, 10, 0, 0);
-            let frame = Frame { pixels, width, height, stride_bytes, pixel_format, frame_id: 0, timestamp_ns: 0, flags: 0 };
-            intake.push(&frame).unwrap();
+            let frame = Frame { width, height, stride_bytes, pixel_format, frame_id: 0, timestamp_ns: 0, flags: 0 };
+            intake.push(pixels, &frame).unwrap();
         }
         let sealed = || (ledger.get(Stat::ChunksSealed) == 1).then_some(());
         notices.bell.wait_until(Deadline::after(Duration::from_secs(60)), sealed).expect("the chunk is sealed");

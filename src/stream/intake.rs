@@ -1,10 +1,12 @@
-//! Where a frame comes in: it is checked, copied into a slot, and left to the encoder.
+//! Where a frame comes in: it is checked, copied into a slot, and left to the encoder. Or a slot is lent, the camera writes into
+//! it, and its frame comes in without a copy.
 //!
 //! This runs on the camera's thread. It takes no lock that the disk or the network may hold, and allocates only when a frame is
 //! larger than any before, or when there is something to tell: the first refusal of a burst, the first gap of a chunk.
 
 use super::Works;
 use super::frame_ids::FrameIds;
+use super::loans::Loans;
 use super::pixels::Geometry;
 use super::slots::{MOST_SLOTS, Pool, Slot};
 use crate::clock::Clocks;
@@ -13,19 +15,18 @@ use crate::error::{Error, Result};
 use crate::ledger::Phase;
 use crate::options::Options;
 use crate::shard::FrameCompressor;
-use crate::spool::{ChunkFile, FrameRecord, Head};
+use crate::spool::{ChunkFile, FrameRecord, Head, Promise};
 use crate::stamps;
 use crate::wait::Deadline;
 use crossbeam_queue::ArrayQueue;
 use parking_lot::{Mutex, RwLock};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 
-/// One frame, as it is pushed.
-pub struct Frame<'a> {
-    /// The caller's memory; none if its pointer or size cannot be meant.
-    pub pixels: Option<&'a [u8]>,
+/// What is said of a frame that is pushed or committed.
+pub struct Frame {
     /// Pixels.
     pub width: u32,
     /// Pixels.
@@ -52,7 +53,7 @@ pub struct Filled {
     pub height: u32,
     /// The camera's count.
     pub id: u64,
-    /// When it was pushed.
+    /// When it was pushed or committed.
     pub entered: Clocks,
     /// Unix nanoseconds.
     pub stamp_ns: i64,
@@ -75,7 +76,7 @@ impl Filled {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Way {
-    /// `rheed_push`
+    /// `rheed_push`, `rheed_acquire`
     Frames = 1,
     /// `rheed_push_chunk`
     Chunks = 2,
@@ -93,6 +94,7 @@ const CLOSED: usize = 1 << (usize::BITS - 1);
 pub struct Intake {
     works: Arc<Works>,
     pool: RwLock<Option<Arc<Pool>>>,
+    loans: Arc<Loans>,
     ready: ArrayQueue<Filled>,
     /// Free places in that queue. Slots of one size are never more than it has, but slots of several sizes may be.
     places: AtomicUsize,
@@ -123,9 +125,14 @@ impl Intake {
         if let Some(pool) = &pool {
             pool.touch();
         }
+        let loans = Arc::new(Loans::default());
+        if let Some(pool) = &pool {
+            loans.enlist(pool);
+        }
         Ok(Intake {
             works,
             pool: RwLock::new(pool),
+            loans,
             ready: ArrayQueue::new(MOST_SLOTS),
             places: AtomicUsize::new(MOST_SLOTS),
             ids: Mutex::default(),
@@ -141,44 +148,84 @@ impl Intake {
         })
     }
 
-    /// Takes a frame, or says why not.
-    pub fn push(&self, frame: &Frame) -> Result<()> {
-        let entered = Clocks::now();
-        let ledger = &self.works.ledger;
-        self.check_open()?;
-        let way = if self.is_run_here() { Way::Run } else { Way::Frames };
-        // Noted for refused frames too: the camera did not lose them.
-        self.note_id(frame.frame_id);
-        let (pixels, geometry) = self
-            .check(frame)
-            .and_then(|checked| self.claim(way).map(|()| checked))
-            .inspect_err(|_| ledger.add(Stat::FramesRejected, 1))?;
-
-        let frame_bytes = geometry.frame_bytes();
-        let promised = promised_for_frame(frame_bytes);
-        self.works.promise(promised, 1)?;
-        let release = |error: Error| {
-            self.works.folder.root().release(promised);
-            error
-        };
-        let mut slot = self.free_slot(frame_bytes).map_err(release)?;
+    /// Takes a frame from the caller's memory, or says why not; no memory: its pointer or size cannot be meant.
+    pub fn push(&self, pixels: Option<&[u8]>, frame: &Frame) -> Result<()> {
+        let (entered, way) = self.enter(frame)?;
+        let checked = pixels.ok_or(Error::argument(NO_MEMORY)).and_then(|pixels| {
+            let geometry = self.check(pixels.len(), frame)?;
+            self.claim(way)?;
+            Ok((pixels, geometry))
+        });
+        let (pixels, geometry) = checked.map_err(|error| self.rejected(error))?;
+        let promise = self.promise(&geometry)?;
+        let mut slot = self.free_slot(geometry.frame_bytes())?;
+        let place = self.free_place()?;
         geometry.copy(pixels, slot.bytes_mut());
-        let (stamp_ns, stamped) = self.stamp(frame.timestamp_ns, entered.wall_ns);
-        let filled = Filled {
-            slot,
-            width: frame.width,
-            height: frame.height,
-            id: frame.frame_id,
-            entered,
-            stamp_ns,
-            stamped,
-            flags: frame.flags,
-            promised,
-        };
-        self.hand_over(filled).map_err(release)
+        self.hand_over(frame, entered, promise, place, || slot)
     }
 
-    fn check<'a>(&self, frame: &Frame<'a>) -> Result<(&'a [u8], Geometry)> {
+    /// Lends a slot of at least so many bytes.
+    pub fn acquire(&self, size_bytes: u64, place: Option<impl FnOnce(NonNull<u8>)>) -> Result<()> {
+        self.check_open()?;
+        let most = self.works.options.queue_bytes;
+        let checked = place.ok_or(Error::argument("pixels is NULL: give a place for the slot's address")).and_then(|place| {
+            let size = usize::try_from(size_bytes).ok().filter(|size| (1..=most).contains(&(*size as u64)));
+            let size = size.ok_or(Error::plain(
+                Code::EArgument,
+                "size_bytes is {}: give a frame's bytes, from 1 to queue_bytes = {}",
+                [size_bytes, most, 0, 0],
+            ))?;
+            self.claim(self.way_here())?;
+            Ok((place, size))
+        });
+        let (place, size) = checked.map_err(|error| self.rejected(error))?;
+        place(self.free_slot(size)?.lend(size));
+        Ok(())
+    }
+
+    /// Takes the frame in a lent slot, or says why not: then the slot is lent as before.
+    pub fn commit(&self, address: usize, frame: &Frame) -> Result<()> {
+        let (entered, way) = self.enter(frame)?;
+        let checked = self.loans.take_back(address).and_then(|loan| {
+            let geometry = self.check(loan.bytes(), frame)?;
+            self.claim(way)?;
+            Ok((loan, geometry))
+        });
+        let (mut loan, geometry) = checked.map_err(|error| self.rejected(error))?;
+        let promise = self.promise(&geometry)?;
+        let place = self.free_place()?;
+        // Last, since it cannot be undone: what may fail from here on is a stream that takes no more frames.
+        geometry.convert(loan.bytes_mut());
+        self.hand_over(frame, entered, promise, place, || loan.keep())
+    }
+
+    /// Takes a lent slot back, and nothing with it.
+    pub fn discard(&self, address: usize) -> Result<()> {
+        self.loans.discard(address)?;
+        self.works.ledger.notices.bell.ring(); // Somebody may wait for one.
+        Ok(())
+    }
+
+    /// The slots that are lent.
+    pub fn loans(&self) -> &Arc<Loans> {
+        &self.loans
+    }
+
+    /// A frame comes; tells when, and in which way.
+    fn enter(&self, frame: &Frame) -> Result<(Clocks, Way)> {
+        let entered = Clocks::now();
+        self.check_open()?;
+        // Noted for refused frames too: the camera did not lose them.
+        self.note_id(frame.frame_id);
+        Ok((entered, self.way_here()))
+    }
+
+    fn rejected(&self, error: Error) -> Error {
+        self.works.ledger.add(Stat::FramesRejected, 1);
+        error
+    }
+
+    fn check(&self, size_bytes: usize, frame: &Frame) -> Result<Geometry> {
         let options = &self.works.options;
         if frame.flags & !(codes::Frame::Incomplete as u32) != 0 {
             return Err(Error::plain(
@@ -187,15 +234,8 @@ impl Intake {
                 [frame.flags.into(), 0, 0, 0],
             ));
         }
-        let pixels = frame.pixels.ok_or(Error::argument(NO_MEMORY))?;
-        let geometry = Geometry::check(
-            pixels.len(),
-            frame.width,
-            frame.height,
-            frame.stride_bytes,
-            frame.pixel_format,
-            options.significant_bits,
-        )?;
+        let Frame { width, height, stride_bytes, pixel_format, .. } = *frame;
+        let geometry = Geometry::check(size_bytes, width, height, stride_bytes, pixel_format, options.significant_bits)?;
         if geometry.frame_bytes() as u64 > options.queue_bytes {
             let numbers = [geometry.frame_bytes() as u64, options.queue_bytes, 0, 0];
             return Err(Error::plain(
@@ -204,7 +244,15 @@ impl Intake {
                 numbers,
             ));
         }
-        Ok((pixels, geometry))
+        Ok(geometry)
+    }
+
+    /// Room in the spool for what the frame may need at most: itself, its record and index entry, and a chunk of its own around it.
+    fn promise(&self, geometry: &Geometry) -> Result<Promise> {
+        let most = FrameCompressor::bound(geometry.frame_bytes()) + FrameRecord::SIZE + Head::SIZE;
+        let bytes = most as i64 + ChunkFile::seal_bytes(1) as i64;
+        self.works.promise(bytes, 1)?;
+        Ok(Promise::of(self.works.folder.root(), bytes))
     }
 
     /// The stream is given its frames this way and no other.
@@ -235,6 +283,10 @@ impl Intake {
     /// Whether this is the source of `rheed_run`, pushing.
     fn is_run_here(&self) -> bool {
         self.runner.load(Ordering::Relaxed) == this_thread()
+    }
+
+    fn way_here(&self) -> Way {
+        if self.is_run_here() { Way::Run } else { Way::Frames }
     }
 
     /// Whether frames are taken, and if not, why.
@@ -288,9 +340,10 @@ impl Intake {
     }
 
     /// A place in the queue; waits for one where that was asked for.
-    fn free_place(&self) -> Result<()> {
+    fn free_place(&self) -> Result<QueuePlace<'_>> {
         self.take_or_wait(|| {
-            self.places.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |places| places.checked_sub(1)).ok().map(|_| ())
+            let taken = self.places.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |places| places.checked_sub(1));
+            taken.ok().map(|_| QueuePlace(&self.places))
         })
     }
 
@@ -324,7 +377,7 @@ impl Intake {
     }
 
     /// The slots for frames up to that size. New ones are made when a frame is larger than any before; those in use go when
-    /// the encoder is done with them.
+    /// the encoder is done with them, those that are lent when they are given back.
     fn pool(&self, frame_bytes: usize) -> Result<Arc<Pool>> {
         let fits = |pool: &Arc<Pool>| pool.slot_bytes() >= frame_bytes;
         if let Some(pool) = self.pool.read().as_ref().filter(|pool| fits(pool)) {
@@ -334,29 +387,47 @@ impl Intake {
         if let Some(pool) = current.as_ref().filter(|pool| fits(pool)) {
             return Ok(pool.clone());
         }
-        Ok(current.insert(new_pool(frame_bytes, &self.works.options)?).clone())
+        let pool = new_pool(frame_bytes, &self.works.options)?;
+        self.loans.enlist(&pool);
+        Ok(current.insert(pool).clone())
     }
 
-    /// Puts a filled slot into the queue, unless the gate was closed meanwhile.
-    fn hand_over(&self, filled: Filled) -> Result<()> {
+    /// Puts a frame into the queue, unless the gate was closed meanwhile; only then it asks for the slot that it is in.
+    fn hand_over(
+        &self,
+        frame: &Frame,
+        entered: Clocks,
+        promise: Promise,
+        place: QueuePlace,
+        slot: impl FnOnce() -> Slot,
+    ) -> Result<()> {
         let ledger = &self.works.ledger;
-        let raw_bytes = filled.pixels().len() as i64;
-        let incomplete = filled.flags & codes::Frame::Incomplete as u32 != 0;
-        self.free_place()?;
+        let (stamp_ns, stamped) = self.stamp(frame.timestamp_ns, entered.wall_ns);
         if self.gate.fetch_add(1, Ordering::AcqRel) & CLOSED != 0 {
             self.gate.fetch_sub(1, Ordering::AcqRel);
-            self.places.fetch_add(1, Ordering::AcqRel);
             return Err(self.why_closed());
         }
+        let filled = Filled {
+            slot: slot(),
+            width: frame.width,
+            height: frame.height,
+            id: frame.frame_id,
+            entered,
+            stamp_ns,
+            stamped,
+            flags: frame.flags,
+            promised: promise.hand_on(),
+        };
         // Counted before the encoder can see it, so that nothing is confirmed that was not accepted.
-        ledger.frames_accepted(1, raw_bytes);
+        ledger.frames_accepted(1, filled.pixels().len() as i64);
         ledger.add(Stat::QueueFrames, 1);
-        if incomplete {
+        if frame.flags & codes::Frame::Incomplete as u32 != 0 {
             ledger.add(Stat::FramesIncomplete, 1);
         }
         let queued = self.ready.push(filled);
         self.gate.fetch_sub(1, Ordering::AcqRel);
         assert!(queued.is_ok(), "a place in the queue was reserved");
+        place.fill();
         self.wake_encoder();
         Ok(())
     }
@@ -479,10 +550,20 @@ fn new_pool(frame_bytes: usize, options: &Options) -> Result<Arc<Pool>> {
     ))
 }
 
-/// What a frame may need in the spool at most: itself, its record and index entry, and a chunk of its own around it.
-fn promised_for_frame(frame_bytes: usize) -> i64 {
-    let most = FrameCompressor::bound(frame_bytes) + FrameRecord::SIZE + Head::SIZE;
-    most as i64 + ChunkFile::seal_bytes(1) as i64
+/// A reserved place in the queue; free again when this is dropped.
+struct QueuePlace<'a>(&'a AtomicUsize);
+
+impl QueuePlace<'_> {
+    /// It is filled: whoever empties it frees it.
+    fn fill(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for QueuePlace<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
 }
 
 /// `rheed_run` is running.

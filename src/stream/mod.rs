@@ -1,13 +1,14 @@
 //! One live stream: the road of a frame from push to a sealed chunk in the spool.
 //!
-//! `intake` checks a frame (`pixels`, `frame_ids`), copies it into a slot (`slots`) and leaves it to the `encoder`, which
-//! compresses it, appends it to the open chunk's file and seals the chunk when it is full. `run` asks a source for frames;
+//! `intake` checks a frame (`pixels`, `frame_ids`), copies it into a slot (`slots`) or has lent one before (`loans`), and leaves
+//! it to the `encoder`, which compresses it, appends it to the open chunk's file and seals the chunk when it is full. `run` asks a source for frames;
 //! `push_chunk` does all of it at once for a whole chunk. Nothing here knows of C or of the network.
 
 mod encoder;
 mod frame_ids;
 mod helpers;
 mod intake;
+mod loans;
 mod pixels;
 mod push_chunk;
 mod run;
@@ -15,6 +16,7 @@ mod slots;
 
 pub use helpers::Helpers;
 pub use intake::Frame;
+pub use loans::Loans;
 
 use crate::clock::{Clocks, ReferenceClock};
 use crate::codes::{self, Code, Stat};
@@ -29,6 +31,7 @@ use encoder::{Encoder, InHand, Limits};
 use intake::Intake;
 use push_chunk::ChunkDesk;
 use std::borrow::Cow;
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
@@ -286,8 +289,28 @@ impl Stream {
     }
 
     /// `rheed_push`
-    pub fn push(&self, frame: &Frame) -> Result<()> {
-        self.intake.push(frame)
+    pub fn push(&self, pixels: Option<&[u8]>, frame: &Frame) -> Result<()> {
+        self.intake.push(pixels, frame)
+    }
+
+    /// `rheed_acquire`
+    pub fn acquire(&self, size_bytes: u64, place: Option<impl FnOnce(NonNull<u8>)>) -> Result<()> {
+        self.intake.acquire(size_bytes, place)
+    }
+
+    /// `rheed_commit`
+    pub fn commit(&self, address: usize, frame: &Frame) -> Result<()> {
+        self.intake.commit(address, frame)
+    }
+
+    /// `rheed_discard`
+    pub fn discard(&self, address: usize) -> Result<()> {
+        self.intake.discard(address)
+    }
+
+    /// The slots that its host has: they may outlive it.
+    pub fn loans(&self) -> &Arc<Loans> {
+        self.intake.loans()
     }
 
     /// `rheed_push_chunk`
@@ -346,7 +369,7 @@ mod tests {
         let pixels = Some(&[7; 1000][..]);
         let (width, height, stride_bytes, pixel_format) = (100, 10, 0, 0);
         stream
-            .push(&Frame { pixels, width, height, stride_bytes, pixel_format, frame_id: 0, timestamp_ns: 0, flags: 0 })
+            .push(pixels, &Frame { width, height, stride_bytes, pixel_format, frame_id: 0, timestamp_ns: 0, flags: 0 })
             .unwrap();
         encoding.join().unwrap();
         assert_eq!(ledger.phase(), Phase::Fault);

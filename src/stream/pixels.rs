@@ -15,6 +15,9 @@ enum Storage {
     Words { shift: u32 },
 }
 
+/// Pixels that are converted together where a frame is converted in place: they stay in the first cache.
+const BLOCK: usize = 1024;
+
 /// How a frame lies in the caller's memory, checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Geometry {
@@ -68,6 +71,31 @@ impl Geometry {
         self.stride * self.height
     }
 
+    /// Brings the frame to 8 bits a pixel and rows without padding where it lies. What is written never overtakes what is read.
+    pub fn convert(&self, frame: &mut [u8]) {
+        match self.storage {
+            Storage::Bytes if self.stride == self.width => {}
+            Storage::Bytes => {
+                for row in 1..self.height {
+                    let begin = row * self.stride;
+                    frame.copy_within(begin..begin + self.width, row * self.width);
+                }
+            }
+            Storage::Words { shift } => {
+                let mut words = [0; 2 * BLOCK];
+                for row in 0..self.height {
+                    for column in (0..self.width).step_by(BLOCK) {
+                        let pixels = BLOCK.min(self.width - column);
+                        // Set aside first: so the pixels may lie where their words were, and are converted as in a copy.
+                        let words = &mut words[..2 * pixels];
+                        words.copy_from_slice(&frame[row * self.stride + 2 * column..][..2 * pixels]);
+                        keep_high_bits(words, &mut frame[row * self.width + column..][..pixels], shift);
+                    }
+                }
+            }
+        }
+    }
+
     /// Copies the frame, to 8 bits on the way.
     pub fn copy(&self, source: &[u8], slot: &mut [u8]) {
         let slot = &mut slot[..self.frame_bytes()];
@@ -80,12 +108,17 @@ impl Geometry {
             }
             Storage::Words { shift } => {
                 for (row, out) in source.chunks(self.stride).zip(slot.chunks_exact_mut(self.width)) {
-                    for (word, pixel) in row.chunks_exact(2).zip(out) {
-                        *pixel = (u16::from_le_bytes([word[0], word[1]]) >> shift) as u8;
-                    }
+                    keep_high_bits(row, out, shift);
                 }
             }
         }
+    }
+}
+
+/// Words of 16 bits to pixels of 8.
+fn keep_high_bits(words: &[u8], pixels: &mut [u8], shift: u32) {
+    for (word, pixel) in words.chunks_exact(2).zip(pixels) {
+        *pixel = (u16::from_le_bytes([word[0], word[1]]) >> shift) as u8;
     }
 }
 
@@ -143,7 +176,8 @@ mod tests {
 
     #[test]
     fn every_format_width_and_stride_gives_the_high_bits_of_each_pixel() {
-        let noise: Vec<u8> = (0..67 * 2 * 3 + 300u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let noise: Vec<u8> =
+            (0..(2 * BLOCK as u32 + 1) * 2 * 3 + 300).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         for (format, bits) in [
             (0, 8),
             (Format::Mono8 as u32, 8),
@@ -152,7 +186,7 @@ mod tests {
             (Format::Mono14 as u32, 14),
             (Format::Mono16 as u32, 16),
         ] {
-            for width in 1..=67usize {
+            for width in (1..=67).chain([BLOCK - 1, BLOCK, 2 * BLOCK + 1]) {
                 let row = if bits == 8 { width } else { 2 * width };
                 for padding in [0, 1, 5] {
                     let stride = row + padding;
@@ -163,6 +197,9 @@ mod tests {
                     geometry.copy(&noise[1..1 + size], &mut slot); // An odd address, too.
                     assert_eq!(slot[..width * 3], reference(&noise[1..], width, 3, stride, bits), "{format:x} {width} {padding}");
                     assert_eq!(slot[width * 3..], [0xAA; 9], "nothing is written beyond the frame");
+                    let mut in_place = noise[1..1 + size].to_vec();
+                    geometry.convert(&mut in_place);
+                    assert_eq!(in_place[..width * 3], slot[..width * 3], "{format:x} {width} {padding} in place");
                 }
             }
         }

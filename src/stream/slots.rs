@@ -7,7 +7,7 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// More would not help, and the queue behind has as many places.
 pub const MOST_SLOTS: usize = 4096;
@@ -31,6 +31,8 @@ pub struct Pool {
     top: AtomicU64,
     /// Below each free slot lies this one.
     below: Box<[AtomicU32]>,
+    /// How many bytes were asked for of each slot that is lent; 0 = it is not.
+    lent: Box<[AtomicUsize]>,
 }
 
 // SAFETY: the memory is only reached through a `Slot`, and each slot is owned by one `Slot` at a time.
@@ -50,7 +52,8 @@ impl Pool {
         // SAFETY: less than a cache line further, for which there is room.
         let first = unsafe { memory.add(memory.align_offset(CACHE_LINE)) };
         let below = (0..count as u32).map(|index| AtomicU32::new(if index == 0 { NONE } else { index - 1 })).collect();
-        Some(Pool { memory, layout, first, stride, slot_bytes, top: AtomicU64::new(count as u64 - 1), below })
+        let lent = (0..count).map(|_| AtomicUsize::new(0)).collect();
+        Some(Pool { memory, layout, first, stride, slot_bytes, top: AtomicU64::new(count as u64 - 1), below, lent })
     }
 
     /// How many there are.
@@ -83,6 +86,21 @@ impl Pool {
                 Err(now) => top = now,
             }
         }
+    }
+
+    /// The lent slot that begins at this address, and how many bytes were asked for. One of those who try gets it. The address
+    /// may be any number: it is compared, and nothing is read there.
+    pub fn take_back(self: &Arc<Pool>, address: usize) -> Option<(Slot, usize)> {
+        let offset = address.checked_sub(self.first.addr().get()).filter(|offset| offset % self.stride == 0)?;
+        let index = offset / self.stride;
+        let asked = self.lent.get(index)?.swap(0, Ordering::AcqRel);
+        if asked == 0 {
+            return None;
+        }
+        let slot = Slot { pool: self.clone(), index: index as u32 };
+        // SAFETY: `lend` has left one count behind, and the swap has made it this call's.
+        unsafe { Arc::decrement_strong_count(Arc::as_ptr(self)) };
+        Some((slot, asked))
     }
 
     fn give_back(&self, index: u32) {
@@ -134,6 +152,18 @@ impl Slot {
     }
 }
 
+impl Slot {
+    /// Leaves the slot to somebody outside, who may write so many bytes at the address until `Pool::take_back`; not less than
+    /// one, and no more than it has. Till then it keeps its pool's memory.
+    pub fn lend(self, bytes: usize) -> NonNull<u8> {
+        assert!((1..=self.pool.slot_bytes).contains(&bytes));
+        let start = self.start();
+        self.pool.lent[self.index as usize].store(bytes, Ordering::Release);
+        std::mem::forget(self);
+        start
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         self.pool.give_back(self.index);
@@ -151,6 +181,48 @@ mod tests {
         assert_eq!(slots.len(), 3);
         let last = slots.pop().unwrap().index;
         assert_eq!(pool.take().unwrap().index, last);
+    }
+
+    #[test]
+    fn a_lent_slot_comes_back_once_by_its_own_address_and_keeps_the_memory_till_then() {
+        let pool = Arc::new(Pool::new(100, 3 * 128).unwrap());
+        let gone = Arc::downgrade(&pool);
+        let [first, second] = [(); 2].map(|()| pool.take().unwrap().lend(70));
+        drop(pool.take().unwrap());
+        let pool = {
+            drop(pool);
+            gone.upgrade().unwrap()
+        };
+        let address = first.addr().get();
+        assert_eq!(address % CACHE_LINE, 0);
+        let free = pool.take().unwrap();
+        let others = [0, 1, address + 1, address - 1, address + 64, free.start().addr().get(), usize::MAX, address + 128 * 100];
+        assert!(others.into_iter().all(|other| pool.take_back(other).is_none()));
+        // SAFETY: it is lent, and has so many bytes.
+        unsafe { first.write_bytes(9, 70) };
+        let (slot, asked) = pool.take_back(address).unwrap();
+        assert_eq!((&slot.bytes()[..70], asked), (&[9; 70][..], 70));
+        assert!(pool.take_back(address).is_none());
+        assert_eq!(slot.lend(30).addr().get(), address);
+        drop((pool, free));
+        for (lent, bytes) in [(first, 30), (second, 70)] {
+            let (_, asked) = gone.upgrade().unwrap().take_back(lent.addr().get()).unwrap();
+            assert_eq!(asked, bytes);
+        }
+        assert!(gone.upgrade().is_none());
+    }
+
+    #[test]
+    fn of_threads_that_take_a_slot_back_one_gets_it() {
+        let pool = Arc::new(Pool::new(8, 64).unwrap());
+        for _ in 0..if cfg!(miri) { 10 } else { 300 } {
+            let address = pool.take().unwrap().lend(8).addr().get();
+            let got = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| pool.take_back(address).is_some())).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).filter(|got| *got).count()
+            });
+            assert_eq!((got, Arc::strong_count(&pool)), (1, 1));
+        }
     }
 
     #[test]

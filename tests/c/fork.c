@@ -14,7 +14,7 @@ static void RHEED_CALL ignore(void *user, int32_t level, const char *message) {
     (void)user, (void)level, (void)message;
 }
 
-static void child(rheed_stream stream, const char *options) {
+static void child(rheed_stream stream, void *slot, const char *options) {
     unsigned char pixels[FRAME_BYTES] = {0};
     int64_t values[STATS];
     rheed_stream other = 0;
@@ -24,6 +24,11 @@ static void child(rheed_stream stream, const char *options) {
     CHECK_CODE(rheed_resume(options, &other, text, sizeof text), RHEED_E_FORKED);
     CHECK_CODE(push_shade(stream, 1, 1), RHEED_E_FORKED);
     CHECK_CODE(rheed_push_chunk(stream, 0, pixels, FRAME_BYTES, 1, WIDTH, HEIGHT, 0, 0), RHEED_E_FORKED);
+    void *other_slot = slot;
+    CHECK_CODE(rheed_acquire(stream, FRAME_BYTES, &other_slot), RHEED_E_FORKED);
+    CHECK(other_slot == NULL);
+    CHECK_CODE(rheed_commit(stream, slot, WIDTH, HEIGHT, 0, 0, 0, 0, 0), RHEED_E_FORKED);
+    CHECK_CODE(rheed_discard(stream, slot), RHEED_E_FORKED);
     CHECK_CODE(rheed_run(stream, never_called, NULL), RHEED_E_FORKED);
     CHECK_CODE(rheed_flush(stream, -1), RHEED_E_FORKED);
     CHECK_CODE(rheed_finalize(stream, -1), RHEED_E_FORKED);
@@ -48,14 +53,14 @@ int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void) { return is_child; }
 
 /* Forks, and waits until the child has found everything as promised. */
-static void fork_once(rheed_stream stream, const char *options, int by_exit) {
+static void fork_once(rheed_stream stream, void *slot, const char *options, int by_exit) {
     int status = -1;
     fflush(NULL);
     const pid_t forked = fork();
     CHECK(forked >= 0);
     if (forked == 0) {
         is_child = 1;
-        child(stream, options);
+        child(stream, slot, options);
         if (by_exit) exit(0); /* What is done at exit runs in the child as well. */
         _exit(0);
     }
@@ -66,8 +71,11 @@ static void fork_once(rheed_stream stream, const char *options, int by_exit) {
 int main(int argc, char **argv) {
     rheed_stream stream = open_stream(argc, argv, "chunk_size = 20\n");
     for (int at = 0; at < 60; at++) {
-        CHECK_CODE(push_shade(stream, at, (uint64_t)at), RHEED_OK);
-        if (at % 20 == 10) fork_once(stream, options_of(argc, argv, ""), at > 20);
+        void *slot = NULL;
+        CHECK_CODE(rheed_acquire(stream, FRAME_BYTES, &slot), RHEED_OK);
+        memset(slot, at, FRAME_BYTES);
+        if (at % 20 == 10) fork_once(stream, slot, options_of(argc, argv, ""), at > 20);
+        CHECK_CODE(rheed_commit(stream, slot, WIDTH, HEIGHT, 0, 0, (uint64_t)at, 0, 0), RHEED_OK);
     }
     CHECK_CODE(rheed_finalize(stream, -1), RHEED_OK);
     CHECK(stat_of(stream, RHEED_STAT_FRAMES_ACCEPTED) == 60);

@@ -20,6 +20,11 @@ static void is_refused(rheed_stream handle) {
     CHECK_CODE(push_shade(handle, 1, 1), RHEED_E_HANDLE);
     CHECK_CODE(rheed_push(handle, NULL, 0, 0, 0, 0, 0, 0, 0, 0), RHEED_E_HANDLE);
     CHECK_CODE(rheed_push_chunk(handle, 0, pixels, FRAME_BYTES, 1, WIDTH, HEIGHT, 0, 0), RHEED_E_HANDLE);
+    void *slot = pixels;
+    CHECK_CODE(rheed_acquire(handle, FRAME_BYTES, &slot), RHEED_E_HANDLE);
+    CHECK(slot == NULL);
+    CHECK_CODE(rheed_commit(handle, pixels, WIDTH, HEIGHT, 0, 0, 0, 0, 0), RHEED_E_HANDLE);
+    CHECK_CODE(rheed_discard(handle, pixels), RHEED_E_HANDLE);
     CHECK_CODE(rheed_run(handle, never_called, NULL), RHEED_E_HANDLE);
     CHECK_CODE(rheed_flush(handle, -1), RHEED_E_HANDLE);
     CHECK_CODE(rheed_finalize(handle, -1), RHEED_E_HANDLE);

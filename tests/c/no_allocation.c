@@ -1,4 +1,5 @@
-/* A push allocates nothing once the frame size is known, taken or refused: this program's malloc counts. For glibc. */
+/* No frame costs an allocation once its size is known, pushed or committed, taken or refused: this program's malloc counts. For
+ * glibc. */
 #define _POSIX_C_SOURCE 200809L
 #include "host.h"
 
@@ -49,6 +50,26 @@ static int32_t push(rheed_stream stream, uint64_t size, uint32_t format) {
     return rheed_push(stream, pixels, size, SIDE, SIDE, 0, format, RHEED_NO_FRAME_ID, 0, 0);
 }
 
+static int32_t commit(rheed_stream stream, void *slot, uint32_t height, uint32_t format) {
+    return rheed_commit(stream, slot, SIDE, height, 0, format, RHEED_NO_FRAME_ID, 0, 0);
+}
+
+/* Acquires, and commits or discards; tells what acquire answered. */
+static int32_t film(rheed_stream stream, int number) {
+    void *slot = NULL;
+    const int32_t code = rheed_acquire(stream, sizeof pixels, &slot);
+    if (code != RHEED_OK) return code;
+    memcpy(slot, pixels, sizeof pixels);
+    CHECK_CODE(commit(stream, slot, 3 * SIDE, RHEED_FORMAT_MONO8), RHEED_E_ARGUMENT);
+    if (number % 5 == 4) {
+        CHECK_CODE(rheed_discard(stream, slot), RHEED_OK);
+    } else {
+        CHECK_CODE(commit(stream, slot, SIDE, number % 2 ? RHEED_FORMAT_MONO16 : RHEED_FORMAT_MONO8), RHEED_OK);
+    }
+    CHECK_CODE(rheed_discard(stream, slot), RHEED_E_ARGUMENT);
+    return code;
+}
+
 int main(int argc, char **argv) {
     counting = one;
     void *volatile kept = malloc(10);
@@ -73,6 +94,21 @@ int main(int argc, char **argv) {
     counting = 0;
     CHECK(taken >= 50 && full >= 50 && rejected == taken + full);
     if (allocations != 0) fprintf(stderr, "%d allocations over %d frames taken, %d dropped and %d rejected\n", allocations, taken, full, rejected);
+    CHECK(allocations == 0);
+
+    while (film(stream, 0) != RHEED_OK) { /* The size is known from here on. */
+    }
+    taken = full = 0;
+    counting = 1;
+    while (taken < 50 || full < 50) {
+        const int32_t code = film(stream, taken);
+        taken += code == RHEED_OK;
+        full += code == RHEED_E_QUEUE_FULL;
+        if (code != RHEED_OK && code != RHEED_E_QUEUE_FULL) break;
+    }
+    counting = 0;
+    CHECK(taken >= 50 && full >= 50);
+    if (allocations != 0) fprintf(stderr, "%d allocations over %d slots acquired, %d not\n", allocations, taken, full);
     CHECK(allocations == 0);
     CHECK_CODE(rheed_free(stream), RHEED_OK);
     return 0;

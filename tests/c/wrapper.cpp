@@ -5,6 +5,7 @@
 #include "host.h"
 
 #include <atomic>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -14,6 +15,11 @@
 static_assert(!std::is_copy_constructible_v<rheed::Stream> && !std::is_copy_assignable_v<rheed::Stream>);
 static_assert(std::is_nothrow_move_constructible_v<rheed::Stream> && std::is_nothrow_move_assignable_v<rheed::Stream>);
 static_assert(noexcept(std::declval<rheed::Stream &>().push(rheed::Frame{})), "made for a camera's callback");
+
+static_assert(!std::is_copy_constructible_v<rheed::Slot> && !std::is_copy_assignable_v<rheed::Slot>);
+static_assert(std::is_nothrow_move_constructible_v<rheed::Slot> && std::is_nothrow_move_assignable_v<rheed::Slot>);
+static_assert(noexcept(std::declval<rheed::Stream &>().acquire(1)) && noexcept(std::declval<rheed::Slot &>().commit({})),
+              "made for a camera's callback");
 
 static std::vector<unsigned char> pixels(FRAME_BYTES, 5);
 
@@ -56,6 +62,57 @@ static void owning(const std::string &options) {
     handle = stream.release();
     CHECK(!stream);
     CHECK_CODE(rheed_free(handle), RHEED_OK);
+}
+
+// As many slots as there are, all of which are given back at the end of the call.
+static std::size_t slots_of(rheed::Stream &stream, std::uint64_t size) {
+    std::vector<rheed::Slot> slots;
+    std::int32_t code = RHEED_OK;
+    while (auto slot = stream.acquire(size, &code)) {
+        slots.push_back(std::move(slot));
+    }
+    CHECK(code == RHEED_E_QUEUE_FULL);
+    return slots.size();
+}
+
+static void lending(const std::string &options) {
+    const std::uint64_t size = 256 << 10;
+    auto stream = rheed::Stream::open(options + "queue_bytes = 1MiB\n");
+    CHECK(slots_of(stream, size) == 4 && slots_of(stream, size) == 4);
+    {
+        auto slot = stream.acquire_or_throw(size);
+        auto moved = std::move(slot);
+        CHECK(!slot && moved && moved.size_bytes() == size);
+        CHECK_CODE(slot.commit(frame()), RHEED_E_HANDLE);
+        std::memset(moved.pixels(), 5, size);
+        slot = stream.acquire(size);
+        slot = std::move(moved); // Gives the former one back.
+        CHECK(slots_of(stream, size) == 3);
+        auto wrong = frame();
+        wrong.width = 0;
+        CHECK_CODE(slot.commit(wrong), RHEED_E_ARGUMENT);
+        CHECK(slot && thrown([&] { slot.commit_or_throw(wrong); }) == RHEED_E_ARGUMENT);
+        CHECK_CODE(slot.commit(frame()), RHEED_OK);
+        CHECK(!slot);
+        CHECK_CODE(slot.commit(frame()), RHEED_E_ARGUMENT);
+    }
+    CHECK(stream.stats()[RHEED_STAT_FRAMES_ACCEPTED] == 1);
+    CHECK(thrown([&] { (void)stream.acquire_or_throw(0); }) == RHEED_E_ARGUMENT);
+    CHECK(!rheed::Stream().acquire(size) && thrown([&] { (void)rheed::Stream().acquire_or_throw(size); }) == RHEED_E_HANDLE);
+
+    auto early = stream.acquire_or_throw(size), released = stream.acquire_or_throw(size);
+    CHECK_CODE(early.discard(), RHEED_OK);
+    void *const address = released.release();
+    CHECK_CODE(rheed_discard(stream.handle(), address), RHEED_OK);
+
+    auto late = stream.acquire_or_throw(size);
+    const auto handle = stream.handle();
+    void *const where = late.pixels();
+    stream = rheed::Stream();
+    std::memset(late.pixels(), 6, size);
+    CHECK_CODE(late.commit(frame()), RHEED_E_HANDLE);
+    late = rheed::Slot();
+    CHECK_CODE(rheed_discard(handle, where), RHEED_E_HANDLE); // It has been given back.
 }
 
 static void throwing(const std::string &options) {
@@ -191,6 +248,7 @@ static void logging(const std::string &options) {
 int main(int argc, char **argv) {
     const std::string options = options_of(argc, argv, "");
     owning(options);
+    lending(options);
     throwing(options);
     looking(options);
     running(options);

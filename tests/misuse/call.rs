@@ -15,6 +15,10 @@ pub enum Call {
     Resume(Opening),
     Push(Handle, Push),
     PushChunk(Handle, PushChunk),
+    Acquire(Handle, Acquire),
+    /// Of the picture, its pointer and size are the slot's.
+    Commit(Handle, Address, Push),
+    Discard(Handle, Address),
     Run(Handle, Source),
     Flush(Handle, i32),
     Finalize(Handle, i32),
@@ -24,7 +28,10 @@ pub enum Call {
     Stats(Handle, Places),
     Text(Handle, i32, Buffer),
     NextEvent(Handle, i32, Buffer),
-    SetLog { callback: bool, verbosity: i32 },
+    SetLog {
+        callback: bool,
+        verbosity: i32,
+    },
     Strerror(i32),
     Version,
     Abi,
@@ -40,6 +47,24 @@ pub enum Handle {
     /// One with a bit flipped.
     Flipped(usize, u32),
     MadeUp(u64),
+}
+
+#[derive(Clone, Debug)]
+pub struct Acquire {
+    pub bytes: u64,
+    pub place_is_null: bool,
+}
+
+/// What a call takes for the address of a slot.
+#[derive(Clone, Debug)]
+pub enum Address {
+    /// One that the stream gave; it may have been given back since.
+    Held(usize),
+    /// So far behind it.
+    Beside(usize, isize),
+    /// One that any stream gave.
+    Elsewhere(usize),
+    Is(usize),
 }
 
 /// What `rheed_init` and `rheed_resume` are given.
@@ -184,12 +209,44 @@ impl Handle {
     }
 }
 
+impl Address {
+    /// As a number, where the stream and all streams have given these.
+    pub fn number(&self, given: &[usize], given_by_all: &[usize]) -> usize {
+        let one = |at: &usize, of: &[usize]| if of.is_empty() { 4096 } else { of[at % of.len()] };
+        match self {
+            Address::Held(at) => one(at, given),
+            Address::Beside(at, offset) => one(at, given).wrapping_add_signed(*offset),
+            Address::Elsewhere(at) => one(at, given_by_all),
+            Address::Is(number) => *number,
+        }
+    }
+}
+
+impl Limits {
+    /// How many slots a host may hold, so that no call that waits for one does so for ever.
+    pub fn slots_to_hold(&self) -> usize {
+        if self.queue_bytes < 8 << 20 { 1 } else { 4 }
+    }
+}
+
+impl Push {
+    /// The same of a slot that so many bytes were asked for.
+    pub fn in_slot(&self, bytes: usize) -> Push {
+        let mut push = self.clone();
+        (push.picture.is_null, push.picture.size) = (false, Size::Is(bytes as u64));
+        push
+    }
+}
+
 impl Call {
     /// The handle it is made on.
     pub fn handle(&self) -> Option<&Handle> {
         match self {
             Call::Push(handle, _)
             | Call::PushChunk(handle, _)
+            | Call::Acquire(handle, _)
+            | Call::Commit(handle, ..)
+            | Call::Discard(handle, _)
             | Call::Run(handle, _)
             | Call::Flush(handle, _)
             | Call::Finalize(handle, _)
@@ -209,6 +266,7 @@ impl Call {
             Call::Resume(opening) => opening.faults(true),
             Call::Push(_, push) => push.faults(limits),
             Call::PushChunk(_, chunk) => chunk.faults(limits),
+            Call::Acquire(_, acquire) => argument(acquire.place_is_null || !(1..=limits.queue_bytes).contains(&acquire.bytes)),
             Call::Run(_, Source::Null) => vec![Code::EArgument],
             Call::Stats(_, places) => places.faults(),
             Call::Text(_, which, buffer) => [argument(!(1..=7).contains(which)), buffer.faults()].concat(),
@@ -452,6 +510,9 @@ fn simple_call() -> impl Strategy<Value = Call> {
         2 => opening().prop_map(Call::Init),
         1 => opening().prop_map(Call::Resume),
         40 => (handle(), push()).prop_map(|(handle, push)| Call::Push(handle, push)),
+        14 => (handle(), acquire()).prop_map(|(handle, acquire)| Call::Acquire(handle, acquire)),
+        14 => (handle(), address(), push()).prop_map(|(handle, address, push)| Call::Commit(handle, address, push)),
+        4 => (handle(), address()).prop_map(|(handle, address)| Call::Discard(handle, address)),
         12 => (handle(), push_chunk()).prop_map(|(handle, chunk)| Call::PushChunk(handle, chunk)),
         4 => (handle(), timeout()).prop_map(|(handle, timeout)| Call::Flush(handle, timeout)),
         2 => (handle(), timeout()).prop_map(|(handle, timeout)| Call::Finalize(handle, timeout)),
@@ -478,6 +539,25 @@ fn handle() -> impl Strategy<Value = Handle> {
         1 => select(vec![0, 1, u64::MAX, 1 << 32, (1 << 53) - 1, 1 << 53]).prop_map(Handle::MadeUp),
         1 => (1u64 << 32..1 << 53).prop_map(Handle::MadeUp),
         1 => any::<u64>().prop_map(Handle::MadeUp),
+    ]
+}
+
+fn acquire() -> impl Strategy<Value = Acquire> {
+    let bytes = prop_oneof![
+        20 => select(vec![1, 64, 300, 512, 512, 1024, 5000, 70_000]),
+        2 => select(vec![0, (64 << 20) + 1, 1 << 40, i64::MAX as u64, u64::MAX]),
+    ];
+    (bytes, seldom(30)).prop_map(|(bytes, place_is_null)| Acquire { bytes, place_is_null })
+}
+
+fn address() -> impl Strategy<Value = Address> {
+    let at = any::<usize>;
+    prop_oneof![
+        20 => at().prop_map(Address::Held),
+        2 => (at(), select(vec![1, -1, 64, -64, 512, 1 << 20])).prop_map(|(at, offset)| Address::Beside(at, offset)),
+        2 => at().prop_map(Address::Elsewhere),
+        1 => select(vec![0, 1, 64, 4096, usize::MAX]).prop_map(Address::Is),
+        1 => at().prop_map(Address::Is),
     ]
 }
 

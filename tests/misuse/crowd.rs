@@ -1,13 +1,13 @@
 //! Many threads, one library, and handles that any of them opens, uses, ends and frees under the others: no answer may be one
 //! that the call cannot have, and the account is exact.
 
-use crate::call::{Buffer, Call, Handle, Limits, Opening, Source, Told, WIDEST, calls};
+use crate::call::{Address, Buffer, Call, Given, Handle, Limits, Opening, Source, Told, WIDEST, calls};
 use crate::model::{Print, is_rejection, waits};
 use crate::perform::{MESSAGES, perform, run};
 use crate::support::host::Stream as Handed;
 use crate::support::{Workshop, long_run, service};
 use crate::watch::watched;
-use crate::{arrive, memory_for, prints, received, shared};
+use crate::{Memory, arrive, memory_for, prints, received, shared, written};
 use parking_lot::Mutex;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestRunner};
@@ -64,6 +64,10 @@ struct Books {
     freed: HashSet<u64>,
     accounts: HashMap<u64, Account>,
     has_spool: bool,
+    /// Slots that are acquired and in no thread's hands, and what was written there.
+    held: Vec<(u64, usize, Vec<u8>)>,
+    /// How many slots of each stream are acquired, or just being so.
+    lent: HashMap<u64, usize>,
 }
 
 /// What was answered on a stream's handle.
@@ -105,26 +109,51 @@ impl Crowd {
     fn play(&self, call: &Call) {
         self.played.fetch_add(1, Ordering::Relaxed);
         let unique = self.next.fetch_add(1, Ordering::Relaxed);
-        let (number, allowed, limits) = {
+        let (number, limits) = {
             let books = self.books.lock();
             let at_hand = &books.handles[books.handles.len().saturating_sub(AT_HAND)..];
             let number = call.handle().map_or(0, |handle| far_off(handle).number(at_hand));
             let limits = books.accounts.get(&number).map_or(WIDEST, |account| account.limits);
-            (number, books.allowed(call, number, &limits), limits)
+            (number, limits)
         };
-        let call = &shortened(call);
+        let (call, taken) = self.books.lock().shortened(call, number, &limits);
+        let call = &call;
+        let in_hand = taken.as_ref().map(|(_, written)| written);
+        let allowed = self.books.lock().allowed(call, number, &limits, in_hand);
         if let Call::Run(_, Source::Calls(script, end)) = call {
             let code = self.run(call, number, script, *end);
             return judge(call, number, code, &allowed);
         }
-        let memory = memory_for(call, unique);
+        let memory = match &taken {
+            Some((address, written)) => Memory::of_slot(*address, Some(written)),
+            None => memory_for(call, unique),
+        };
         let name = format!("crowd-{unique}");
         let mut options = shared(&self.service, &self.workshop);
         options.push(format!("stream_name={name}"));
         let answer = watched(call, number, || perform(call, number, &memory, &options));
         judge(call, number, answer.code, &allowed);
         let frames = if answer.code == Code::Ok as i32 { prints(call, &memory, &limits) } else { Vec::new() };
-        self.books.lock().note(call, number, answer.code, answer.opened, name, frames);
+        let is_ok = answer.code == Code::Ok as i32;
+        let held = match call {
+            Call::Acquire(_, acquire) if is_ok => {
+                let address = answer.opened as usize;
+                Some((address, written(address, acquire.bytes as usize, unique)))
+            }
+            Call::Commit(..) | Call::Discard(..) if !is_ok => taken,
+            _ => None,
+        };
+        let mut books = self.books.lock();
+        books.note(call, number, answer.code, answer.opened, name, frames);
+        let gives_back = match call {
+            Call::Acquire(_, acquire) => acquire.bytes != 0 && !is_ok,
+            Call::Commit(..) | Call::Discard(..) => is_ok,
+            _ => false,
+        };
+        if gives_back && let Some(lent) = books.lent.get_mut(&number) {
+            *lent -= 1;
+        }
+        books.held.extend(held.map(|(address, written)| (number, address, written)));
     }
 
     fn run(&self, call: &Call, number: u64, script: &[Call], end: i32) -> i32 {
@@ -152,6 +181,12 @@ impl Crowd {
 
     /// When all have met: the statistics are what was answered, and what was taken arrives.
     fn settle(&self) {
+        let held = std::mem::take(&mut self.books.lock().held);
+        for (number, address, written) in held {
+            let discard = Call::Discard(Handle::MadeUp(number), Address::Is(address));
+            Memory::of_slot(address, Some(&written));
+            judge(&discard, number, perform(&discard, number, &[], &[]).code, &[Code::Ok]);
+        }
         let books = self.books.lock();
         for (number, account) in books.accounts.iter().filter(|(number, _)| !books.freed.contains(number)) {
             let stats = ManuallyDrop::new(Handed(*number)).stats();
@@ -202,15 +237,56 @@ fn judge(call: &Call, number: u64, code: i32, allowed: &[Code]) {
 }
 
 impl Books {
+    /// The call, with a slot that nobody else has in hand, where it is about one; and no more slots than may be held.
+    fn shortened(&mut self, call: &Call, number: u64, limits: &Limits) -> (Call, Option<(usize, Vec<u8>)>) {
+        let mut taken = None;
+        let mut resolved = |address: &Address| {
+            let own = |at: usize| {
+                let of_stream: Vec<usize> = (0..self.held.len()).filter(|index| self.held[*index].0 == number).collect();
+                of_stream.get(at % of_stream.len().max(1)).copied()
+            };
+            match address {
+                Address::Held(at) | Address::Elsewhere(at) => {
+                    taken = own(*at).map(|index| self.held.swap_remove(index)).map(|(_, address, written)| (address, written));
+                    Address::Is(taken.as_ref().map_or(4096, |(address, _)| *address))
+                }
+                // What lies between two slots is none, whoever has them.
+                Address::Beside(at, _) => Address::Is(own(*at).map_or(1, |index| self.held[index].1 + 1)),
+                Address::Is(number) => Address::Is(number | 1),
+            }
+        };
+        let call = match call {
+            Call::Commit(handle, address, push) => Call::Commit(handle.clone(), resolved(address), push.clone()),
+            Call::Discard(handle, address) => Call::Discard(handle.clone(), resolved(address)),
+            Call::Acquire(handle, acquire) => {
+                let mut acquire = acquire.clone();
+                let lent = self.lent.entry(number).or_default();
+                if *lent >= limits.slots_to_hold() {
+                    acquire.bytes = 0;
+                }
+                *lent += usize::from(acquire.bytes != 0);
+                Call::Acquire(handle.clone(), acquire)
+            }
+            other => shortened(other),
+        };
+        (call, taken)
+    }
+
     /// What a call may answer, whatever the other threads do meanwhile.
-    fn allowed(&self, call: &Call, number: u64, limits: &Limits) -> Vec<Code> {
+    fn allowed(&self, call: &Call, number: u64, limits: &Limits, in_hand: Option<&Vec<u8>>) -> Vec<Code> {
         use Code::*;
+        if matches!(call, Call::Discard(..)) {
+            // A slot can be given back whatever becomes of its stream.
+            return if in_hand.is_some() { vec![Ok] } else { vec![EArgument, EHandle] };
+        }
         let on_handle = call.handle().is_some();
         if on_handle && (self.freed.contains(&number) || !self.handles.contains(&number)) {
             return vec![EHandle];
         }
         let meanwhile: &[Code] = match call {
-            Call::Push(..) | Call::PushChunk(..) | Call::Run(..) => &[EHandle, EClosed, EAborted, EArgument],
+            Call::Push(..) | Call::PushChunk(..) | Call::Run(..) | Call::Acquire(..) | Call::Commit(..) => {
+                &[EHandle, EClosed, EAborted, EArgument]
+            }
             Call::Flush(..) => &[EHandle, EAborted, WPending],
             Call::Finalize(..) => &[EHandle, EAborted, WPending, EArgument],
             Call::NextEvent(..) => &[EHandle, EAborted, WTruncated],
@@ -221,10 +297,14 @@ impl Books {
             _ if on_handle => &[EHandle],
             _ => &[],
         };
-        let faults = call.faults(limits);
+        let faults = match (call, in_hand) {
+            (Call::Commit(_, _, push), Some(written)) => Given::faults(&push.in_slot(written.len()), limits),
+            (Call::Commit(..), None) => vec![EArgument],
+            _ => call.faults(limits),
+        };
         let good: &[Code] = match call {
             _ if !faults.is_empty() => &[],
-            Call::Push(..) => &[Ok, EQueueFull],
+            Call::Push(..) | Call::Acquire(..) | Call::Commit(..) => &[Ok, EQueueFull],
             _ => &[Ok],
         };
         [&faults, good, meanwhile].concat()
@@ -243,7 +323,12 @@ impl Books {
             }
             Call::Resume(_) if is_ok => self.handles.push(opened),
             Call::Free(_) if is_ok => assert!(self.freed.insert(number), "handle {number:#x} is freed twice"),
-            Call::Push(_, push) => {
+            Call::Acquire(..) => {
+                let Some(account) = self.accounts.get_mut(&number) else { return };
+                account.dropped += u64::from(code == Code::EQueueFull as i32);
+                account.rejected += u64::from(is_rejection(code));
+            }
+            Call::Push(_, push) | Call::Commit(_, _, push) => {
                 let Some(account) = self.accounts.get_mut(&number) else { return };
                 account.frames.extend(frames);
                 account.incomplete += if is_ok { push.flags.into() } else { 0 };

@@ -13,10 +13,10 @@ mod perform;
 mod support;
 mod watch;
 
-use call::{Call, Given, Handle, Source, calls};
+use call::{Address, Call, Given, Handle, Source, calls};
 use model::{Model, Print, print};
 use parking_lot::Mutex;
-use perform::{Answer, perform};
+use perform::{Answer, perform, slot};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use rheed_stream::abi::look::rheed_set_log;
 use rheed_stream::codes::{Code, Stat, Text};
@@ -103,7 +103,12 @@ impl Game {
         if let Call::Run(handle, Source::Calls(script, end)) = call {
             return self.run(handle, number, script, *end);
         }
-        let memory = memory_for(call, self.played);
+        let memory = match call {
+            Call::Commit(_, Address::Is(address), _) | Call::Discard(_, Address::Is(address)) => {
+                Memory::of_slot(*address, self.model.held.get(&(number, *address)))
+            }
+            _ => memory_for(call, self.played),
+        };
         let allowed = self.model.allowed(call, number);
         let limits = self.model.limits(number);
         let mut options = shared(&self.service, &self.workshop);
@@ -111,6 +116,11 @@ impl Game {
         let Answer { code, opened } = watched(call, number, || perform(call, number, &memory, &options));
         self.judge(call, number, code, &allowed);
         self.model.learn(call, number, code, opened, || prints(call, &memory, &limits));
+        if let Call::Acquire(_, acquire) = call
+            && code == OK
+        {
+            self.model.holds(number, opened as usize, written(opened as usize, acquire.bytes as usize, self.played));
+        }
         self.check_counts(number);
     }
 
@@ -171,6 +181,10 @@ impl Game {
         for number in self.model.open_handles() {
             self.play(&Call::Free(Handle::MadeUp(number)));
         }
+        // What a camera still writes to is there, whatever has become of its stream.
+        for (number, address) in self.model.held.keys().copied().collect::<Vec<_>>() {
+            self.play(&Call::Discard(Handle::MadeUp(number), Address::Is(address)));
+        }
         rheed_set_log(None, ptr::null_mut(), 0);
         let streams = std::mem::take(&mut self.model.freed);
         arrive(&self.service, &self.workshop, &streams.iter().map(|stream| (&*stream.name, stream.accepted())).collect());
@@ -199,6 +213,22 @@ struct Memory {
     skipped: usize,
 }
 
+impl Memory {
+    /// What is in a slot, which is what its host wrote there; nothing where no slot is.
+    fn of_slot(address: usize, written: Option<&Vec<u8>>) -> Memory {
+        let bytes = written.cloned().unwrap_or_default();
+        assert!(bytes.is_empty() || bytes == *slot(address, bytes.len()), "somebody else writes to the slot {address:#x}");
+        Memory { bytes, skipped: 0 }
+    }
+}
+
+/// Writes to all of a slot; says what.
+fn written(address: usize, bytes: usize, seed: u64) -> Vec<u8> {
+    let noise = numbered(seed, bytes);
+    slot(address, bytes).copy_from_slice(&noise);
+    noise
+}
+
 impl std::ops::Deref for Memory {
     type Target = [u8];
 
@@ -211,6 +241,7 @@ fn prints(call: &Call, memory: &[u8], limits: &call::Limits) -> Vec<Print> {
     match call {
         Call::Push(_, push) => push.frames(memory, limits).iter().map(print).collect(),
         Call::PushChunk(_, chunk) => chunk.frames(memory, limits).iter().map(print).collect(),
+        Call::Commit(_, _, push) => push.in_slot(memory.len()).frames(memory, limits).iter().map(print).collect(),
         _ => Vec::new(),
     }
 }

@@ -1,7 +1,7 @@
 //! What the library must be after a sequence of calls, and what it may answer to the next: a state machine of a page, made from
 //! the interface's description.
 
-use crate::call::{Call, LONGEST_LOOK_MS, Limits, Source, WIDEST};
+use crate::call::{Address, Call, Given, LONGEST_LOOK_MS, Limits, Source, WIDEST};
 use rheed_stream::codes::{Code, Stat};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -24,6 +24,10 @@ pub struct Model {
     pub freed: Vec<Stream>,
     /// Whether the spool's folder is there.
     has_spool: bool,
+    /// Slots that are acquired, by handle and address, and what was written there.
+    pub held: BTreeMap<(u64, usize), Vec<u8>>,
+    /// All there ever were.
+    slots: Vec<(u64, usize)>,
 }
 
 enum Kind {
@@ -126,9 +130,25 @@ impl Model {
         }
     }
 
-    /// A call that would wait for what does not come is made to look for a moment only.
+    /// A call that would wait for what does not come is made to look for a moment only, or to ask for nothing; addresses are numbers.
     pub fn shortened(&self, call: &Call, number: u64) -> Call {
+        let resolved = |address: &Address| {
+            let slots = |of: &dyn Fn(u64) -> bool| -> Vec<usize> {
+                let slots = self.slots.iter().filter(|(stream, _)| of(*stream));
+                slots.map(|(_, address)| *address).rev().take(3).collect()
+            };
+            Address::Is(address.number(&slots(&|stream| stream == number), &slots(&|_| true)))
+        };
         match call {
+            Call::Commit(handle, address, push) => Call::Commit(handle.clone(), resolved(address), push.clone()),
+            Call::Discard(handle, address) => Call::Discard(handle.clone(), resolved(address)),
+            Call::Acquire(handle, acquire)
+                if self.held.range((number, 0)..=(number, usize::MAX)).count() >= self.limits(number).slots_to_hold() =>
+            {
+                let mut acquire = acquire.clone();
+                acquire.bytes = 0;
+                Call::Acquire(handle.clone(), acquire)
+            }
             Call::NextEvent(handle, timeout_ms, buffer)
                 if waits(*timeout_ms) && self.stream(number).is_some_and(|stream| stream.phase == Phase::Open) =>
             {
@@ -141,14 +161,28 @@ impl Model {
     /// The codes that the call may answer.
     pub fn allowed(&self, call: &Call, number: u64) -> Vec<Code> {
         let on_handle = call.handle().is_some();
+        let slot = match call {
+            Call::Commit(_, Address::Is(address), _) | Call::Discard(_, Address::Is(address)) => {
+                self.held.get(&(number, *address))
+            }
+            _ => None,
+        };
+        if matches!(call, Call::Discard(..)) && slot.is_some() {
+            return vec![Code::Ok]; // Whatever has become of the stream.
+        }
         if on_handle && !self.open.contains_key(&number) {
             return vec![Code::EHandle];
         }
-        let faults = call.faults(&self.limits(number));
+        let faults = match (call, slot) {
+            (Call::Commit(_, _, push), Some(slot)) => Given::faults(&push.in_slot(slot.len()), &self.limits(number)),
+            (Call::Commit(..) | Call::Discard(..), _) => vec![Code::EArgument],
+            _ => call.faults(&self.limits(number)),
+        };
         let refusals = match self.open.get(&number).filter(|_| on_handle) {
             Some(Kind::Stream(stream)) => stream.refusals(call),
             Some(Kind::Spool { .. }) => match call {
                 Call::Push(..) | Call::PushChunk(..) | Call::Run(..) | Call::Finalize(..) => vec![Code::EArgument],
+                Call::Acquire(..) | Call::Commit(..) | Call::Discard(..) => vec![Code::EArgument],
                 _ => Vec::new(),
             },
             None => match call {
@@ -201,7 +235,24 @@ impl Model {
                 let twin = self.open.insert(opened, Kind::Spool { phase: Phase::Closed });
                 assert!(twin.is_none(), "handle {opened:#x} is given twice");
             }
-            Call::Push(_, push) => {
+            Call::Acquire(..) => {
+                let Some(stream) = self.stream_mut(number) else { return };
+                if is_ok {
+                    let way = stream.way_of_push();
+                    stream.way.get_or_insert(way);
+                } else if is_rejection(code) {
+                    stream.rejected += 1;
+                }
+            }
+            Call::Discard(_, Address::Is(address)) if is_ok => {
+                self.held.remove(&(number, *address)).expect("it was held");
+            }
+            Call::Push(_, push) | Call::Commit(_, _, push) => {
+                if let Call::Commit(_, Address::Is(address), _) = call
+                    && is_ok
+                {
+                    self.held.remove(&(number, *address)).expect("it was held");
+                }
                 let Some(stream) = self.stream_mut(number) else { return };
                 if is_ok {
                     let way = stream.way_of_push();
@@ -245,6 +296,16 @@ impl Model {
             Call::Shutdown(_) => self.open_handles().into_iter().for_each(|number| self.abort(number)),
             _ => {}
         }
+    }
+
+    /// A slot is acquired, and this was written there.
+    pub fn holds(&mut self, number: u64, address: usize, written: Vec<u8>) {
+        self.slots.push((number, address));
+        let twin = self.held.insert((number, address), written);
+        let apart = self.held.iter().all(|((_, other), bytes)| {
+            *other == address || address + self.held[&(number, address)].len() <= *other || other + bytes.len() <= address
+        });
+        assert!(twin.is_none() && apart, "the slot {address:#x} is given twice");
     }
 
     fn abort(&mut self, number: u64) {
@@ -362,7 +423,7 @@ impl Stream {
         let closed = self.phase.refusals();
         let argument = |is_wrong: bool| if is_wrong { vec![Code::EArgument] } else { Vec::new() };
         match call {
-            Call::Push(..) => [closed, argument(mixing(self.way_of_push()))].concat(),
+            Call::Push(..) | Call::Acquire(..) | Call::Commit(..) => [closed, argument(mixing(self.way_of_push()))].concat(),
             Call::PushChunk(_, chunk) => {
                 [closed, argument(mixing(Way::Chunks) || self.chunks.contains_key(&chunk.index))].concat()
             }

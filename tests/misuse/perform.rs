@@ -1,7 +1,7 @@
 //! A call is made as C would make it. Whatever it answers, it has to leave alone what is not its own: memory behind a buffer,
 //! places that it was not given; and what it tells has to be what its code says.
 
-use crate::call::{Buffer, Call, Given, Opening, Places, SPOILERS, Told, VARIANTS, WIDEST};
+use crate::call::{Address, Buffer, Call, Given, Opening, Places, SPOILERS, Told, VARIANTS, WIDEST};
 use rheed_stream::abi::calls::*;
 use rheed_stream::abi::look::*;
 use rheed_stream::codes::{Code, Event, Stat, Text};
@@ -16,7 +16,7 @@ const OK: i32 = Code::Ok as i32;
 const TRUNCATED: i32 = Code::WTruncated as i32;
 const PENDING: i32 = Code::WPending as i32;
 
-/// What a call answers, and the handle that it opened.
+/// What a call answers, and the handle or the slot that it opened.
 pub struct Answer {
     pub code: i32,
     pub opened: u64,
@@ -49,6 +49,21 @@ pub fn perform(call: &Call, number: u64, memory: &[u8], options: &[String]) -> A
             let (width, height, format) = (picture.width, picture.height, picture.format);
             rheed_push_chunk(number, chunk.index, frames, size, chunk.count, width, height, format, chunk.start_ns).into()
         }
+        Call::Acquire(_, acquire) => {
+            let mut slot = ptr::from_mut(&mut [0u8; 1]).cast();
+            let place = if acquire.place_is_null { ptr::null_mut() } else { &mut slot };
+            let code = rheed_acquire(number, acquire.bytes, place);
+            assert!(acquire.place_is_null || slot.is_null() == (code != OK), "code {code} with the slot {slot:?}");
+            assert_eq!(slot.addr() % 64 * usize::from(code == OK), 0, "a slot begins on a cache line");
+            Answer { code, opened: if code == OK { slot.expose_provenance() as u64 } else { 0 } }
+        }
+        Call::Commit(_, address, push) => {
+            let picture = &push.picture;
+            let (width, height, stride) = (picture.width, picture.height, picture.stride);
+            let (id, stamp_ns) = (push.frame_id, push.stamp_ns);
+            rheed_commit(number, at(address), width, height, stride, picture.format, id, stamp_ns, push.flags).into()
+        }
+        Call::Discard(_, address) => rheed_discard(number, at(address)).into(),
         Call::Run(..) => rheed_run(number, None, ptr::null_mut()).into(),
         Call::Flush(_, timeout_ms) => rheed_flush(number, *timeout_ms).into(),
         Call::Finalize(_, timeout_ms) => rheed_finalize(number, *timeout_ms).into(),
@@ -69,6 +84,18 @@ pub fn perform(call: &Call, number: u64, memory: &[u8], options: &[String]) -> A
             OK.into()
         }
     }
+}
+
+/// An address that a number is known of.
+fn at(address: &Address) -> *mut c_void {
+    let Address::Is(number) = address else { panic!("{address:?} is to be a number by now") };
+    ptr::with_exposed_provenance_mut(*number)
+}
+
+/// The memory of a slot that is acquired.
+pub fn slot(address: usize, bytes: usize) -> &'static mut [u8] {
+    // SAFETY: it is acquired, has so many bytes, and one thread at a time asks.
+    unsafe { std::slice::from_raw_parts_mut(ptr::with_exposed_provenance_mut(address), bytes) }
 }
 
 /// Runs a stream whose frames a closure gives.

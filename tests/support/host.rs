@@ -59,6 +59,25 @@ impl Stream {
         }
     }
 
+    /// A slot of so many bytes, which is the caller's until it is committed or discarded.
+    pub fn acquire(&self, bytes: usize) -> Result<&'static mut [u8], i32> {
+        let mut pixels = ptr::null_mut();
+        match rheed_acquire(self.0, bytes as u64, &mut pixels) {
+            // SAFETY: by the header so many bytes, the caller's alone.
+            OK => Ok(unsafe { std::slice::from_raw_parts_mut(pixels.cast(), bytes) }),
+            code => Err(code),
+        }
+    }
+
+    /// The Mono8 frame in a slot.
+    pub fn commit(&self, slot: &mut [u8], width: u32, height: u32, id: u64, timestamp_ns: i64) -> i32 {
+        rheed_commit(self.0, slot.as_mut_ptr().cast(), width, height, 0, 0, id, timestamp_ns, 0)
+    }
+
+    pub fn discard(&self, slot: &mut [u8]) -> i32 {
+        rheed_discard(self.0, slot.as_mut_ptr().cast())
+    }
+
     pub fn push_chunk(&self, index: u64, frames: &[u8], count: u32, start_ns: i64) -> i32 {
         let bytes = frames.len() as u64;
         rheed_push_chunk(self.0, index, frames.as_ptr().cast(), bytes, count, WIDTH, HEIGHT, 0, start_ns)

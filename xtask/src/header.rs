@@ -118,7 +118,13 @@ impl Parse for Functions {
             let notes = input.call(Attribute::parse_outer)?;
             input.parse::<Option<Token![const]>>()?;
             let signature = input.parse()?;
+            if input.parse::<Option<syn::Ident>>()?.is_some() {
+                input.parse::<syn::Block>()?; // first { .. }
+            }
             input.parse::<syn::Block>()?;
+            if input.parse::<Option<Token![else]>>()?.is_some() {
+                input.parse::<syn::Block>()?;
+            }
             functions.push(Function { notes, signature });
         }
         Ok(Functions(functions))

@@ -1,0 +1,411 @@
+//! Frames that a camera writes straight into slots: they arrive as if they had been pushed, and a slot is the host's until it is
+//! given back.
+#![cfg(feature = "receiver")]
+
+mod support;
+
+use rheed_stream::abi::calls::{rheed_commit, rheed_push};
+use rheed_stream::codes::{Code, Event, Format, Frame, NO_FRAME_ID, Stat, Text};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use support::frames::{numbered, numbers};
+use support::host::{FRAME_BYTES, HEIGHT, OK, Stream, WIDTH};
+use support::spool::{only_stream, options as spool_options, with};
+use support::stalled_disk::StalledDisk;
+use support::waiter::Waiter;
+use support::{Workshop, service};
+
+const ARGUMENT: i32 = Code::EArgument as i32;
+const QUEUE_FULL: i32 = Code::EQueueFull as i32;
+const DISK_FULL: i32 = Code::EDiskFull as i32;
+const MONO16: u32 = Format::Mono16 as u32;
+
+/// How a frame is described besides its memory.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    width: u32,
+    height: u32,
+    stride: u32,
+    format: u32,
+    id: u64,
+    stamp_ns: i64,
+    flags: u32,
+}
+
+impl Told {
+    fn mono8(id: u64) -> Told {
+        Told { width: WIDTH, height: HEIGHT, stride: 0, format: 0, id, stamp_ns: 0, flags: 0 }
+    }
+
+    fn push(self, stream: &Stream, memory: &[u8]) -> i32 {
+        let Told { width, height, stride, format, id, stamp_ns, flags } = self;
+        rheed_push(stream.0, memory.as_ptr().cast(), memory.len() as u64, width, height, stride, format, id, stamp_ns, flags)
+    }
+
+    /// The same by a slot, which is given back if it was not taken.
+    fn commit(self, stream: &Stream, memory: &[u8]) -> i32 {
+        let slot = match stream.acquire(memory.len()) {
+            Ok(slot) => slot,
+            Err(code) => return code,
+        };
+        slot.copy_from_slice(memory);
+        let code = self.commit_slot(stream, slot);
+        if code != OK {
+            assert!(slot == memory, "what is refused is left as it is");
+            assert_eq!(stream.discard(slot), OK);
+        }
+        code
+    }
+
+    fn commit_slot(self, stream: &Stream, slot: &mut [u8]) -> i32 {
+        let Told { width, height, stride, format, id, stamp_ns, flags } = self;
+        rheed_commit(stream.0, slot.as_mut_ptr().cast(), width, height, stride, format, id, stamp_ns, flags)
+    }
+}
+
+#[test]
+fn every_format_and_stride_that_is_committed_arrives_bit_for_bit_as_if_pushed() {
+    const BYTES: [Format; 1] = [Format::Mono8];
+    const WORDS: [Format; 4] = [Format::Mono10, Format::Mono12, Format::Mono14, Format::Mono16];
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    for significant_bits in [16, 12, 9] {
+        let bits = format!("significant_bits={significant_bits}");
+        let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=1", "chunk_size=2", &bits]));
+        let mut frames = 0;
+        for (width, height) in [(1, 1), (2, 5), (33, 7), (64, 3), (1500, 4)] {
+            for (format, bytes) in BYTES.map(|format| (format, 1)).into_iter().chain(WORDS.map(|format| (format, 2))) {
+                for padding in [0, 1, 2, 37, 64] {
+                    for more in [0, padding, padding + 3] {
+                        let row = width * bytes;
+                        let stride = row + padding;
+                        let memory = numbered(frames, (stride * (height - 1) + row + more) as usize);
+                        let stride = if padding == 0 { 0 } else { stride };
+                        let told = Told { width, height, stride, format: format as u32, ..Told::mono8(NO_FRAME_ID) };
+                        assert_eq!((told.push(&stream, &memory), told.commit(&stream, &memory)), (OK, OK), "{told:?}");
+                        frames += 2;
+                    }
+                }
+            }
+        }
+        assert_eq!(stream.finalize(-1), OK);
+        let data_id = stream.text(Text::DataId);
+        let kept = service.streams().into_iter().find(|kept| kept.data_id == data_id).expect("the stream is kept");
+        assert_eq!(kept.frames(), frames);
+        for chunk in &kept.chunks {
+            let pixels = service::chunk_pixels(&kept, chunk);
+            let (pushed, committed) = pixels.split_at(pixels.len() / 2);
+            assert!(chunk.frames == 2 && pushed == committed, "{chunk:?}");
+        }
+    }
+}
+
+/// Everything that can be seen of a night.
+#[derive(Debug, PartialEq)]
+struct Night {
+    answers: Vec<i32>,
+    counts: Vec<i64>,
+    events: Vec<(i32, i64)>,
+    chunk_starts: Vec<f64>,
+    frames: Vec<u64>,
+}
+
+/// What a camera and its host may get wrong or do seldom, by one of the two ways.
+fn bad_night(give: fn(Told, &Stream, &[u8]) -> i32) -> Night {
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let lines = with(service::options(&service, &workshop), &["fps=2", "chunk_size=5", "queue_bytes=1048576"]);
+    let stream = Stream::open(&lines);
+    let begin_ns = 1_700_000_000_000_000_000;
+    let mut answers = Vec::new();
+    for number in 0..23 {
+        let mut told = Told { stamp_ns: begin_ns + number as i64 * 100_000_000, ..Told::mono8(number) };
+        let mut bytes = FRAME_BYTES;
+        match number {
+            3 => told.flags = Frame::Incomplete as u32,
+            4 => told.flags = 2,
+            5 => told.format = Format::BayerRG8 as u32,
+            6 => bytes -= 1,
+            7 => told.width = 0,
+            9 => told.stamp_ns = 12,
+            10 => told.id = 1000,
+            11 => told.id = NO_FRAME_ID,
+            12 => told.stride = WIDTH - 1,
+            13 => told.height = HEIGHT + 1,
+            14 => told.id = 1100,
+            _ => {}
+        }
+        answers.push(give(told, &stream, &numbered(number, bytes)));
+    }
+    assert_eq!(stream.finalize(-1), OK);
+    answers.push(give(Told::mono8(0), &stream, &numbered(0, FRAME_BYTES)));
+    let counted = [
+        Stat::FramesAccepted,
+        Stat::FramesConfirmed,
+        Stat::FramesDropped,
+        Stat::FramesRejected,
+        Stat::FramesMissed,
+        Stat::FramesIncomplete,
+        Stat::ChunksConfirmed,
+        Stat::BytesRaw,
+        Stat::QueueFrames,
+        Stat::FpsMilli,
+    ];
+    let counts = counted.map(|stat| stream.stat(stat)).to_vec();
+    let told = [Event::FramesMissed, Event::StampsOdd, Event::RateOff].map(|kind| kind as i32);
+    let mut events: Vec<(i32, i64)> = stream.events().into_iter().map(|event| (event.kind, event.value)).collect();
+    events.retain(|(kind, _)| told.contains(kind));
+    events.sort_unstable(); // Those of the push and those of the encoder's thread cross.
+    let kept = service::only_stream(&service);
+    // Where a stamp was odd, the chunk's times are those at which it came.
+    let mut chunk_starts: Vec<f64> = kept.chunks.iter().map(|chunk| chunk.start_unix_ms_utc).collect();
+    chunk_starts.retain(|start| start - begin_ns as f64 / 1e6 < 1e6);
+    Night { answers, counts, events, chunk_starts, frames: numbers(&service::pixels(&kept), FRAME_BYTES) }
+}
+
+#[test]
+fn a_committed_frame_is_answered_counted_stamped_and_told_as_a_pushed_one() {
+    let (committed, pushed) = (bad_night(Told::commit), bad_night(Told::push));
+    assert_eq!(pushed.answers.iter().filter(|code| **code == OK).count(), 17);
+    assert!(pushed.events.len() >= 3 && pushed.chunk_starts.len() == 3, "{pushed:?}");
+    assert_eq!(committed, pushed);
+}
+
+#[test]
+fn frames_of_threads_that_push_and_commit_arrive_whole_once_and_each_threads_in_its_order() {
+    const THREADS: u64 = 4;
+    const EACH: u64 = 300;
+    const SIDE: u32 = 128;
+    let frame_bytes = (SIDE * SIDE) as usize;
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=10", "queue_bytes=1048576"]));
+    let refused: i64 = std::thread::scope(|scope| {
+        let film = |thread: u64| {
+            let mut refused = 0;
+            for number in 0..EACH {
+                let id = thread << 32 | number;
+                let frame = numbered(id, frame_bytes);
+                let mut in_vain = number % 7 == 5;
+                loop {
+                    let code = match (thread + number) % 3 {
+                        0 => stream.push(&frame, SIDE, SIDE, NO_FRAME_ID, 0),
+                        _ => match stream.acquire(frame_bytes) {
+                            Ok(slot) if std::mem::take(&mut in_vain) => {
+                                assert_eq!(stream.discard(slot), OK);
+                                continue;
+                            }
+                            Ok(slot) => {
+                                slot.copy_from_slice(&frame);
+                                stream.commit(slot, SIDE, SIDE, NO_FRAME_ID, 0)
+                            }
+                            Err(code) => code,
+                        },
+                    };
+                    match code {
+                        OK => break,
+                        QUEUE_FULL => refused += 1,
+                        code => panic!("{code}"),
+                    }
+                }
+            }
+            refused
+        };
+        let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || film(thread))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a thread ends")).sum()
+    });
+    assert_eq!(stream.finalize(-1), OK);
+    let stats = stream.stats();
+    assert_eq!(stats[Stat::FramesConfirmed as usize], (THREADS * EACH) as i64);
+    assert_eq!(stats[Stat::FramesDropped as usize], refused);
+    let mut by_thread: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    for number in numbers(&service::pixels(&service::only_stream(&service)), frame_bytes) {
+        by_thread.entry(number >> 32).or_default().push(number & 0xFFFF_FFFF);
+    }
+    assert_eq!(by_thread.len() as u64, THREADS);
+    assert!(by_thread.values().all(|numbers| numbers.iter().copied().eq(0..EACH)), "{by_thread:?}");
+}
+
+/// A frame of which two fit the smallest queue.
+const LARGE: usize = 700 * 700;
+
+#[test]
+fn frames_are_taken_in_the_order_of_their_commits_whatever_the_order_of_their_slots() {
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=10"]));
+    let mut slots: Vec<_> = (0..8).map(|_| stream.acquire(FRAME_BYTES).expect("a slot is free")).collect();
+    for (number, slot) in [5, 0, 7, 1, 6, 2, 4, 3].into_iter().enumerate() {
+        slots[slot].copy_from_slice(&numbered(2 * number as u64, FRAME_BYTES));
+        assert_eq!(stream.commit(slots[slot], WIDTH, HEIGHT, NO_FRAME_ID, 0), OK);
+        assert_eq!(stream.push(&numbered(2 * number as u64 + 1, FRAME_BYTES), WIDTH, HEIGHT, NO_FRAME_ID, 0), OK);
+    }
+    assert_eq!(stream.finalize(-1), OK);
+    let pixels = service::pixels(&service::only_stream(&service));
+    assert!(numbers(&pixels, FRAME_BYTES).into_iter().eq(0..16));
+}
+
+#[test]
+fn without_a_free_slot_an_acquire_is_counted_and_told_once() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=10", "queue_bytes=1048576"]));
+    let slots = [stream.acquire(LARGE).expect("one"), stream.acquire(LARGE).expect("another")];
+    for _ in 0..3 {
+        assert_eq!(stream.acquire(LARGE).err(), Some(QUEUE_FULL));
+    }
+    let told: Vec<_> = stream.events().into_iter().filter(|told| told.kind == Event::QueueFull as i32).collect();
+    assert_eq!(told.iter().map(|told| told.value).collect::<Vec<_>>(), [1]);
+    assert_eq!((stream.stat(Stat::FramesDropped), stream.stat(Stat::QueueFrames)), (3, 0));
+    for slot in slots {
+        assert_eq!(stream.discard(slot), OK);
+    }
+    assert_eq!(stream.finalize(-1), OK);
+}
+
+#[test]
+fn with_when_full_block_an_acquire_waits_until_a_slot_is_given_back_or_the_stream_ends() {
+    let workshop = Workshop::new();
+    let options = with(spool_options(&workshop), &["fps=10", "queue_bytes=1048576", "when_full=block"]);
+    let waiting = |stream: &Arc<Stream>| {
+        let (stream, what) = (stream.clone(), "an acquire without a slot");
+        let waiter = Waiter::start(what, move || stream.acquire(LARGE).map(|slot| slot.as_mut_ptr().addr()));
+        assert!(waiter.is_waiting());
+        waiter
+    };
+    let end = |stream: &Stream, way: usize| match way {
+        0 => _ = stream.finalize(-1),
+        1 => _ = stream.abort(),
+        _ => _ = rheed_stream::abi::calls::rheed_free(stream.0),
+    };
+    for (way, refusal) in [(0, Code::EClosed), (1, Code::EAborted), (2, Code::EClosed)] {
+        let stream = Arc::new(Stream::open(&options));
+        let slots = [stream.acquire(LARGE).expect("one"), stream.acquire(LARGE).expect("another")];
+        let waiter = waiting(&stream);
+        let address = slots[0].as_ptr().addr();
+        assert_eq!(stream.discard(slots[0]), OK);
+        assert_eq!(waiter.answer(), Ok(address));
+        let waiter = waiting(&stream);
+        end(&stream, way);
+        assert_eq!(waiter.answer(), Err(refusal as i32));
+        slots[1].fill(9); // The camera does not know.
+        for slot in slots {
+            assert_eq!(stream.discard(slot), OK);
+        }
+    }
+}
+
+#[test]
+fn in_a_run_its_source_alone_acquires_and_commits() {
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=10", "pace=off"]));
+    let elsewhere = |call: &(dyn Fn() -> i32 + Sync)| std::thread::scope(|scope| scope.spawn(call).join().expect("it ends"));
+    let ran = stream.run(|index| {
+        let slot = stream.acquire(FRAME_BYTES).expect("a slot is free");
+        slot.copy_from_slice(&numbered(index, FRAME_BYTES));
+        let address = slot.as_mut_ptr().addr();
+        assert_eq!(elsewhere(&|| stream.acquire(FRAME_BYTES).map_or_else(|code| code, |_| OK)), ARGUMENT);
+        let commit = || rheed_commit(stream.0, address as *mut _, WIDTH, HEIGHT, 0, 0, index, 0, 0);
+        assert_eq!(elsewhere(&commit), ARGUMENT);
+        assert_eq!(commit(), OK);
+        i32::from(index < 9)
+    });
+    assert_eq!(ran, OK);
+    assert_eq!(stream.finalize(-1), OK);
+    assert_eq!((stream.stat(Stat::FramesAccepted), stream.stat(Stat::FramesRejected)), (10, 20));
+    let pixels = service::pixels(&service::only_stream(&service));
+    assert!(numbers(&pixels, FRAME_BYTES).into_iter().eq(0..10));
+
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=10"]));
+    assert_eq!(stream.push_chunk(0, &[1; FRAME_BYTES], 1, 0), OK);
+    assert_eq!(stream.acquire(FRAME_BYTES).err(), Some(ARGUMENT), "it takes chunks");
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=10"]));
+    let slot = stream.acquire(FRAME_BYTES).expect("a slot is free");
+    assert_eq!((stream.push_chunk(0, &[1; FRAME_BYTES], 1, 0), stream.run(|_| 0)), (ARGUMENT, ARGUMENT), "it takes frames");
+    assert_eq!(stream.discard(slot), OK);
+}
+
+/// A frame of 16 bits, and what is kept of it.
+fn deep(number: u64, pixels: usize) -> (Vec<u8>, Vec<u8>) {
+    let words = numbered(number, 2 * pixels);
+    let kept = words.chunks_exact(2).map(|word| word[1]).collect();
+    (words, kept)
+}
+
+#[test]
+fn a_full_spool_refuses_a_commit_whose_slot_is_taken_whole_when_there_is_room() {
+    const SIDE: u32 = 128;
+    let frame_bytes = (SIDE * SIDE) as usize;
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    service.set_faults("presign:status=503").expect("a rule");
+    let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=10", "spool_max_bytes=1048576"]));
+    let (words, kept) = deep(1 << 20, frame_bytes);
+    let slot = stream.acquire(words.len()).expect("a slot is free");
+    slot.copy_from_slice(&words);
+    let told = Told { width: SIDE, height: SIDE, format: MONO16, ..Told::mono8(NO_FRAME_ID) };
+
+    let mut taken = 0;
+    loop {
+        match stream.push(&numbered(taken, frame_bytes), SIDE, SIDE, NO_FRAME_ID, 0) {
+            OK => taken += 1,
+            QUEUE_FULL => {}
+            DISK_FULL if stream.stat(Stat::QueueFrames) > 0 => {}
+            code => break assert_eq!(code, DISK_FULL),
+        }
+    }
+    let dropped = stream.stat(Stat::FramesDropped);
+    for _ in 0..3 {
+        assert_eq!(told.commit_slot(&stream, slot), DISK_FULL);
+    }
+    assert_eq!(stream.stat(Stat::FramesDropped), dropped + 3);
+    service.set_faults("").expect("no rules");
+    stream.wait_until("there is room again", |stream| told.commit_slot(stream, slot) == OK);
+    assert_eq!(told.commit_slot(&stream, slot), ARGUMENT, "it is taken");
+    assert_eq!(stream.finalize(-1), OK);
+    let pixels = service::pixels(&service::only_stream(&service));
+    let (before, last) = pixels.split_at(pixels.len() - frame_bytes);
+    assert!(numbers(before, frame_bytes).into_iter().eq(0..taken) && last == kept);
+    assert_eq!(stream.stat(Stat::FramesConfirmed) as u64, taken + 1);
+}
+
+#[test]
+fn a_queue_without_a_place_refuses_a_commit_whose_slot_is_taken_whole_later() {
+    const SIDE: u32 = 64;
+    const SLOTS: u64 = 8;
+    let frame_bytes = (SIDE * SIDE) as usize;
+    let workshop = Workshop::new();
+    let options = with(spool_options(&workshop), &["fps=10", "queue_bytes=1048576", "chunk_size=100000"]);
+    let stream = Stream::open(&options);
+    let stalled = StalledDisk::under_chunk(&only_stream(&workshop.spool()), 0);
+    let small = (0..).take_while(|id| stream.push(&numbered(*id, 64), 8, 8, NO_FRAME_ID, 0) == OK).count() as i64;
+    let told = Told { width: SIDE, height: SIDE, format: MONO16, ..Told::mono8(NO_FRAME_ID) };
+    let mut slots: Vec<_> = (0..SLOTS).map(|_| stream.acquire(2 * frame_bytes).expect("of another pool")).collect();
+    for (number, slot) in (0..).zip(&mut slots) {
+        slot.copy_from_slice(&deep(number, frame_bytes).0);
+    }
+    // What the pipe still takes makes a place or two.
+    let (mut committed, mut refused) = (Vec::new(), Vec::new());
+    for (number, slot) in (0..).zip(slots) {
+        match told.commit_slot(&stream, slot) {
+            OK => committed.push(number),
+            code => {
+                assert_eq!(code, QUEUE_FULL);
+                refused.push((number, slot));
+            }
+        }
+    }
+    assert!(!refused.is_empty(), "the queue of {small} frames has places for all");
+    let flowing = stalled.flow();
+    for (number, slot) in refused {
+        stream.wait_until("there is a place", |stream| told.commit_slot(stream, slot) == OK);
+        committed.push(number);
+    }
+    assert_eq!(stream.finalize(-1), OK);
+    drop(flowing);
+    assert_eq!((stream.stat(Stat::FramesAccepted), stream.stat(Stat::FramesLost)), (small + SLOTS as i64, 0));
+    let shard = only_stream(&workshop.spool()).join(format!("c0000000001-{SLOTS}.shard"));
+    let shard = std::fs::read(&shard).unwrap_or_else(|error| panic!("{}: {error}", shard.display()));
+    let expected: Vec<u8> = committed.into_iter().flat_map(|number| deep(number, frame_bytes).1).collect();
+    assert!(service::shard_pixels(&shard, SLOTS, SLOTS) == expected);
+}
