@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use support::host::{OK, Stream};
 use support::long_run::{figure, several_at_a_time, times};
 use support::night::{Night, arrived, build, reached, the_stream_of};
-use support::spool::{entries, frame_ids, frames, options as without_service, set_aside, streams, with};
+use support::spool::{copy, entries, frame_ids, frames, options as without_service, set_aside, streams, with};
 use support::{PATIENCE_MS, Workshop, service};
 
 const LOSS: i32 = Code::WLoss as i32;
@@ -131,7 +131,7 @@ fn a_recovery_that_is_killed_at_any_step_is_done_again() {
         let workshop = Workshop::new();
         let service = service::start(&workshop);
         let case = format!("{environment:?}");
-        copy_folder(&left.spool(), &workshop.spool());
+        copy(&left.spool(), &workshop.spool());
         let reached = reached(&service, &workshop.spool(), "host", SIZE);
         assert!(reached >= LEFT.0, "{reached}");
         let options = service::options(&service, &workshop);
@@ -152,7 +152,7 @@ fn a_chunk_that_is_refused_counts_as_lost_once_at_whatever_step_who_sets_it_asid
         let service = service::start(&workshop);
         service.set_faults("presign:chunk=0,status=422").expect("a rule");
         let case = format!("{environment:?}");
-        copy_folder(&left.spool(), &workshop.spool());
+        copy(&left.spool(), &workshop.spool());
         let reached = frames(&workshop.spool());
         let options = service::options(&service, &workshop);
         let night = Night::resume_with(environment, &host, workshop.path().join("account"), &options);
@@ -174,16 +174,4 @@ fn a_chunk_that_is_refused_counts_as_lost_once_at_whatever_step_who_sets_it_asid
         assert_eq!(told[0]["chunks"]["lost"], 1, "{case}: {told:?}");
         struck
     });
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir(to).expect("a folder can be made");
-    for entry in entries(from) {
-        let copy = to.join(entry.file_name().expect("a name"));
-        if entry.is_dir() {
-            copy_folder(&entry, &copy);
-        } else {
-            fs::copy(&entry, &copy).expect("a file can be copied");
-        }
-    }
 }

@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 use registry::REGISTRY;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use taking_up::Aborted;
@@ -60,9 +60,8 @@ struct Engine {
     clocks: Mutex<Vec<(String, Weak<ReferenceClock>)>>,
     carried: Mutex<Vec<(Weak<Ledger>, Weak<Folder>)>>,
     aborted: Aborted,
-    /// The latest search of each spool, by endpoint, and the number of the next.
+    /// How many searches there were of each spool, by endpoint.
     searches: Mutex<HashMap<(PathBuf, String), u64>>,
-    next_search: AtomicU64,
     outcome: Arc<Outcome>,
     cancel: CancellationToken,
     closed: AtomicBool,
@@ -119,7 +118,6 @@ impl Engine {
             carried: Mutex::default(),
             aborted: Aborted::default(),
             searches: Mutex::default(),
-            next_search: AtomicU64::new(0),
             outcome: Arc::default(),
             cancel: CancellationToken::new(),
             closed: AtomicBool::new(false),
@@ -185,8 +183,8 @@ impl Engine {
         let running = self.couriers.enter();
         let ledger = ledger.clone();
         let outcome = self.outcome.clone();
-        // Dropped with the courier however it ends: done, in a panic, or with the runtime in a shutdown that does not wait.
         self.aborted.forget(folder.path());
+        // Dropped with the courier however it ends: done, in a panic, or with the runtime in a shutdown that does not wait.
         let carried = Carried { folder: folder.clone(), ledger: ledger.clone(), aborted: self.aborted.clone() };
         let courier = self.tasks.spawn(async move {
             let _carried = carried;

@@ -1,7 +1,6 @@
 //! `rheed_init` and `rheed_resume`: a stream is opened; what earlier processes left is taken up.
 
 use super::registry::REGISTRY;
-use super::taking_up::TakingUp;
 use super::{Engine, Session};
 use crate::clock::ReferenceClock;
 use crate::codes::Code;
@@ -152,26 +151,6 @@ impl Engine {
             session.abort(); // Shut down meanwhile: as if it had been opened before.
         }
         Ok(handle)
-    }
-
-    /// In the background: what earlier processes left under this endpoint. `adopt`: also what was recorded without one.
-    fn take_up(
-        self: &Arc<Self>,
-        session: &Arc<Session>,
-        way: Option<Way>,
-        endpoint: Endpoint,
-        adopt: bool,
-        cancel: CancellationToken,
-    ) {
-        if way.is_none() && !adopt {
-            return; // Without a service there is nothing to be done with it, unless that was asked for.
-        }
-        let taking_up = TakingUp::new(self, session, way, endpoint, adopt, cancel);
-        let running = self.couriers.enter();
-        self.tasks.spawn(async move {
-            taking_up.run().await;
-            drop(running);
-        });
     }
 }
 

@@ -13,7 +13,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -75,9 +74,7 @@ struct Held {
     /// Theirs who live. Should one be aborted later, it stays where it is.
     live: HashSet<PathBuf>,
     /// Theirs who were being aborted: let go as soon as their encoders are done.
-    aborting: Vec<Weak<Folder>>,
-    /// The same by name.
-    aborted: HashSet<PathBuf>,
+    aborted: HashMap<PathBuf, Weak<Folder>>,
     /// What was aborted later has this number or a higher one.
     since: u64,
 }
@@ -92,8 +89,7 @@ impl Held {
                 continue;
             } else if ledger.phase() >= Phase::Aborted {
                 // Let go or not: it may yet be noted as aborted.
-                held.aborted.insert(folder.path().into());
-                held.aborting.push(Arc::downgrade(&folder));
+                held.aborted.insert(folder.path().into(), Arc::downgrade(&folder));
             } else if !folder.is_released() {
                 held.live.insert(folder.path().into());
             }
@@ -104,19 +100,19 @@ impl Held {
 
     /// Whether it is this process's own: it was held then, or aborted since.
     fn is_ours(&self, engine: &Engine, path: &Path) -> bool {
-        self.live.contains(path) || (engine.aborted.since(self.since, path) && !self.aborted.contains(path))
+        self.live.contains(path) || (engine.aborted.since(self.since, path) && !self.aborted.contains_key(path))
     }
 
     /// Until what was aborted can be taken up.
     async fn aborted_are_released(&self) {
-        while self.aborting.iter().any(|folder| folder.upgrade().is_some_and(|folder| !folder.is_released())) {
+        while self.aborted.values().any(|folder| folder.upgrade().is_some_and(|folder| !folder.is_released())) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 }
 
 /// A search of a spool, for the handle whose call began it.
-pub(super) struct TakingUp {
+struct TakingUp {
     engine: Arc<Engine>,
     /// Not kept alive by this: the memory of a stream goes with its handle.
     session: Weak<Session>,
@@ -134,7 +130,7 @@ pub(super) struct TakingUp {
     /// What is to be looked at again; the first look is at everything.
     again: BTreeMap<PathBuf, Left>,
     has_looked: bool,
-    /// The latest of its kind goes on looking.
+    /// Of its kind: the latest goes on looking.
     number: u64,
 }
 
@@ -145,21 +141,22 @@ struct Left {
     taken: Option<(Arc<Ledger>, Arc<Folder>)>,
 }
 
-impl TakingUp {
-    /// What earlier processes left under this endpoint; `adopt`: also what was recorded without one.
-    pub fn new(
-        engine: &Arc<Engine>,
+impl Engine {
+    /// In the background: what earlier processes left under this endpoint. `adopt`: also what was recorded without one.
+    pub(super) fn take_up(
+        self: &Arc<Self>,
         session: &Arc<Session>,
         way: Option<Way>,
         endpoint: Endpoint,
         adopt: bool,
         cancel: CancellationToken,
-    ) -> TakingUp {
+    ) {
+        if way.is_none() && !adopt {
+            return; // Without a service there is nothing to be done with it, unless that was asked for.
+        }
         let owner = session.notices.clone();
-        // Now and not when the task gets to run: what is aborted after this call is not its to take up.
-        let held = Held::by(engine, &session.root);
-        let search = TakingUp {
-            engine: engine.clone(),
+        let mut search = TakingUp {
+            engine: self.clone(),
             session: Arc::downgrade(session),
             root: session.root.clone(),
             notices: if adopt { owner.clone() } else { Arc::new(Notices::new(owner.log.clone())) },
@@ -168,19 +165,29 @@ impl TakingUp {
             endpoint,
             adopt,
             cancel,
-            held,
+            // Now and not when the task gets to run: what is aborted after this call is not its to take up.
+            held: Held::by(self, &session.root),
             again: BTreeMap::new(),
             has_looked: false,
-            number: engine.next_search.fetch_add(1, Ordering::Relaxed),
+            number: 0,
         };
         if !adopt {
-            engine.searches.lock().insert(search.place(), search.number);
+            let mut searches = self.searches.lock();
+            let count = searches.entry(search.place()).or_default();
+            *count += 1;
+            search.number = *count;
         }
-        search
+        let running = self.couriers.enter();
+        self.tasks.spawn(async move {
+            search.run().await;
+            drop(running);
+        });
     }
+}
 
+impl TakingUp {
     /// Until nothing is left that might be taken up another time.
-    pub async fn run(mut self) {
+    async fn run(mut self) {
         let _ = tokio::time::timeout(ABORTED_PATIENCE, self.held.aborted_are_released()).await;
         let (cancel, session) = (self.cancel.clone(), self.session.clone());
         let mut pause = FIRST_PAUSE;

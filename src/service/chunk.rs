@@ -1,6 +1,6 @@
 //! A chunk's upload: a presigned URL is asked for, and the shard's file is sent there.
 
-use super::{Answer, Service, Trouble, later, may_confirm};
+use super::{Answer, Service, Trouble, confirmation, later};
 use parking_lot::Mutex;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
@@ -157,8 +157,7 @@ impl Service {
             Ok((status, _)) if handed_over.load(Ordering::Relaxed) < bytes => {
                 Err(UploadTrouble::Put(later(status, "a confirmation before the whole shard was sent")))
             }
-            Ok((_, body)) if may_confirm(&body) => Ok(()),
-            Ok((status, _)) => Err(UploadTrouble::Put(later(status, "a text instead of a confirmation"))),
+            Ok(answer) => confirmation(answer).map_err(UploadTrouble::Put),
             Err(trouble) => Err(UploadTrouble::Put(of_storage(trouble))),
         }
     }

@@ -303,6 +303,11 @@ fn may_confirm(body: &[u8]) -> bool {
     text.is_empty() || text.starts_with(b"<?xml") || serde_json::from_slice::<IgnoredAny>(text).is_ok()
 }
 
+/// That it was done, where an answer says no more.
+fn confirmation((status, body): (u16, Vec<u8>)) -> Answer<()> {
+    if may_confirm(&body) { Ok(()) } else { Err(later(status, "a text instead of a confirmation")) }
+}
+
 /// Whether a refusal is in JSON, as far as it was read.
 fn is_json(body: &[u8]) -> bool {
     let is_cut = body.len() >= LONGEST_ANSWER && matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));

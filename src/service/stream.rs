@@ -1,6 +1,6 @@
 //! A stream at the service: what it is linked to, its creation, its end.
 
-use super::{Answer, Service, Trouble, later, may_confirm};
+use super::{Answer, Service, Trouble, confirmation, later};
 use crate::ids;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -126,10 +126,7 @@ impl Service {
 
     /// A request whose answer says no more than that it was done.
     async fn tell(&self, path: &str, body: Option<&Value>) -> Answer<()> {
-        match self.send(path, self.posted(path, body)).await? {
-            (_, answer) if may_confirm(&answer) => Ok(()),
-            (status, _) => Err(later(status, "a text instead of a confirmation")),
-        }
+        confirmation(self.send(path, self.posted(path, body)).await?)
     }
 }
 

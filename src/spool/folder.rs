@@ -43,6 +43,13 @@ pub struct SealedChunk {
     pub trusted: bool,
 }
 
+impl SealedChunk {
+    /// What is lost with it.
+    pub fn loss(&self) -> Loss {
+        Loss { frames: self.frames.into(), chunks: 1 }
+    }
+}
+
 /// A stream's folder, locked by this process.
 pub struct Folder {
     root: Arc<Root>,
@@ -205,7 +212,7 @@ impl Folder {
     }
 
     /// Keeps a change of the manifest.
-    fn update<T>(&self, change: impl FnOnce(&mut Manifest) -> T) -> io::Result<()> {
+    fn update(&self, change: impl FnOnce(&mut Manifest)) -> io::Result<()> {
         let mut is_saved = self.is_saved.lock();
         let manifest = {
             // Not while it is written: whoever wants to read it is not to wait for a disk.
@@ -426,7 +433,7 @@ impl Folder {
     pub fn remove(&self, chunk: &SealedChunk) {
         if self.manifest.lock().setting_aside.contains_key(&chunk.chunk) {
             // It was refused, could not be moved, and is taken after all.
-            let _ = self.update(|manifest| manifest.setting_aside.remove(&chunk.chunk));
+            let _ = self.update(|manifest| drop(manifest.setting_aside.remove(&chunk.chunk)));
         }
         self.root.removed(chunk.bytes);
         let path = self.file_of(chunk);
@@ -468,10 +475,11 @@ impl Folder {
     /// Fails when it cannot be moved there: then it waits on where it is. Once moved, `settle` closes the matter.
     pub fn set_aside(&self, chunk: &SealedChunk, reason: &str) -> io::Result<()> {
         self.keep_place()?;
-        let loss = Loss { frames: chunk.frames.into(), chunks: 1 };
-        self.lose(chunk.chunk, reason, loss, || match move_aside(&self.root, &self.local_id(), &self.file_of(chunk), reason) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_missing(chunk)? => Ok(()),
-            moved => moved,
+        self.lose(chunk.chunk, reason, chunk.loss(), || {
+            match move_aside(&self.root, &self.local_id(), &self.file_of(chunk), reason) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_missing(chunk)? => Ok(()),
+                moved => moved,
+            }
         })
     }
 
@@ -483,7 +491,7 @@ impl Folder {
         });
         leave()?;
         let _ = platform::sync_folder(&self.path); // Else a power cut could bring back what is counted as lost.
-        let _ = self.update(|manifest| manifest.is_set_aside(chunk)); // Written again before the stream is ended.
+        let _ = self.update(|manifest| drop(manifest.is_set_aside(chunk))); // Written again before the stream is ended.
         Ok(())
     }
 
@@ -506,7 +514,7 @@ impl Folder {
 
     /// A sealed chunk whose file somebody removed: noted as a loss.
     pub fn note_missing(&self, chunk: &SealedChunk, reason: &str) {
-        let _ = self.lose(chunk.chunk, reason, Loss { frames: chunk.frames.into(), chunks: 1 }, || Ok(()));
+        let _ = self.lose(chunk.chunk, reason, chunk.loss(), || Ok(()));
     }
 
     /// Whether somebody removed a sealed chunk's file. Fails when it is not found for another reason: the disk is away.

@@ -7,7 +7,7 @@ use super::tries::{Enough, NoDelivery, Tries};
 use super::{Courier, on_disk};
 use crate::codes::{self, Code, Stat};
 use crate::error::Error;
-use crate::ledger::{Loss, Place};
+use crate::ledger::Place;
 use crate::log::Level;
 use crate::platform::is_disk_fault;
 use crate::service::{Backoff, ChunkFacts, Service, Trouble, UploadTrouble};
@@ -298,15 +298,11 @@ impl Deliveries<'_> {
         let text = format!("chunk {} set aside, {} frames: {}", chunk.chunk, chunk.frames, why.reason);
         courier.ledger.notices.note_failure(&Error::new(why.code, text.clone()));
         courier.folder.settle(chunk, |waiting| {
-            courier.ledger.frames_lost(Place::Waiting, &why.reason, loss_of(chunk));
+            courier.ledger.frames_lost(Place::Waiting, &why.reason, chunk.loss());
             courier.ledger.agrees(Place::Waiting, waiting);
             courier.ledger.notices.note(codes::Event::ChunkSetAside, chunk.chunk as i64, text);
         });
     }
-}
-
-fn loss_of(chunk: &SealedChunk) -> Loss {
-    Loss { frames: chunk.frames.into(), chunks: 1 }
 }
 
 /// What an attempt takes with it.

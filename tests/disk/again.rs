@@ -1,11 +1,11 @@
 //! One service, again and again: for every state of a disk the same stream exists there, and nothing of it has come.
 
-use crate::support::spool::entries;
+use crate::support::spool::{copy, entries};
 use crate::support::{Workshop, service};
 use rheed_stream::receiver::{Receiver, Settings};
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A service that can be started again as it was when the stream had been created, its port and key the same.
 pub struct Service {
@@ -37,17 +37,5 @@ impl Service {
         }
         let settings = Settings { listen: self.address, key: Some(self.key.clone()), ..Settings::new(data) };
         Receiver::start(settings).expect("its port is free")
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).expect("a folder can be made");
-    for entry in entries(from) {
-        let copied = to.join(entry.file_name().expect("a name"));
-        if entry.is_dir() {
-            copy(&entry, &copied);
-        } else {
-            fs::copy(&entry, copied).expect("a file can be copied");
-        }
     }
 }

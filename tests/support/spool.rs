@@ -21,6 +21,19 @@ pub fn entries(folder: &Path) -> Vec<PathBuf> {
     entries
 }
 
+/// A folder and all below it, once more.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).expect("a folder can be made");
+    for entry in entries(from) {
+        let copied = to.join(entry.file_name().expect("a name"));
+        if entry.is_dir() {
+            copy(&entry, &copied);
+        } else {
+            std::fs::copy(&entry, copied).expect("a file can be copied");
+        }
+    }
+}
+
 /// The folders of the streams in a spool.
 pub fn streams(spool: &Path) -> Vec<PathBuf> {
     entries(&spool.join("streams"))
