@@ -79,21 +79,8 @@ pub struct Options {
 pub enum Compression {
     /// By this zstd level.
     Level(i32),
-    /// Well as long as there is time for it.
+    /// As well as there is time for it (`stream::effort`).
     Auto,
-}
-
-impl Compression {
-    /// The zstd level for now, when so many frames wait in so many slots. No frame is ever dropped for the sake of a ratio: while
-    /// slots fill up it is paid with bytes, of which the disk has more.
-    pub fn level(self, waiting: usize, slots: usize) -> i32 {
-        match self {
-            Compression::Level(level) => level,
-            Compression::Auto if 4 * waiting < slots => 1,
-            Compression::Auto if 2 * waiting < slots => -20,
-            Compression::Auto => -1000,
-        }
-    }
 }
 
 /// Where the log file lies.
@@ -304,7 +291,7 @@ const KEYS: &[Key] = &[
         name: "compression_level",
         default: "1",
         values: "whole number, -100 to 19, or auto",
-        meaning: "zstd level: higher is smaller and slower. auto: 1, and faster levels while slots fill up.",
+        meaning: "zstd level: higher is smaller and slower. auto: 3 while no frame waits, 1 while some do, faster ones while slots fill up, unless it is the disk that does not keep up.",
         set: |o, v| compression(v).map(|it| o.compression = it),
     },
     Key {
@@ -892,14 +879,6 @@ mod tests {
         std::fs::write(&file, vec![b'c'; 1 << 20]).unwrap();
         assert!(open().unwrap_err().to_string().contains("longer than"));
         std::fs::remove_file(file).unwrap();
-    }
-
-    #[test]
-    fn with_auto_frames_are_compressed_faster_the_fuller_the_slots_are() {
-        let auto = |waiting| Compression::Auto.level(waiting, 100);
-        assert_eq!([0, 24, 25, 49, 50, 100].map(auto), [1, 1, -20, -20, -1000, -1000]);
-        assert_eq!(Compression::Auto.level(0, 1), 1);
-        assert_eq!(Compression::Level(7).level(100, 100), 7);
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl FrameCompressor {
     /// Compresses a frame behind what is in `out`, whose capacity grows at most once for a frame size.
     pub fn append(&mut self, pixels: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
         let before = out.len();
-        out.reserve(FrameCompressor::bound(pixels.len()));
+        out.try_reserve(FrameCompressor::bound(pixels.len()))?;
         let mut tail = std::io::Cursor::new(std::mem::take(out));
         tail.set_position(before as u64);
         let done = self.zstd.compress_to_buffer(pixels, &mut tail);

@@ -26,7 +26,7 @@ use registry::REGISTRY;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Once, Weak};
 use std::time::Duration;
 use taking_up::Aborted;
 use threads::Gauge;
@@ -51,6 +51,7 @@ struct Engine {
     logger: Logger,
     syncer: Syncer,
     helpers: Helpers,
+    helped: Once,
     /// Encoders' threads.
     encoders: Gauge,
     /// The writing and the syncing thread, and the encoders' helpers.
@@ -110,6 +111,7 @@ impl Engine {
             logger,
             syncer,
             helpers: Helpers::default(),
+            helped: Once::new(),
             encoders: Gauge::default(),
             writers: Gauge::default(),
             couriers: Gauge::default(),
@@ -124,9 +126,6 @@ impl Engine {
         };
         engine.writers.spawn("rheed-log", write_log)?;
         engine.writers.spawn("rheed-sync", sync)?;
-        for _ in 0..Helpers::wanted() {
-            let _ = engine.writers.spawn("rheed-encode", engine.helpers.helper()); // Encoders do without.
-        }
         engine.tasks.spawn(keep_a_thread());
         Ok(Arc::new(engine))
     }

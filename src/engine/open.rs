@@ -10,7 +10,7 @@ use crate::log::Level;
 use crate::options::{Endpoint, Options};
 use crate::service::{Service, keep_measuring};
 use crate::spool::{Bounds, Folder, Root};
-use crate::stream::{Stream, Works};
+use crate::stream::{Helpers, Stream, Works};
 use crate::upload::{Courier, FirstAnswer, Waited, first_answer, keep_in_spool, note_no_answer};
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,6 +120,12 @@ impl Engine {
         self.encoders
             .spawn("rheed-encode", encode)
             .map_err(|error| Error::new(Code::EInternal, format!("the encoder's thread cannot be started: {error}")))?;
+        // Encoders do without, and where threads run out the streams' own come first.
+        self.helped.call_once(|| {
+            for _ in 0..Helpers::wanted() {
+                let _ = self.writers.spawn("rheed-help", self.helpers.helper());
+            }
+        });
         let said = match way {
             None => {
                 self.carry(&ledger, &folder, keep_in_spool(folder.clone(), ledger.clone(), cancel), fault);

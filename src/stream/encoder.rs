@@ -4,8 +4,9 @@
 //! (`helpers`), and appended in their order.
 
 use super::Works;
-use super::helpers::Piece;
-use super::intake::{Filled, Intake};
+use super::effort::Effort;
+use super::helpers::{Piece, Work};
+use super::intake::{Filled, FrameFacts, Intake};
 use super::push_chunk::ChunkDesk;
 use crate::clock::Clocks;
 use crate::ledger::{Loss, Phase, Place};
@@ -13,6 +14,7 @@ use crate::log::Level;
 use crate::shard::FrameCompressor;
 use crate::spool::{ChunkFile, FrameRecord, Promise};
 use crate::wait::Deadline;
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -66,9 +68,12 @@ pub struct Encoder {
     desk: Arc<ChunkDesk>,
     compressor: FrameCompressor,
     limits: Limits,
-    /// What is in hand; empty between two rounds.
-    pieces: Vec<Piece>,
-    /// Used again: room for a frame's record, then the compressed frame. One write appends both.
+    effort: Effort,
+    /// What is in hand, in order. It is one frame, or as many as there are threads that compress, and the next.
+    window: VecDeque<Arc<Piece>>,
+    /// That many threads compress frames like the last one.
+    threads: usize,
+    /// Used again. One write appends a frame's record and the compressed frame.
     buffers: Vec<Vec<u8>>,
     open: Option<OpenChunk>,
     next_chunk: u64,
@@ -99,14 +104,16 @@ impl Encoder {
         in_hand: Arc<InHand>,
         limits: Limits,
     ) -> io::Result<Encoder> {
-        let compressor = FrameCompressor::new(works.options.compression.level(0, 1))?;
+        let compression = works.options.compression;
         Ok(Encoder {
             works,
             intake,
             desk,
-            compressor,
+            compressor: FrameCompressor::new(Effort::usual(compression))?,
             limits,
-            pieces: Vec::new(),
+            effort: Effort::new(compression),
+            window: VecDeque::new(),
+            threads: 1,
             buffers: Vec::new(),
             open: None,
             next_chunk: 0,
@@ -121,8 +128,9 @@ impl Encoder {
     pub fn run(mut self) {
         self.intake.attach_encoder();
         loop {
-            if self.take() {
-                self.encode();
+            self.take();
+            if let Some(next) = self.window.pop_front() {
+                self.encode(&next);
             } else if self.intake.is_drained() {
                 break;
             } else {
@@ -140,6 +148,8 @@ impl Encoder {
     }
 
     fn idle(&mut self) {
+        self.intake.caught_up();
+        self.buffers.truncate(1);
         let deadline = match &self.open {
             Some(open) => Deadline::after(self.limits.time.saturating_sub(open.opened.elapsed())),
             None => Deadline::never(),
@@ -157,36 +167,37 @@ impl Encoder {
         }
     }
 
-    /// Takes what is best encoded together; tells whether there was anything.
-    fn take(&mut self) -> bool {
-        let mut most = 1;
-        while self.pieces.len() < most
+    /// Takes frames in hand. The first is the encoder's own to compress, the others are whoever's comes.
+    fn take(&mut self) {
+        while self.window.len() < if self.threads > 1 { self.threads + 1 } else { 1 }
             && let Some(frame) = self.intake.next()
         {
-            self.in_hand.take(frame.promised);
-            most = self.works.helpers.at_once(frame.pixels().len());
-            let mut buffer = self.buffers.pop().unwrap_or_default();
-            buffer.clear();
-            buffer.resize(FrameRecord::SIZE, 0);
-            self.pieces.push(Piece::new(frame, buffer));
+            self.in_hand.take(frame.facts.promised);
+            self.threads = self.works.helpers.threads(frame.facts.pixels());
+            let (waiting, slots) = self.intake.backlog();
+            let level = self.effort.level(waiting + self.window.len(), slots, self.threads);
+            let piece = Arc::new(Piece::new(frame, self.buffers.pop().unwrap_or_default(), level));
+            if !self.window.is_empty() {
+                self.works.helpers.offer(&piece);
+            }
+            self.window.push_back(piece);
         }
-        !self.pieces.is_empty()
     }
 
-    fn encode(&mut self) {
-        let mut pieces = std::mem::take(&mut self.pieces);
-        let (waiting, slots) = self.intake.backlog();
-        let level = self.works.options.compression.level(waiting, slots);
-        self.works.helpers.compress(&mut self.compressor, level, &mut pieces);
-        for Piece { frame, mut buffer, outcome } in pieces.drain(..) {
-            self.put_in_chunk(frame, &mut buffer, outcome);
-            self.buffers.push(buffer);
+    fn encode(&mut self, next: &Piece) {
+        while !next.compress(&mut self.compressor) && !next.is_done() {
+            // Somebody else is at it. Meanwhile one that nobody has taken.
+            if !self.window.iter().any(|piece| piece.compress(&mut self.compressor)) {
+                std::thread::park();
+            }
         }
-        self.pieces = pieces;
+        let Work { frame, mut buffer, outcome } = next.finish(&mut self.compressor);
+        self.put_in_chunk(frame, &mut buffer, outcome);
+        self.buffers.push(buffer);
     }
 
     /// Appends a compressed frame to the chunk that it belongs to.
-    fn put_in_chunk(&mut self, frame: Filled, buffer: &mut [u8], compressed: io::Result<()>) {
+    fn put_in_chunk(&mut self, Filled { slot, facts: frame }: Filled, buffer: &mut [u8], compressed: io::Result<Duration>) {
         let works = self.works.clone();
         if self.open.as_ref().is_some_and(|open| {
             let head = open.file.head();
@@ -194,11 +205,15 @@ impl Encoder {
         }) {
             self.seal();
         }
-        let appended =
-            compressed.map_err(|error| format!("could not be compressed: {error}")).and_then(|()| self.append(&frame, buffer));
+        let appended = match compressed {
+            Err(error) => Err(format!("could not be compressed: {error}")),
+            Ok(compressing) => {
+                let began = Instant::now();
+                self.append(&frame, buffer).inspect(|()| self.effort.learn(compressing, began.elapsed()))
+            }
+        };
         self.dealt_with += 1;
-        let Filled { slot, id, width, height, promised, .. } = frame;
-        let frame_bytes = u64::from(width) * u64::from(height);
+        let FrameFacts { id, width, height, promised, .. } = frame;
         drop(slot);
         match appended {
             Ok(()) => works
@@ -213,7 +228,7 @@ impl Encoder {
         }
         let full = self.open.as_ref().is_some_and(|open| {
             let frames = open.file.frames();
-            frames >= works.options.chunk_size.into() || (frames + 1) * frame_bytes > self.limits.bytes
+            frames >= works.options.chunk_size.into() || (frames + 1) * frame.pixels() as u64 > self.limits.bytes
         });
         if full {
             self.seal();
@@ -222,7 +237,7 @@ impl Encoder {
     }
 
     /// Appends the frame to the open chunk, opening one if need be. Fails only when the stream ends first.
-    fn append(&mut self, frame: &Filled, buffer: &mut [u8]) -> Result<(), String> {
+    fn append(&mut self, frame: &FrameFacts, buffer: &mut [u8]) -> Result<(), String> {
         let works = self.works.clone();
         let root = works.folder.root();
         if self.open.is_none() {
@@ -262,6 +277,9 @@ impl Encoder {
                 self.tell_lost();
                 self.lost = Some((reason, 1));
             }
+        }
+        if self.works.ledger.phase() < Phase::Aborted {
+            self.tell_lost();
         }
     }
 

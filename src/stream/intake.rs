@@ -47,6 +47,13 @@ pub struct Frame {
 pub struct Filled {
     /// Its pixels, 8 bits each.
     pub slot: Slot,
+    /// What is known of it.
+    pub facts: FrameFacts,
+}
+
+/// What is known of a frame since it came in.
+#[derive(Clone, Copy)]
+pub struct FrameFacts {
     /// Pixels.
     pub width: u32,
     /// Pixels.
@@ -68,7 +75,14 @@ pub struct Filled {
 impl Filled {
     /// Its pixels.
     pub fn pixels(&self) -> &[u8] {
-        &self.slot.bytes()[..self.width as usize * self.height as usize]
+        &self.slot.bytes()[..self.facts.pixels()]
+    }
+}
+
+impl FrameFacts {
+    /// How many; bytes, too.
+    pub fn pixels(&self) -> usize {
+        self.width as usize * self.height as usize
     }
 }
 
@@ -407,24 +421,16 @@ impl Intake {
             self.gate.fetch_sub(1, Ordering::AcqRel);
             return Err(self.why_closed());
         }
-        let filled = Filled {
-            slot: slot(),
-            width: frame.width,
-            height: frame.height,
-            id: frame.frame_id,
-            entered,
-            stamp_ns,
-            stamped,
-            flags: frame.flags,
-            promised: promise.hand_on(),
-        };
+        let Frame { width, height, frame_id: id, flags, .. } = *frame;
+        let slot = slot();
+        let facts = FrameFacts { width, height, id, entered, stamp_ns, stamped, flags, promised: promise.hand_on() };
         // Counted before the encoder can see it, so that nothing is confirmed that was not accepted.
-        ledger.frames_accepted(1, filled.pixels().len() as i64);
+        ledger.frames_accepted(1, facts.pixels() as i64);
         ledger.add(Stat::QueueFrames, 1);
         if frame.flags & codes::Frame::Incomplete as u32 != 0 {
             ledger.add(Stat::FramesIncomplete, 1);
         }
-        let queued = self.ready.push(filled);
+        let queued = self.ready.push(Filled { slot, facts });
         self.gate.fetch_sub(1, Ordering::AcqRel);
         assert!(queued.is_ok(), "a place in the queue was reserved");
         place.fill();
@@ -464,12 +470,7 @@ impl Intake {
 
     /// The next frame for the encoder.
     pub fn next(&self) -> Option<Filled> {
-        let Some(next) = self.ready.pop() else {
-            if self.burst_told.load(Ordering::Relaxed) {
-                self.burst_told.store(false, Ordering::Relaxed);
-            }
-            return None;
-        };
+        let next = self.ready.pop()?;
         self.places.fetch_add(1, Ordering::AcqRel);
         self.works.ledger.add(Stat::QueueFrames, -1);
         Some(next)
@@ -478,6 +479,13 @@ impl Intake {
     /// Frames that are there, and slots.
     pub fn backlog(&self) -> (usize, usize) {
         (self.ready.len(), self.pool.read().as_ref().map_or(1, |pool| pool.slots()))
+    }
+
+    /// Whoever is refused a slot from now on is so for another reason than before.
+    pub fn caught_up(&self) {
+        if self.burst_told.load(Ordering::Relaxed) {
+            self.burst_told.store(false, Ordering::Relaxed);
+        }
     }
 
     /// Whether no frame is there.

@@ -4,6 +4,7 @@
 //! it to the `encoder`, which compresses it, appends it to the open chunk's file and seals the chunk when it is full. `run` asks a source for frames;
 //! `push_chunk` does all of it at once for a whole chunk. Nothing here knows of C or of the network.
 
+mod effort;
 mod encoder;
 mod frame_ids;
 mod helpers;
@@ -261,7 +262,7 @@ impl Stream {
         while !self.intake.is_drained() {
             match self.intake.next() {
                 Some(frame) => {
-                    root.release(frame.promised);
+                    root.release(frame.facts.promised);
                     frames += 1;
                 }
                 None => std::thread::yield_now(), // Somebody is just handing one over.

@@ -1,5 +1,6 @@
 //! A whole chunk under the caller's own index: encoded on the caller's thread, straight from its memory.
 
+use super::effort::Effort;
 use super::encoder::Limits;
 use super::intake::{Intake, NO_MEMORY, Way};
 use super::pixels::Geometry;
@@ -96,7 +97,7 @@ impl ChunkDesk {
         let duration_ns = stamps::frames_ns(chunk.count.into(), fps);
         let start_ns = if chunk.start_ns == 0 { begun.wall_ns - duration_ns } else { chunk.start_ns };
         let head = works.folder.head(chunk.index, chunk.width, chunk.height, fps, false);
-        let mut compressor = FrameCompressor::new(works.options.compression.level(0, 1)).map_err(|error| failed(&error))?;
+        let mut compressor = FrameCompressor::new(Effort::usual(works.options.compression)).map_err(|error| failed(&error))?;
         let mut file = works.folder.begin(head, chunk.count as usize).map_err(|error| failed(&error))?;
         let mut pixels = vec![0; geometry.frame_bytes()];
         let mut buffer = Vec::new();
