@@ -44,24 +44,35 @@ impl FrameCompressor {
     /// With a zstd level.
     pub fn new(level: i32) -> std::io::Result<FrameCompressor> {
         let mut compressor = FrameCompressor { zstd: Compressor::new(level)?, level };
-        compressor.literals()?;
+        compressor.tune()?;
         Ok(compressor)
     }
 
     /// From now on with this level.
     pub fn set_level(&mut self, level: i32) -> std::io::Result<()> {
         if level != self.level {
-            self.zstd.set_parameter(CParameter::CompressionLevel(level))?;
             self.level = level;
-            self.literals()?;
+            self.tune()?;
         }
         Ok(())
     }
 
-    /// By themselves negative levels store literals as they are, and a camera's noise is little else: then nothing is gained.
-    fn literals(&mut self) -> std::io::Result<()> {
-        let literals = if self.level < 0 { ParamSwitch::Enable } else { ParamSwitch::Auto };
-        self.zstd.set_parameter(CParameter::LiteralCompressionMode(literals))
+    /// zstd's levels are made for texts and programs. What is better for a camera's frames was measured (docs/performance.md).
+    fn tune(&mut self) -> std::io::Result<()> {
+        use CParameter::{ChainLog, CompressionLevel, HashLog, LiteralCompressionMode, MinMatch};
+        const BY_LEVEL: u32 = 0;
+        let [fast, with_two_tables] = [self.level <= 4, matches!(self.level, 0 | 3 | 4)];
+        let parameters = [
+            CompressionLevel(self.level),
+            // Noise is full of short matches, each of which costs more than its bytes.
+            MinMatch(7),
+            // Tables that stay in the first cache.
+            HashLog(if fast { 13 } else { BY_LEVEL }),
+            ChainLog(if with_two_tables { 13 } else { BY_LEVEL }),
+            // By themselves negative levels store literals as they are, and noise is little else.
+            LiteralCompressionMode(if self.level < 0 { ParamSwitch::Enable } else { ParamSwitch::Auto }),
+        ];
+        parameters.into_iter().try_for_each(|parameter| self.zstd.set_parameter(parameter))
     }
 
     /// Room that a compressed frame may take at most.
@@ -102,7 +113,7 @@ mod tests {
         };
         let pixels: Vec<u8> = (0..100_000).map(|_| narrow()).collect();
         let mut set = FrameCompressor::new(3).unwrap();
-        for level in [-1000, -20, 1, 3, -1] {
+        for level in [-1000, -20, 1, 3, 9, 0, -1] {
             let (mut new, mut again) = (Vec::new(), Vec::new());
             FrameCompressor::new(level).unwrap().append(&pixels, &mut new).unwrap();
             set.set_level(level).unwrap();
@@ -114,7 +125,7 @@ mod tests {
     #[test]
     fn a_frame_comes_back_behind_what_was_there_at_every_level() {
         let pixels: Vec<u8> = (0..10_000u32).map(|i| (i * i % 251) as u8).collect();
-        for level in [-20, 1, 3] {
+        for level in [-20, 0, 1, 3, 4, 5, 13, 19] {
             let mut out = b"head".to_vec();
             FrameCompressor::new(level).unwrap().append(&pixels, &mut out).unwrap();
             assert_eq!(&out[..4], b"head");

@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 use zstd::bulk::Compressor;
-use zstd::zstd_safe::compress_bound;
+use zstd::zstd_safe::{CParameter, compress_bound};
 
 /// The parameters of `src/shard.rs` at its default level.
 fn compressor() -> Result<Compressor<'static>> {
-    Ok(Compressor::new(1)?)
+    let mut zstd = Compressor::new(1)?;
+    zstd.set_parameter(CParameter::MinMatch(7))?;
+    zstd.set_parameter(CParameter::HashLog(13))?;
+    Ok(zstd)
 }
 
 /// Megabytes of frames a second, each of them compressed so many times, on so many threads together.
