@@ -56,9 +56,9 @@ impl Turn {
 
 pub fn measure(site: &Site, table: &mut Table) -> Result<()> {
     let cases = [
-        Case { frames: site.frames.real()?, chunk: 26, chunks: site.length.pick(2, 8), reach: (2.0, 0.6) },
-        Case { frames: site.frames.noisy(500, 300, 240)?, chunk: 240, chunks: site.length.pick(2, 8), reach: (4.0, 0.25) },
-        Case { frames: site.frames.noisy(1024, 1024, 60)?, chunk: 60, chunks: site.length.pick(2, 5), reach: (4.0, 0.25) },
+        Case { frames: site.frames.real()?, chunk: 26, chunks: site.length.pick(2, 16), reach: (2.0, 0.6) },
+        Case { frames: site.frames.noisy(500, 300, 240)?, chunk: 240, chunks: site.length.pick(2, 16), reach: (4.0, 0.25) },
+        Case { frames: site.frames.noisy(1024, 1024, 60)?, chunk: 60, chunks: site.length.pick(2, 12), reach: (4.0, 0.25) },
     ];
     cases.iter().try_for_each(|case| compare(site, table, case))
 }
