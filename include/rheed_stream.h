@@ -213,7 +213,10 @@ typedef enum {
     RHEED_EVENT_TAKEN_UP = 14,
 } rheed_event;
 
-/** Pixel formats by their GenICam PFNC codes. Bits 16 to 23 are the bits per pixel. Frames are kept with 8 bits a pixel. */
+/**
+ * Pixel formats by their GenICam PFNC codes. Bits 16 to 23 are the bits per pixel. Frames are kept with 8 bits a pixel.
+ * Rows of packed formats begin with a whole byte.
+ */
 typedef enum {
     /** 8 bits. */
     RHEED_FORMAT_MONO8 = 17301505,
@@ -225,13 +228,13 @@ typedef enum {
     RHEED_FORMAT_MONO14 = 17825829,
     /** 16 bits, little-endian; option significant_bits says how many of the low bits bear the picture (16). */
     RHEED_FORMAT_MONO16 = 17825799,
-    /** GigE Vision packed. Not taken by this version: RHEED_E_FORMAT. */
+    /** GigE Vision: 10 bits, 2 pixels in 3 bytes, the middle one with the low bits of both: value >> 2 is kept. */
     RHEED_FORMAT_MONO10_PACKED = 17563652,
-    /** GigE Vision packed. Not taken by this version: RHEED_E_FORMAT. */
+    /** GigE Vision: 12 bits, 2 pixels in 3 bytes, the middle one with the low bits of both: value >> 4 is kept. */
     RHEED_FORMAT_MONO12_PACKED = 17563654,
-    /** PFNC packed. Not taken by this version: RHEED_E_FORMAT. */
+    /** 10 bits without gaps, the least significant first, 4 pixels in 5 bytes: value >> 2 is kept. */
     RHEED_FORMAT_MONO10P = 17432646,
-    /** PFNC packed. Not taken by this version: RHEED_E_FORMAT. */
+    /** 12 bits without gaps, the least significant first, 2 pixels in 3 bytes: value >> 4 is kept. */
     RHEED_FORMAT_MONO12P = 17563719,
     /** Bayer. Not taken: RHEED_E_FORMAT. Set the camera to a Mono format. */
     RHEED_FORMAT_BAYER_RG8 = 17301513,
@@ -331,8 +334,9 @@ int32_t RHEED_CALL rheed_resume(const char *options,
  * Gives one frame to the stream. It is copied before the call returns; `pixels` stays the caller's.
  *
  * `pixels`, `size_bytes`: the frame and how many bytes may be read there. `width`, `height`: in pixels.
- * `stride_bytes`: from one row to the next, 0 = rows without padding; the last row may lack its padding.
- * `pixel_format`: RHEED_FORMAT_*, 0 = Mono8. 10 to 16 bits are reduced to 8 by one fixed shift.
+ * `stride_bytes`: from one row to the next, 0 = rows without padding (packed: rows of whole bytes); the last row may lack
+ * its padding.
+ * `pixel_format`: RHEED_FORMAT_*, 0 = Mono8. 10 to 16 bits, packed or not, are reduced to 8 by one fixed shift.
  * `frame_id`: the camera's count, RHEED_NO_FRAME_ID if there is none; gaps are counted as missed frames.
  * `timestamp_ns`: capture time by this computer's clock, Unix time in nanoseconds; 0 = now.
  * `flags`: 0 or RHEED_FRAME_INCOMPLETE.

@@ -261,6 +261,7 @@ pub enum Event {
 }
 
 /// Pixel formats by their GenICam PFNC codes. Bits 16 to 23 are the bits per pixel. Frames are kept with 8 bits a pixel.
+/// Rows of packed formats begin with a whole byte.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -274,13 +275,13 @@ pub enum Format {
     Mono14 = 0x0110_0025,
     /// 16 bits, little-endian; option significant_bits says how many of the low bits bear the picture (16).
     Mono16 = 0x0110_0007,
-    /// GigE Vision packed. Not taken by this version: RHEED_E_FORMAT.
+    /// GigE Vision: 10 bits, 2 pixels in 3 bytes, the middle one with the low bits of both: value >> 2 is kept.
     Mono10Packed = 0x010C_0004,
-    /// GigE Vision packed. Not taken by this version: RHEED_E_FORMAT.
+    /// GigE Vision: 12 bits, 2 pixels in 3 bytes, the middle one with the low bits of both: value >> 4 is kept.
     Mono12Packed = 0x010C_0006,
-    /// PFNC packed. Not taken by this version: RHEED_E_FORMAT.
+    /// 10 bits without gaps, the least significant first, 4 pixels in 5 bytes: value >> 2 is kept.
     Mono10p = 0x010A_0046,
-    /// PFNC packed. Not taken by this version: RHEED_E_FORMAT.
+    /// 12 bits without gaps, the least significant first, 2 pixels in 3 bytes: value >> 4 is kept.
     Mono12p = 0x010C_0047,
     /// Bayer. Not taken: RHEED_E_FORMAT. Set the camera to a Mono format.
     BayerRG8 = 0x0108_0009,

@@ -4,10 +4,11 @@
 mod support;
 
 use rheed_stream::abi::calls::{rheed_free, rheed_push_chunk};
-use rheed_stream::codes::{Code, Format, Stat, Text};
+use rheed_stream::codes::{Code, Stat, Text};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
+use support::formats::TAKEN;
 use support::frames::{numbered, numbers};
 use support::host::{FRAME_BYTES, HEIGHT, OK, Stream, WIDTH};
 use support::spool::{files, only_stream, options, with};
@@ -70,26 +71,31 @@ fn one_index_given_by_many_threads_at_once_is_taken_from_one_of_them() {
 }
 
 #[test]
-fn sixteen_bit_chunks_keep_their_high_bytes_and_the_start_that_is_given() {
+fn deep_and_packed_chunks_keep_their_high_bits_and_the_start_that_is_given() {
+    const ODD: u32 = WIDTH + 1;
     let workshop = Workshop::new();
     let service = service::start(&workshop);
-    let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=10"]));
-    let words: Vec<u16> = (0..3 * FRAME_BYTES).map(|_| fastrand::u16(..)).collect();
-    let memory: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=1", "chunk_size=3"]));
     let start_ms = 1_700_000_000_123;
-    let (format, size) = (Format::Mono16 as u32, memory.len() as u64);
-    let give = |index, size| {
-        let start_ns = start_ms * 1_000_000;
-        rheed_push_chunk(stream.0, index, memory.as_ptr().cast(), size, 3, WIDTH, HEIGHT, format, start_ns)
-    };
-    assert_eq!(give(0, size - 1), ARGUMENT, "a byte is missing");
-    assert_eq!(give(0, size), OK);
+    let mut expected = Vec::new();
+    for (index, mono) in (0..).zip(TAKEN) {
+        let values: Vec<u16> = (0..3 * ODD * HEIGHT).map(|_| fastrand::u16(..) >> (16 - mono.bits)).collect();
+        expected.extend(values.iter().map(|value| (value >> (mono.bits - 8)) as u8));
+        let memory: Vec<u8> = values.chunks(ODD as usize).flat_map(|row| mono.row(row)).collect();
+        let give = |size| {
+            let start_ns = (start_ms + 3000 * index as i64) * 1_000_000;
+            rheed_push_chunk(stream.0, index, memory.as_ptr().cast(), size, 3, ODD, HEIGHT, mono.code, start_ns)
+        };
+        assert_eq!(give(memory.len() as u64 - 1), ARGUMENT, "{mono:x?}: a byte is missing");
+        assert_eq!(give(memory.len() as u64), OK, "{mono:x?}");
+    }
     assert_eq!(stream.finalize(-1), OK);
     let kept = service::only_stream(&service);
-    let expected: Vec<u8> = words.iter().map(|word| (word >> 8) as u8).collect();
     assert!(service::pixels(&kept) == expected);
-    let times = (kept.chunks[0].start_unix_ms_utc, kept.chunks[0].end_unix_ms_utc);
-    assert_eq!(times, (start_ms as f64, start_ms as f64 + 300.0));
+    for (index, chunk) in kept.chunks.iter().enumerate() {
+        let start_ms = start_ms as f64 + 3000.0 * index as f64;
+        assert_eq!((chunk.start_unix_ms_utc, chunk.end_unix_ms_utc), (start_ms, start_ms + 3000.0));
+    }
 }
 
 #[test]

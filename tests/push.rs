@@ -8,6 +8,7 @@ use rheed_stream::codes::{Code, Event, Format, Frame, NO_FRAME_ID, Stat, Text};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use support::formats::{Mono, TAKEN};
 use support::frames::{numbered, numbers};
 use support::host::{FRAME_BYTES, HEIGHT, OK, Stream, WIDTH};
 use support::spool::{only_stream, options as spool_options, with};
@@ -22,40 +23,27 @@ fn deep_pixels_arrive_as_their_eight_highest_bits_whatever_the_stride() {
     let workshop = Workshop::new();
     let service = service::start(&workshop);
     let (width, height, padding) = (33, 7, 10);
-    for (format, bits, more) in [
-        (Format::Mono10, 10, "fps=10"),
-        (Format::Mono12, 12, "fps=10"),
-        (Format::Mono14, 14, "fps=10"),
-        (Format::Mono16, 16, "fps=10"),
-        (Format::Mono16, 12, "significant_bits=12"),
-        (Format::Mono8, 8, "fps=10"),
-    ] {
-        let fps = if more == "fps=10" { "pace=realtime" } else { "fps=10" };
-        let stream = Stream::open(&with(service::options(&service, &workshop), &[more, fps]));
+    let significant = [(Format::Mono16 as u32, 12)];
+    for (format, significant_bits) in TAKEN.map(|mono| (mono.code, 16)).into_iter().chain(significant) {
+        let mono = Mono::of(format, significant_bits).expect("it is taken");
+        let bits = format!("significant_bits={significant_bits}");
+        let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=10", &bits]));
         let mut expected = Vec::new();
         for _ in 0..3 {
-            let words: Vec<u16> = (0..width * height).map(|_| fastrand::u16(..) >> (16 - bits)).collect();
-            expected.extend(words.iter().map(|word| (word >> (bits - 8)) as u8));
-            let bytes_of = |row: &[u16]| match format {
-                Format::Mono8 => row.iter().map(|word| *word as u8).collect(),
-                _ => row.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>(),
-            };
-            let rows: Vec<Vec<u8>> = words.chunks(width).map(bytes_of).collect();
+            let values: Vec<u16> = (0..width * height).map(|_| fastrand::u16(..) >> (16 - mono.bits)).collect();
+            expected.extend(values.iter().map(|value| (value >> (mono.bits - 8)) as u8));
+            let rows: Vec<Vec<u8>> = values.chunks(width).map(|row| mono.row(row)).collect();
             // What lies between the rows is no picture; the last row comes without its padding.
             let memory = rows.join(&[0xEE; 10][..]);
             let stride = (rows[0].len() + padding) as u32;
             let (size, pixels) = (memory.len() as u64, memory.as_ptr().cast());
             let (width, height) = (width as u32, height as u32);
-            assert_eq!(
-                rheed_push(stream.0, pixels, size, width, height, stride, format as u32, NO_FRAME_ID, 0, 0),
-                OK,
-                "{format:?}"
-            );
+            assert_eq!(rheed_push(stream.0, pixels, size, width, height, stride, format, NO_FRAME_ID, 0, 0), OK, "{mono:x?}");
         }
         assert_eq!(stream.finalize(-1), OK);
         let data_id = stream.text(Text::DataId);
         let kept = service.streams().into_iter().find(|kept| kept.data_id == data_id).expect("the stream is kept");
-        assert!(service::pixels(&kept) == expected, "{format:?} with {bits} bits");
+        assert!(service::pixels(&kept) == expected, "{mono:x?}");
     }
 }
 

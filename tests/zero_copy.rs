@@ -8,6 +8,7 @@ use rheed_stream::abi::calls::{rheed_commit, rheed_push};
 use rheed_stream::codes::{Code, Event, Format, Frame, NO_FRAME_ID, Stat, Text};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use support::formats::TAKEN;
 use support::frames::{numbered, numbers};
 use support::host::{FRAME_BYTES, HEIGHT, OK, Stream, WIDTH};
 use support::spool::{only_stream, options as spool_options, with};
@@ -65,8 +66,6 @@ impl Told {
 
 #[test]
 fn every_format_and_stride_that_is_committed_arrives_bit_for_bit_as_if_pushed() {
-    const BYTES: [Format; 1] = [Format::Mono8];
-    const WORDS: [Format; 4] = [Format::Mono10, Format::Mono12, Format::Mono14, Format::Mono16];
     let workshop = Workshop::new();
     let service = service::start(&workshop);
     for significant_bits in [16, 12, 9] {
@@ -74,14 +73,14 @@ fn every_format_and_stride_that_is_committed_arrives_bit_for_bit_as_if_pushed() 
         let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=1", "chunk_size=2", &bits]));
         let mut frames = 0;
         for (width, height) in [(1, 1), (2, 5), (33, 7), (64, 3), (1500, 4)] {
-            for (format, bytes) in BYTES.map(|format| (format, 1)).into_iter().chain(WORDS.map(|format| (format, 2))) {
+            for mono in TAKEN {
                 for padding in [0, 1, 2, 37, 64] {
                     for more in [0, padding, padding + 3] {
-                        let row = width * bytes;
+                        let row = mono.row_bytes(width as usize) as u32;
                         let stride = row + padding;
                         let memory = numbered(frames, (stride * (height - 1) + row + more) as usize);
                         let stride = if padding == 0 { 0 } else { stride };
-                        let told = Told { width, height, stride, format: format as u32, ..Told::mono8(NO_FRAME_ID) };
+                        let told = Told { width, height, stride, format: mono.code, ..Told::mono8(NO_FRAME_ID) };
                         assert_eq!((told.push(&stream, &memory), told.commit(&stream, &memory)), (OK, OK), "{told:?}");
                         frames += 2;
                     }

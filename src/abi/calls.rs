@@ -72,8 +72,9 @@ export! {
     /// Gives one frame to the stream. It is copied before the call returns; `pixels` stays the caller's.
     ///
     /// `pixels`, `size_bytes`: the frame and how many bytes may be read there. `width`, `height`: in pixels.
-    /// `stride_bytes`: from one row to the next, 0 = rows without padding; the last row may lack its padding.
-    /// `pixel_format`: RHEED_FORMAT_*, 0 = Mono8. 10 to 16 bits are reduced to 8 by one fixed shift.
+    /// `stride_bytes`: from one row to the next, 0 = rows without padding (packed: rows of whole bytes); the last row may lack
+    /// its padding.
+    /// `pixel_format`: RHEED_FORMAT_*, 0 = Mono8. 10 to 16 bits, packed or not, are reduced to 8 by one fixed shift.
     /// `frame_id`: the camera's count, RHEED_NO_FRAME_ID if there is none; gaps are counted as missed frames.
     /// `timestamp_ns`: capture time by this computer's clock, Unix time in nanoseconds; 0 = now.
     /// `flags`: 0 or RHEED_FRAME_INCOMPLETE.

@@ -58,7 +58,8 @@ static void pushing(rheed_stream stream) {
         {PUSH(pixels, FRAME_BYTES, WIDTH, HEIGHT, 0, 0, 2), RHEED_E_ARGUMENT, __LINE__},
         {PUSH(pixels, FRAME_BYTES, WIDTH, HEIGHT, 0, 12345, 0), RHEED_E_FORMAT, __LINE__},
         {PUSH(pixels, sizeof pixels, WIDTH, HEIGHT, 0, RHEED_FORMAT_BAYER_RG8, 0), RHEED_E_FORMAT, __LINE__},
-        {PUSH(pixels, sizeof pixels, WIDTH, HEIGHT, 0, RHEED_FORMAT_MONO12P, 0), RHEED_E_FORMAT, __LINE__},
+        {PUSH(pixels, sizeof pixels, WIDTH, HEIGHT, 0, RHEED_FORMAT_YUYV, 0), RHEED_E_FORMAT, __LINE__},
+        {PUSH(pixels, FRAME_BYTES + FRAME_BYTES / 2 - 1, WIDTH, HEIGHT, 0, RHEED_FORMAT_MONO12P, 0), RHEED_E_ARGUMENT, __LINE__},
     };
     for (size_t at = 0; at < sizeof pushes / sizeof pushes[0]; at++, rejected++) {
         if (pushes[at].got != pushes[at].expected) {

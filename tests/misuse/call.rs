@@ -2,6 +2,7 @@
 //!
 //! What is wrong is said here from the interface's description alone: nothing of the library's own checks is used.
 
+use crate::support::formats::{Mono, TAKEN};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -315,21 +316,13 @@ impl Places {
 }
 
 impl Picture {
-    /// Bytes a pixel and the shift that keeps its 8 highest bits, of a format that is taken.
-    fn storage(&self, limits: &Limits) -> Option<(u64, u32)> {
-        const MONO: [(Format, u32); 4] = [(Format::Mono8, 8), (Format::Mono10, 10), (Format::Mono12, 12), (Format::Mono14, 14)];
-        if self.format == 0 {
-            return Some((1, 0));
-        }
-        if self.format == Format::Mono16 as u32 {
-            return Some((2, limits.significant_bits - 8));
-        }
-        let (_, bits) = MONO.into_iter().find(|(format, _)| *format as u32 == self.format)?;
-        Some((if bits == 8 { 1 } else { 2 }, bits - 8))
+    /// Its format, if it is taken.
+    fn mono(&self, limits: &Limits) -> Option<Mono> {
+        Mono::of(self.format, limits.significant_bits)
     }
 
     fn row(&self, limits: &Limits) -> u64 {
-        u64::from(self.width) * self.storage(limits).map_or(1, |(bytes, _)| bytes)
+        self.mono(limits).map_or(self.width.into(), |mono| mono.row_bytes(self.width as usize) as u64)
     }
 
     fn stride(&self, limits: &Limits) -> u64 {
@@ -363,17 +356,14 @@ impl Picture {
         let wrong = self.is_null
             || sides.iter().any(|side| !(1..=MOST_SIDE).contains(side))
             || (self.stride != 0 && u64::from(self.stride) < self.row(limits));
-        let format = if self.storage(limits).is_none() { vec![Code::EFormat] } else { Vec::new() };
+        let format = if self.mono(limits).is_none() { vec![Code::EFormat] } else { Vec::new() };
         [argument(wrong), format].concat()
     }
 
     /// The pixels in 8 bits, of a picture without faults.
     fn pixels(&self, memory: &[u8], limits: &Limits) -> Vec<u8> {
-        let (bytes, shift) = self.storage(limits).expect("the format is taken");
-        let rows = (0..u64::from(self.height)).map(|row| (row * self.stride(limits)) as usize);
-        rows.flat_map(|row| memory[row..][..self.row(limits) as usize].chunks_exact(bytes as usize))
-            .map(|pixel| if bytes == 1 { pixel[0] } else { (u16::from_le_bytes([pixel[0], pixel[1]]) >> shift) as u8 })
-            .collect()
+        let mono = self.mono(limits).expect("the format is taken");
+        mono.kept_of_frame(memory, self.width as usize, self.height as usize, self.stride(limits) as usize)
     }
 }
 
@@ -613,23 +603,11 @@ fn side() -> impl Strategy<Value = u32> {
 }
 
 fn format() -> impl Strategy<Value = u32> {
-    let taken = [Format::Mono8, Format::Mono10, Format::Mono12, Format::Mono14, Format::Mono16];
-    let refused = [
-        Format::Mono10Packed,
-        Format::Mono12Packed,
-        Format::Mono10p,
-        Format::Mono12p,
-        Format::BayerRG8,
-        Format::Rgb8,
-        Format::Bgr8,
-        Format::Yuyv,
-        Format::Uyvy,
-    ];
-    let numbers = |formats: &[Format]| formats.iter().map(|format| *format as u32).collect::<Vec<u32>>();
+    let refused = [Format::BayerRG8, Format::Rgb8, Format::Bgr8, Format::Yuyv, Format::Uyvy];
     prop_oneof![
         20 => Just(0),
-        10 => select(numbers(&taken)),
-        1 => select(numbers(&refused)),
+        10 => select(TAKEN.map(|mono| mono.code).to_vec()),
+        1 => select(refused.map(|format| format as u32).to_vec()),
         1 => any::<u32>(),
     ]
 }
