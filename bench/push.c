@@ -1,7 +1,9 @@
 /*
  * How long rheed_push keeps a camera's thread, beside a memcpy of the same frame to a place that was not touched of late.
  *
- *     push --frames FILE --width W --height H --rate 120 --seconds 5 [--threads 4] [--flat-out 1] key=value ...
+ *     push --frames FILE --width W --height H --rate 120 --seconds 5 [--threads 4] [--flat-out 1] [--format PFNC] key=value ...
+ *
+ * A row's bytes are pushed as pixels of that format: fewer of them, where a pixel takes more than 8 bits.
  *
  * Both are done with each frame, and take turns in being first, since the second finds the frame in the cache. Paced, all
  * threads push at the same moments, at `rate` frames a second together; flat out as soon as a slot is free, so that the encoder
@@ -18,6 +20,7 @@ static const int64_t PAUSE_NS = 200000;
 typedef struct {
     rheed_stream stream;
     const frames *of;
+    uint32_t format;
     int64_t start_ns, end_ns, frame_time_ns; /* The last is 0 when flat out. */
     uint64_t first, step;                    /* This thread's frames. */
     unsigned char *ring;
@@ -34,10 +37,16 @@ static int64_t timed_memcpy(camera *of, uint64_t number) {
     return now_ns() - begin;
 }
 
+static int32_t push_as(const camera *of, uint64_t number) {
+    const frames *from = of->of;
+    const uint32_t bits = of->format >> 16 & 0xFF, width = from->width * 8 / bits;
+    return rheed_push(of->stream, frame_at(from, number), from->bytes, width, from->height, from->width, of->format, number, 0, 0);
+}
+
 /* -1 when the frame was refused. */
 static int64_t timed_push(camera *of, uint64_t number) {
     const int64_t begin = now_ns();
-    const int32_t code = push_frame(of->stream, of->of, number);
+    const int32_t code = push_as(of, number);
     const int64_t took = now_ns() - begin;
     MUST(code == RHEED_OK || code == RHEED_E_QUEUE_FULL);
     return code == RHEED_OK ? took : -1;
@@ -72,6 +81,7 @@ int main(int argc, char **argv) {
     const frames of = load_frames(argc, argv);
     const double rate = argument(argc, argv, "--rate", 60), seconds = argument(argc, argv, "--seconds", 5);
     const int flat_out = argument(argc, argv, "--flat-out", 0) > 0;
+    const uint32_t format = (uint32_t)argument(argc, argv, "--format", RHEED_FORMAT_MONO8);
     const size_t threads = (size_t)argument(argc, argv, "--threads", 1);
     const size_t room = flat_out ? 200000 : (size_t)(rate * seconds) + 2;
     enum { MOST_THREADS = 64 };
@@ -85,7 +95,7 @@ int main(int argc, char **argv) {
     const int64_t cpu_before = cpu_ns(), start = now_ns() + 100000000;
     for (size_t at = 0; at < threads; at++) {
         const size_t fit = RING_BYTES / threads / of.bytes, places = fit < 2 ? 2 : fit;
-        camera one = {stream, &of, start, start + (int64_t)(seconds * 1e9), 0, at, threads, NULL, places, room, 0, NULL, NULL, 0};
+        camera one = {stream, &of, format, start, start + (int64_t)(seconds * 1e9), 0, at, threads, NULL, places, room, 0, NULL, NULL, 0};
         one.frame_time_ns = flat_out ? 0 : (int64_t)(1e9 * (double)threads / rate);
         one.ring = (unsigned char *)malloc(places * of.bytes);
         one.push_ns = (int64_t *)malloc(room * sizeof(int64_t));

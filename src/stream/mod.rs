@@ -14,6 +14,7 @@ mod pixels;
 mod push_chunk;
 mod run;
 mod slots;
+mod storage;
 
 pub use helpers::Helpers;
 pub use intake::Frame;

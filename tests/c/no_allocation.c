@@ -54,6 +54,10 @@ static int32_t commit(rheed_stream stream, void *slot, uint32_t height, uint32_t
     return rheed_commit(stream, slot, SIDE, height, 0, format, RHEED_NO_FRAME_ID, 0, 0);
 }
 
+static uint32_t deep(int number) {
+    return number % 4 < 2 ? RHEED_FORMAT_MONO12P : RHEED_FORMAT_MONO16;
+}
+
 /* Acquires, and commits or discards; tells what acquire answered. */
 static int32_t film(rheed_stream stream, int number) {
     void *slot = NULL;
@@ -64,7 +68,7 @@ static int32_t film(rheed_stream stream, int number) {
     if (number % 5 == 4) {
         CHECK_CODE(rheed_discard(stream, slot), RHEED_OK);
     } else {
-        CHECK_CODE(commit(stream, slot, SIDE, number % 2 ? RHEED_FORMAT_MONO16 : RHEED_FORMAT_MONO8), RHEED_OK);
+        CHECK_CODE(commit(stream, slot, SIDE, number % 2 ? deep(number) : RHEED_FORMAT_MONO8), RHEED_OK);
     }
     CHECK_CODE(rheed_discard(stream, slot), RHEED_E_ARGUMENT);
     return code;
@@ -85,7 +89,7 @@ int main(int argc, char **argv) {
     allocations = 0;
     counting = 1;
     while (taken < 50 || full < 50) {
-        const int32_t code = push(stream, sizeof pixels, taken < 5 ? RHEED_FORMAT_MONO16 : RHEED_FORMAT_MONO8);
+        const int32_t code = push(stream, sizeof pixels, taken < 5 ? deep(taken) : RHEED_FORMAT_MONO8);
         taken += code == RHEED_OK;
         full += code == RHEED_E_QUEUE_FULL;
         if (code != RHEED_OK && code != RHEED_E_QUEUE_FULL) break;

@@ -12,6 +12,13 @@ pub const NAME: &str = "push";
 
 /// Width, height, frames per second.
 const CAMERAS: [(u32, u32, u32); 3] = [(500, 300, 120), (1388, 1038, 60), (2048, 2048, 30)];
+/// 2048 x 2048 pixels that are brought to 8 bits on the way: bytes of a row, and the format's PFNC code.
+const DEEP: [(&str, u32, u32); 4] = [
+    ("Mono16", 4096, 0x0110_0007),
+    ("Mono12Packed", 3072, 0x010C_0006),
+    ("Mono12p", 3072, 0x010C_0047),
+    ("Mono10p", 2560, 0x010A_0046),
+];
 /// Kept in memory, so many bytes of frames at most.
 const FRAMES_BYTES: u32 = 64 << 20;
 /// Within this many times of a memcpy.
@@ -42,18 +49,24 @@ pub fn measure(site: &Site, table: &mut Table) -> Result<()> {
         for threads in [1, 4] {
             for flat_out in [false, true] {
                 let seconds = if flat_out { site.length.pick(0.5, 2.0) } else { site.length.pick(1.0, 6.0) };
-                compare(site, table, &Camera { frames: &frames, fps, threads, flat_out, seconds })?;
+                let camera = Camera { frames: &frames, fps, threads, flat_out, seconds };
+                compare(site, table, &format!("{width}x{height}"), &camera, &[])?;
             }
         }
+    }
+    for (format, row_bytes, code) in DEEP {
+        let frames = site.frames.noisy(row_bytes, 2048, FRAMES_BYTES / (row_bytes * 2048))?;
+        let camera = Camera { frames: &frames, fps: 30, threads: 1, flat_out: false, seconds: site.length.pick(1.0, 6.0) };
+        compare(site, table, &format!("2048x2048 {format}"), &camera, &["--format", &code.to_string()])?;
     }
     Ok(())
 }
 
-fn compare(site: &Site, table: &mut Table, camera: &Camera) -> Result<()> {
-    let turns = (0..site.length.pick(1, 5)).map(|_| run(site, camera, &[])).collect::<Result<Vec<_>>>()?;
-    let &Camera { frames: &Frames { width, height, .. }, fps, threads, flat_out, .. } = camera;
+fn compare(site: &Site, table: &mut Table, what: &str, camera: &Camera, more: &[&str]) -> Result<()> {
+    let turns = (0..site.length.pick(1, 5)).map(|_| run(site, camera, more)).collect::<Result<Vec<_>>>()?;
+    let &Camera { fps, threads, flat_out, .. } = camera;
     let pace = if flat_out { "flat out".to_owned() } else { format!("{fps} fps") };
-    let case = format!("{width}x{height}, {pace}, {threads} thread{}", if threads > 1 { "s" } else { "" });
+    let case = format!("{what}, {pace}, {threads} thread{}", if threads > 1 { "s" } else { "" });
     for (measure, percent, reach) in
         [("p50", 50.0, Some(REACH)), ("p99", 99.0, Some(REACH)), ("p99.9", 99.9, None), ("maximum", 100.0, None)]
     {
@@ -66,13 +79,13 @@ fn compare(site: &Site, table: &mut Table, camera: &Camera) -> Result<()> {
     Ok(())
 }
 
-/// To a service of its own.
-pub fn run(site: &Site, camera: &Camera, options: &[&str]) -> Result<Turn> {
+/// To a service of its own; `more` are further arguments and options.
+pub fn run(site: &Site, camera: &Camera, more: &[&str]) -> Result<Turn> {
     let service = site.workshop.service()?;
     let mut program = site.workshop.program("push");
     camera.frames.give(&mut program).args(["--rate", &camera.fps.to_string(), "--seconds", &camera.seconds.to_string()]);
     program.args(["--threads", &camera.threads.to_string(), "--flat-out", if camera.flat_out { "1" } else { "0" }]);
-    program.arg(format!("fps={}", camera.fps)).args(options);
+    program.arg(format!("fps={}", camera.fps)).args(more);
     let answer = ask(service.serve(&mut program))?;
     let microseconds = |name| Ok::<Vec<f64>, anyhow::Error>(answer.numbers(name)?.iter().map(|ns| ns * 1e-3).collect());
     Ok(Turn {
