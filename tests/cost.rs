@@ -12,8 +12,8 @@ use support::{Dialect, Linked, MustSucceed, Workshop, is_command, long_run, root
 const COUNTED: u64 = 100;
 /// Of a push of 64 x 64 pixels beside the copying, and of an acquire and a commit: half as many again as were counted when this
 /// was written.
-const MOST_OF_A_PUSH: u64 = if cfg!(debug_assertions) { 10_200 } else { 2_000 };
-const MOST_OF_A_LOAN: u64 = if cfg!(debug_assertions) { 16_500 } else { 3_000 };
+const MOST_OF_A_PUSH: u64 = if cfg!(debug_assertions) { 10_200 } else { 1_350 };
+const MOST_OF_A_LOAN: u64 = if cfg!(debug_assertions) { 16_500 } else { 1_750 };
 
 /// A program under callgrind, which counts inside these functions. Its dumps are named after the path that is answered.
 fn callgrind(workshop: &Workshop, functions: &[&str], program: &Path) -> (Command, PathBuf) {

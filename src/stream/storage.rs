@@ -54,8 +54,8 @@ fn unpack_words(words: &[u8], pixels: &mut [u8], shift: u32) {
 /// Groups of 4 pixels in `BYTES` bytes to pixels of 8 bits, which begin at these bits of a group, counted from the least
 /// significant of its first byte.
 ///
-/// A group is unpacked as one number, in a few shifts and masks. The byte shuffles of newer processors are faster by a quarter
-/// at most, since a frame comes from memory: not worth a second way.
+/// A group is unpacked as one number, in a few shifts and masks. The byte shuffles of newer processors are faster by a third at
+/// most, since a frame comes from memory: not worth a second way.
 #[inline(always)] // So that the shifts are constants.
 fn unpack_fours<const BYTES: usize>(packed: &[u8], pixels: &mut [u8], begins: [u32; 4]) {
     let unpack = |group: [u8; 8]| {
