@@ -136,11 +136,9 @@ impl Intake {
             0 => None,
             bytes => Some(new_pool(bytes as usize, &works.options)?),
         };
-        if let Some(pool) = &pool {
-            pool.touch();
-        }
         let loans = Arc::new(Loans::default());
         if let Some(pool) = &pool {
+            pool.touch();
             loans.enlist(pool);
         }
         Ok(Intake {
@@ -193,7 +191,7 @@ impl Intake {
             Ok((place, size))
         });
         let (place, size) = checked.map_err(|error| self.rejected(error))?;
-        place(self.free_slot(size)?.lend(size));
+        place(self.loans.lend(self.free_slot(size)?, size));
         Ok(())
     }
 
@@ -201,7 +199,7 @@ impl Intake {
     pub fn commit(&self, address: usize, frame: &Frame) -> Result<()> {
         let (entered, way) = self.enter(frame)?;
         let checked = self.loans.take_back(address).and_then(|loan| {
-            let geometry = self.check(loan.bytes(), frame)?;
+            let geometry = self.check(loan.asked(), frame)?;
             self.claim(way)?;
             Ok((loan, geometry))
         });

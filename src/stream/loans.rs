@@ -6,12 +6,16 @@
 use super::slots::{Pool, Slot};
 use crate::error::{Error, Result};
 use parking_lot::RwLock;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
-/// The pools of one stream that slots may be lent from.
+/// The pools of one stream that slots may be lent from, and what is lent.
 #[derive(Default)]
 pub struct Loans {
     pools: RwLock<Vec<Weak<Pool>>>,
+    slots: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 impl Loans {
@@ -22,14 +26,31 @@ impl Loans {
         pools.push(Arc::downgrade(pool));
     }
 
+    /// Slots that are lent now.
+    pub fn slots(&self) -> usize {
+        self.slots.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of all these slots.
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Lends a slot, of which the host asked for so many bytes.
+    pub fn lend(&self, slot: Slot, asked: usize) -> NonNull<u8> {
+        self.slots.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(slot.bytes().len(), Ordering::Relaxed);
+        slot.lend(asked)
+    }
+
     /// The lent slot that begins there.
-    pub fn take_back(&self, address: usize) -> Result<Loan> {
+    pub fn take_back(&self, address: usize) -> Result<Loan<'_>> {
         let pools = self.pools.read();
         let found = pools.iter().rev().filter_map(Weak::upgrade).find_map(|pool| pool.take_back(address));
-        let (slot, bytes) = found.ok_or(Error::argument(
+        let (slot, asked) = found.ok_or(Error::argument(
             "pixels is no slot that was acquired from this stream and not yet given back: give what rheed_acquire gave, once",
         ))?;
-        Ok(Loan { slot: Some(slot), bytes })
+        Ok(Loan { account: self, slot: Some(slot), asked })
     }
 
     /// The lent slot that begins there is free again.
@@ -44,15 +65,16 @@ impl Loans {
 }
 
 /// A slot that was taken back. Unless it is kept it is lent again: the host still has it.
-pub struct Loan {
+pub struct Loan<'a> {
+    account: &'a Loans,
     slot: Option<Slot>,
-    bytes: usize,
+    asked: usize,
 }
 
-impl Loan {
+impl Loan<'_> {
     /// How many bytes the host had asked for.
-    pub fn bytes(&self) -> usize {
-        self.bytes
+    pub fn asked(&self) -> usize {
+        self.asked
     }
 
     /// What is in it.
@@ -62,14 +84,17 @@ impl Loan {
 
     /// The slot is the library's from now on.
     pub fn keep(mut self) -> Slot {
-        self.slot.take().expect("a loan has its slot until it is kept")
+        let slot = self.slot.take().expect("a loan has its slot until it is kept");
+        self.account.slots.fetch_sub(1, Ordering::Relaxed);
+        self.account.bytes.fetch_sub(slot.bytes().len(), Ordering::Relaxed);
+        slot
     }
 }
 
-impl Drop for Loan {
+impl Drop for Loan<'_> {
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
-            slot.lend(self.bytes);
+            slot.lend(self.asked);
         }
     }
 }
@@ -84,18 +109,21 @@ mod tests {
         let lend = |bytes: usize| {
             let pool = Arc::new(Pool::new(bytes, 4 * bytes as u64).unwrap());
             loans.enlist(&pool);
-            pool.take().unwrap().lend(bytes).addr().get()
+            loans.lend(pool.take().unwrap(), bytes - 1).addr().get()
         };
         let [small, large] = [100, 1000].map(lend);
+        assert_eq!((loans.slots(), loans.bytes()), (2, 1100));
         assert!(!loans.are_over());
         assert!(loans.discard(small + 64).is_err());
         loans.discard(small).unwrap();
         assert!(!loans.are_over() && loans.discard(small).is_err());
         drop(loans.take_back(large).unwrap()); // Not kept, it is lent as before.
+        assert_eq!((loans.slots(), loans.bytes()), (1, 1000));
         let stream = loans.clone();
         drop(loans.take_back(large).unwrap().keep());
         assert!(!loans.are_over(), "the stream may lend another one");
         drop(stream);
         assert!(loans.are_over());
+        assert_eq!((loans.slots(), loans.bytes()), (0, 0));
     }
 }

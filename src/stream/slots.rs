@@ -97,10 +97,9 @@ impl Pool {
         if asked == 0 {
             return None;
         }
-        let slot = Slot { pool: self.clone(), index: index as u32 };
         // SAFETY: `lend` has left one count behind, and the swap has made it this call's.
-        unsafe { Arc::decrement_strong_count(Arc::as_ptr(self)) };
-        Some((slot, asked))
+        let pool = unsafe { Arc::from_raw(Arc::as_ptr(self)) };
+        Some((Slot { pool, index: index as u32 }, asked))
     }
 
     fn give_back(&self, index: u32) {
@@ -150,9 +149,7 @@ impl Slot {
         // SAFETY: initialized, inside the allocation, and nobody else has this slot.
         unsafe { std::slice::from_raw_parts_mut(self.start().as_ptr(), self.pool.slot_bytes) }
     }
-}
 
-impl Slot {
     /// Leaves the slot to somebody outside, who may write so many bytes at the address until `Pool::take_back`; not less than
     /// one, and no more than it has. Till then it keeps its pool's memory.
     pub fn lend(self, bytes: usize) -> NonNull<u8> {
