@@ -4,7 +4,7 @@
 
 mod support;
 
-use rheed_stream::abi::calls::{rheed_commit, rheed_push};
+use rheed_stream::abi::calls::{rheed_commit, rheed_discard, rheed_free, rheed_push};
 use rheed_stream::codes::{Code, Event, Format, Frame, NO_FRAME_ID, Stat, Text};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -254,11 +254,54 @@ fn without_a_free_slot_an_acquire_is_counted_and_told_once() {
     }
     let told: Vec<_> = stream.events().into_iter().filter(|told| told.kind == Event::QueueFull as i32).collect();
     assert_eq!(told.iter().map(|told| told.value).collect::<Vec<_>>(), [1]);
+    for text in [&told[0].text, &stream.text(Text::LastError)] {
+        assert!(text.contains("2 are acquired and not given back, 980000 bytes"), "{text}");
+    }
+    assert!(stream.text(Text::Report).contains(r#""slots_acquired":2"#));
     assert_eq!((stream.stat(Stat::FramesDropped), stream.stat(Stat::QueueFrames)), (3, 0));
     for slot in slots {
         assert_eq!(stream.discard(slot), OK);
     }
     assert_eq!(stream.finalize(-1), OK);
+}
+
+#[test]
+fn slots_of_growing_sizes_are_at_most_queue_bytes_and_of_two_sizes_and_hinder_no_push() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=10", "queue_bytes=1048576"]));
+    let small = stream.acquire(300_000).expect("the first");
+    let middle = stream.acquire(400_000).expect("of another size");
+    let why = |stream: &Stream| stream.text(Text::LastError);
+    assert_eq!(stream.acquire(400_000).err(), Some(QUEUE_FULL), "its pool has one, and 1,100,000 bytes are too much");
+    assert!(why(&stream).contains("2 are acquired and not given back, 700000 bytes"), "{}", why(&stream));
+    assert_eq!(stream.acquire(400_001).err(), Some(QUEUE_FULL), "slots of two sizes are acquired");
+    assert!(why(&stream).contains("of 2 sizes"), "{}", why(&stream));
+    assert_eq!(stream.push(&numbered(0, LARGE), 700, 700, NO_FRAME_ID, 0), OK);
+    assert_eq!(stream.discard(small), OK);
+    stream.wait_until("the pushed frame is written", |stream| stream.stat(Stat::QueueFrames) == 0);
+    let large = stream.acquire(LARGE).expect("890,000 bytes of two sizes");
+    assert_eq!(stream.acquire(LARGE).err(), Some(QUEUE_FULL));
+    assert_eq!([middle, large].map(|slot| stream.discard(slot)), [OK; 2]);
+    let both = [(); 2].map(|()| stream.acquire(LARGE).expect("nothing else is acquired"));
+    assert_eq!(both.map(|slot| stream.discard(slot)), [OK; 2]);
+    assert_eq!(stream.finalize(-1), OK);
+    assert_eq!((stream.stat(Stat::FramesAccepted), stream.stat(Stat::FramesDropped)), (1, 3));
+}
+
+#[test]
+fn who_waits_for_a_slot_takes_one_of_the_larger_that_came_meanwhile() {
+    let workshop = Workshop::new();
+    let options = with(spool_options(&workshop), &["fps=10", "queue_bytes=1048576", "when_full=block"]);
+    let stream = Arc::new(Stream::open(&options));
+    let slots = [stream.acquire(LARGE).expect("one"), stream.acquire(LARGE).expect("another")];
+    let waits = stream.clone();
+    let waiter = Waiter::start("a push without a slot", move || waits.push(&numbered(0, LARGE), 700, 700, NO_FRAME_ID, 0));
+    assert!(waiter.is_waiting());
+    assert_eq!(stream.push(&numbered(1, 1000 * 1000), 1000, 1000, NO_FRAME_ID, 0), OK);
+    assert_eq!(waiter.answer(), OK);
+    assert_eq!(slots.map(|slot| stream.discard(slot)), [OK; 2]);
+    assert_eq!(stream.finalize(-1), OK);
+    assert_eq!(stream.stat(Stat::FramesAccepted), 2);
 }
 
 #[test]
@@ -271,12 +314,7 @@ fn with_when_full_block_an_acquire_waits_until_a_slot_is_given_back_or_the_strea
         assert!(waiter.is_waiting());
         waiter
     };
-    let end = |stream: &Stream, way: usize| match way {
-        0 => _ = stream.finalize(-1),
-        1 => _ = stream.abort(),
-        _ => _ = rheed_stream::abi::calls::rheed_free(stream.0),
-    };
-    for (way, refusal) in [(0, Code::EClosed), (1, Code::EAborted), (2, Code::EClosed)] {
+    for (end, refusal) in ENDS {
         let stream = Arc::new(Stream::open(&options));
         let slots = [stream.acquire(LARGE).expect("one"), stream.acquire(LARGE).expect("another")];
         let waiter = waiting(&stream);
@@ -284,11 +322,59 @@ fn with_when_full_block_an_acquire_waits_until_a_slot_is_given_back_or_the_strea
         assert_eq!(stream.discard(slots[0]), OK);
         assert_eq!(waiter.answer(), Ok(address));
         let waiter = waiting(&stream);
-        end(&stream, way);
+        end(&stream);
         assert_eq!(waiter.answer(), Err(refusal as i32));
         slots[1].fill(9); // The camera does not know.
         for slot in slots {
             assert_eq!(stream.discard(slot), OK);
+        }
+    }
+}
+
+/// How a stream comes to its end under those who wait, and what they are answered.
+const ENDS: [(fn(&Stream), Code); 3] = [
+    (|stream| _ = stream.finalize(0), Code::EClosed),
+    (|stream| _ = stream.abort(), Code::EAborted),
+    (|stream| _ = rheed_free(stream.0), Code::EClosed),
+];
+
+#[test]
+fn with_when_full_block_a_commit_waits_for_a_place_until_the_encoder_makes_one_or_the_stream_ends() {
+    const PLACES: i64 = 4096;
+    let nothing_ends: (fn(&Stream), Code) = (|_| {}, Code::Ok);
+    for (end, answer) in ENDS.into_iter().chain([nothing_ends]) {
+        let workshop = Workshop::new();
+        let lines = ["fps=10", "queue_bytes=1048576", "chunk_size=100000", "when_full=block"];
+        let stream = Arc::new(Stream::open(&with(spool_options(&workshop), &lines)));
+        let stalled = StalledDisk::under_chunk(&only_stream(&workshop.spool()), 0);
+        // Slots of each size are as many as places, so only of two sizes they are more.
+        for (height, frames) in [(8, PLACES / 2), (16, PLACES)] {
+            let frame = numbered(0, 8 * height as usize);
+            while stream.stat(Stat::QueueFrames) < frames {
+                assert_eq!(stream.push(&frame, 8, height, NO_FRAME_ID, 0), OK);
+            }
+        }
+        let (waiter, address) = loop {
+            let slot = stream.acquire(8 * 16).expect("of the second size there are some").as_mut_ptr().addr();
+            let commits = stream.clone();
+            let commit = move || rheed_commit(commits.0, slot as *mut _, 8, 16, 0, 0, NO_FRAME_ID, 0, 0);
+            let waiter = Waiter::start("a commit without a place", commit);
+            if waiter.is_waiting() {
+                break (waiter, slot);
+            }
+            assert_eq!(waiter.answer(), OK, "the pipe has taken a frame meanwhile");
+        };
+        end(&stream);
+        let discard = || rheed_discard(stream.0, address as *mut _);
+        let answered = |waiter: Waiter<i32>| {
+            assert_eq!(waiter.answer(), answer as i32);
+            assert_eq!(discard(), if answer == Code::Ok { ARGUMENT } else { OK });
+        };
+        if answer == Code::Ok {
+            drop((stalled.flow(), answered(waiter), stream.finalize(-1)));
+        } else {
+            answered(waiter);
+            drop(stalled.flow());
         }
     }
 }
@@ -342,11 +428,12 @@ fn a_full_spool_refuses_a_commit_whose_slot_is_taken_whole_when_there_is_room() 
     let (words, kept) = deep(1 << 20, frame_bytes);
     let slot = stream.acquire(words.len()).expect("a slot is free");
     slot.copy_from_slice(&words);
-    let told = Told { width: SIDE, height: SIDE, format: MONO16, ..Told::mono8(NO_FRAME_ID) };
+    let told = |id: u64| Told { width: SIDE, height: SIDE, format: MONO16, ..Told::mono8(id) };
+    let push = |number: u64, id: u64| stream.push(&numbered(number, frame_bytes), SIDE, SIDE, id, 0);
 
     let mut taken = 0;
     loop {
-        match stream.push(&numbered(taken, frame_bytes), SIDE, SIDE, NO_FRAME_ID, 0) {
+        match push(taken, if taken == 0 { 1 } else { 10 }) {
             OK => taken += 1,
             QUEUE_FULL => {}
             DISK_FULL if stream.stat(Stat::QueueFrames) > 0 => {}
@@ -354,18 +441,27 @@ fn a_full_spool_refuses_a_commit_whose_slot_is_taken_whole_when_there_is_room() 
         }
     }
     let dropped = stream.stat(Stat::FramesDropped);
+    assert_eq!(stream.stat(Stat::FramesMissed), 8);
     for _ in 0..3 {
-        assert_eq!(told.commit_slot(&stream, slot), DISK_FULL);
+        assert_eq!(told(5).commit_slot(&stream, slot), DISK_FULL);
     }
     assert_eq!(stream.stat(Stat::FramesDropped), dropped + 3);
+    assert_eq!(stream.stat(Stat::FramesMissed), 7, "a frame comes late, and once");
+    // The next frame in the slot, and while it waits for room the camera goes on.
+    assert_eq!((told(11).commit_slot(&stream, slot), push(0, 12)), (DISK_FULL, DISK_FULL));
     service.set_faults("").expect("no rules");
-    stream.wait_until("there is room again", |stream| told.commit_slot(stream, slot) == OK);
-    assert_eq!(told.commit_slot(&stream, slot), ARGUMENT, "it is taken");
+    stream.wait_until("there is room again", |stream| told(11).commit_slot(stream, slot) == OK);
+    for id in [6, 14] {
+        assert_eq!(told(id).commit_slot(&stream, slot), ARGUMENT, "it is taken");
+    }
+    assert_eq!(push(taken + 1, 13), OK);
+    assert_eq!(stream.stat(Stat::FramesMissed), 7);
     assert_eq!(stream.finalize(-1), OK);
     let pixels = service::pixels(&service::only_stream(&service));
-    let (before, last) = pixels.split_at(pixels.len() - frame_bytes);
-    assert!(numbers(before, frame_bytes).into_iter().eq(0..taken) && last == kept);
-    assert_eq!(stream.stat(Stat::FramesConfirmed) as u64, taken + 1);
+    let (before, last) = pixels.split_at(taken as usize * frame_bytes);
+    assert!(numbers(before, frame_bytes).into_iter().eq(0..taken) && last[..frame_bytes] == kept);
+    assert_eq!(numbers(&last[frame_bytes..], frame_bytes), [taken + 1]);
+    assert_eq!(stream.stat(Stat::FramesConfirmed) as u64, taken + 2);
 }
 
 #[test]

@@ -348,6 +348,7 @@ impl Session {
             Kind::Live(stream) => {
                 let mut report = ledger::report(&stream.works().ledger);
                 report["version"] = env!("CARGO_PKG_VERSION").into();
+                report["slots_acquired"] = stream.loans().slots().into();
                 report["frames"]["odd_stamps"] = stream.works().odd_stamps().into();
                 report["spool_dir"] = self.root.path().to_string_lossy().into();
                 report["spool_room_bytes"] = self.root.room(&self.bounds).max(0).into();

@@ -16,6 +16,8 @@ pub struct FrameIds {
     gap: std::ops::Range<u64>,
     /// How many of these may still come.
     late: u64,
+    /// The one that came last.
+    came_late: Option<u64>,
 }
 
 impl FrameIds {
@@ -35,8 +37,11 @@ impl FrameIds {
             return missed as i64;
         }
         if self.late > 0 && self.gap.contains(&id) {
-            self.late -= 1;
             self.last = Some(last);
+            if self.came_late.replace(id) == Some(id) {
+                return 0; // Refused, and tried again.
+            }
+            self.late -= 1;
             return -1;
         }
         // Backwards: a restart, or a counter of 16 bits that wrapped (GigE Vision: from 65535 to 1, since 0 is no id).
@@ -84,5 +89,6 @@ mod tests {
     fn a_frame_that_comes_late_was_not_missed() {
         assert_eq!(missed(&[1, 3, 2, 4]), 0);
         assert_eq!(missed(&[1, 3, 2, 2, 2]), 0);
+        assert_eq!(missed(&[1, 10, 5, 5, 5, 5, 6]), 6);
     }
 }

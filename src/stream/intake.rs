@@ -162,7 +162,9 @@ impl Intake {
 
     /// Takes a frame from the caller's memory, or says why not; no memory: its pointer or size cannot be meant.
     pub fn push(&self, pixels: Option<&[u8]>, frame: &Frame) -> Result<()> {
-        let (entered, way) = self.enter(frame)?;
+        let (entered, way) = self.enter()?;
+        // Noted for refused frames too: the camera did not lose them.
+        self.note_id(frame.frame_id);
         let checked = pixels.ok_or(Error::argument(NO_MEMORY)).and_then(|pixels| {
             let geometry = self.check(pixels.len(), frame)?;
             self.claim(way)?;
@@ -170,7 +172,7 @@ impl Intake {
         });
         let (pixels, geometry) = checked.map_err(|error| self.rejected(error))?;
         let promise = self.promise(&geometry)?;
-        let mut slot = self.free_slot(geometry.frame_bytes())?;
+        let mut slot = self.free_slot(geometry.frame_bytes(), Pool::take)?;
         let place = self.free_place()?;
         geometry.copy(pixels, slot.bytes_mut());
         self.hand_over(frame, entered, promise, place, || slot)
@@ -191,14 +193,18 @@ impl Intake {
             Ok((place, size))
         });
         let (place, size) = checked.map_err(|error| self.rejected(error))?;
-        place(self.loans.lend(self.free_slot(size)?, size));
+        place(self.free_slot(size, |pool| self.loans.lend(pool, size, most))?);
         Ok(())
     }
 
     /// Takes the frame in a lent slot, or says why not: then the slot is lent as before.
     pub fn commit(&self, address: usize, frame: &Frame) -> Result<()> {
-        let (entered, way) = self.enter(frame)?;
-        let checked = self.loans.take_back(address).and_then(|loan| {
+        let (entered, way) = self.enter()?;
+        let checked = self.loans.take_back(address).and_then(|mut loan| {
+            // As with a push, but once however often it is tried: in between other frames may have come, and it be none of a restart.
+            if loan.note_id(frame.frame_id) {
+                self.note_id(frame.frame_id);
+            }
             let geometry = self.check(loan.asked(), frame)?;
             self.claim(way)?;
             Ok((loan, geometry))
@@ -224,11 +230,9 @@ impl Intake {
     }
 
     /// A frame comes; tells when, and in which way.
-    fn enter(&self, frame: &Frame) -> Result<(Clocks, Way)> {
+    fn enter(&self) -> Result<(Clocks, Way)> {
         let entered = Clocks::now();
         self.check_open()?;
-        // Noted for refused frames too: the camera did not lose them.
-        self.note_id(frame.frame_id);
         Ok((entered, self.way_here()))
     }
 
@@ -345,10 +349,11 @@ impl Intake {
         (entered_ns, false)
     }
 
-    /// A slot for a frame of that size; waits for one where that was asked for.
-    fn free_slot(&self, frame_bytes: usize) -> Result<Slot> {
-        let pool = self.pool(frame_bytes).map_err(|_| self.queue_full())?;
-        self.take_or_wait(|| pool.take())
+    /// What `take` makes of the slots for frames of that size; waits for it where that was asked for.
+    fn free_slot<T>(&self, frame_bytes: usize, take: impl Fn(&Arc<Pool>) -> Option<T>) -> Result<T> {
+        self.fit_pool(frame_bytes)?;
+        // Looked up each time: while this waits, others may bring larger frames and with them other slots.
+        self.take_or_wait(|| self.pool.read().as_ref().and_then(&take))
     }
 
     /// A place in the queue; waits for one where that was asked for.
@@ -378,30 +383,46 @@ impl Intake {
         Err(self.queue_full())
     }
 
+    /// Why there is none.
     fn queue_full(&self) -> Error {
+        const BUSY: &str = "no slot is free: frames come faster than they can be compressed and written (queue_bytes)";
+        const LENT: &str = "no slot is free: {} are acquired and not given back, {} bytes (at most queue_bytes) \
+            of {} sizes (at most 2), and {} frames wait to be compressed and written";
+        let loans = &self.loans;
+        let numbers = [loans.slots(), loans.bytes(), loans.sizes(), self.ready.len()].map(|number| number as u64);
+        self.dropped(Error::plain(Code::EQueueFull, if loans.slots() == 0 { BUSY } else { LENT }, numbers))
+    }
+
+    fn dropped(&self, error: Error) -> Error {
         let ledger = &self.works.ledger;
         ledger.frames_dropped(1);
         if !self.burst_told.swap(true, Ordering::Relaxed) {
-            let text = "no slot is free: frames come faster than they can be compressed and written";
-            ledger.notices.tell(codes::Event::QueueFull, ledger.get(Stat::FramesDropped), text);
+            ledger.notices.tell(codes::Event::QueueFull, ledger.get(Stat::FramesDropped), error.to_string());
         }
-        Error::plain(Code::EQueueFull, "no slot is free: the frame was not taken (queue_bytes)", [0; 4])
+        error
     }
 
-    /// The slots for frames up to that size. New ones are made when a frame is larger than any before; those in use go when
-    /// the encoder is done with them, those that are lent when they are given back.
-    fn pool(&self, frame_bytes: usize) -> Result<Arc<Pool>> {
+    /// Sees that there are slots for frames up to that size. New ones are made when a frame is larger than any before; those in
+    /// use go when the encoder is done with them, those that are lent when they are given back.
+    fn fit_pool(&self, frame_bytes: usize) -> Result<()> {
         let fits = |pool: &Arc<Pool>| pool.slot_bytes() >= frame_bytes;
-        if let Some(pool) = self.pool.read().as_ref().filter(|pool| fits(pool)) {
-            return Ok(pool.clone());
+        if self.pool.read().as_ref().is_some_and(fits) {
+            return Ok(());
         }
         let mut current = self.pool.write();
-        if let Some(pool) = current.as_ref().filter(|pool| fits(pool)) {
-            return Ok(pool.clone());
+        if current.as_ref().is_some_and(fits) {
+            return Ok(());
         }
-        let pool = new_pool(frame_bytes, &self.works.options)?;
-        self.loans.enlist(&pool);
-        Ok(current.insert(pool).clone())
+        self.check_open()?; // Behind `drop_slots` nobody would drop them.
+        let made = new_pool(frame_bytes, &self.works.options).inspect(|pool| {
+            self.loans.enlist(pool);
+            *current = Some(pool.clone());
+        });
+        drop(current);
+        let text = "no memory can be had for slots of {} bytes: the frame was not taken";
+        made.map_err(|_| self.dropped(Error::plain(Code::EQueueFull, text, [frame_bytes as u64, 0, 0, 0])))?;
+        self.works.ledger.notices.bell.ring(); // Somebody may wait for a slot of the former ones.
+        Ok(())
     }
 
     /// Puts a frame into the queue, unless the gate was closed meanwhile; only then it asks for the slot that it is in.

@@ -4,11 +4,15 @@
 //! host brings is only looked for here.
 
 use super::slots::{Pool, Slot};
+use crate::codes::NO_FRAME_ID;
 use crate::error::{Error, Result};
 use parking_lot::RwLock;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+
+/// The former size of the frames and the present one.
+const MOST_SIZES: usize = 2;
 
 /// The pools of one stream that slots may be lent from, and what is lent.
 #[derive(Default)]
@@ -36,11 +40,31 @@ impl Loans {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Lends a slot, of which the host asked for so many bytes.
-    pub fn lend(&self, slot: Slot, asked: usize) -> NonNull<u8> {
+    /// Of how many sizes these are.
+    pub fn sizes(&self) -> usize {
+        self.pools.read().iter().filter_map(Weak::upgrade).filter(|pool| pool.lends()).count()
+    }
+
+    /// Whether the slots that are lent from other pools leave this one its turn: a slot keeps its whole pool. So while frames
+    /// grow, slots of the former size may be kept, but not of one size after the other.
+    fn may_lend_from(&self, pool: &Arc<Pool>) -> bool {
+        let pools = self.pools.read();
+        if pools.len() <= MOST_SIZES {
+            return true;
+        }
+        let others = pools.iter().filter_map(Weak::upgrade).filter(|other| !Arc::ptr_eq(other, pool));
+        others.filter(|other| other.lends()).count() < MOST_SIZES
+    }
+
+    /// Lends a slot, of which the host asks for so many bytes; none where more than `most_bytes` would be lent, or slots of more
+    /// than two sizes.
+    pub fn lend(&self, pool: &Arc<Pool>, asked: usize, most_bytes: u64) -> Option<NonNull<u8>> {
+        let mut slot = if self.may_lend_from(pool) { pool.take()? } else { return None };
+        let within = |bytes: usize| bytes.checked_add(pool.slot_bytes()).filter(|bytes| *bytes as u64 <= most_bytes);
+        self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).ok()?;
         self.slots.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(slot.bytes().len(), Ordering::Relaxed);
-        slot.lend(asked)
+        slot.note(NO_FRAME_ID);
+        Some(slot.lend(asked))
     }
 
     /// The lent slot that begins there.
@@ -77,6 +101,11 @@ impl Loan<'_> {
         self.asked
     }
 
+    /// Notes the id of the frame that is in it; tells whether it is new.
+    pub fn note_id(&mut self, id: u64) -> bool {
+        self.slot.as_mut().is_some_and(|slot| slot.note(id) != id)
+    }
+
     /// What is in it.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         self.slot.as_mut().map_or(&mut [], Slot::bytes_mut)
@@ -109,7 +138,7 @@ mod tests {
         let lend = |bytes: usize| {
             let pool = Arc::new(Pool::new(bytes, 4 * bytes as u64).unwrap());
             loans.enlist(&pool);
-            loans.lend(pool.take().unwrap(), bytes - 1).addr().get()
+            loans.lend(&pool, bytes - 1, 2000).unwrap().addr().get()
         };
         let [small, large] = [100, 1000].map(lend);
         assert_eq!((loans.slots(), loans.bytes()), (2, 1100));
@@ -125,5 +154,31 @@ mod tests {
         drop(stream);
         assert!(loans.are_over());
         assert_eq!((loans.slots(), loans.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn no_more_bytes_are_lent_than_may_be_and_no_slots_of_a_third_size() {
+        let loans = Loans::default();
+        let pool = |bytes: usize| {
+            let pool = Arc::new(Pool::new(bytes, 1024).unwrap());
+            loans.enlist(&pool);
+            pool
+        };
+        let lend = |pool: &Arc<Pool>| loans.lend(pool, 1, 1000);
+        let small = pool(64);
+        let first = lend(&small).unwrap().addr().get();
+        drop(small);
+        let middle = pool(256);
+        let lent: Vec<_> = std::iter::from_fn(|| lend(&middle)).collect();
+        assert_eq!((lent.len(), loans.bytes()), (3, 64 + 3 * 256), "its fourth slot is free, and too much");
+        loans.discard(lent[0].addr().get()).unwrap();
+        drop(middle);
+        let large = pool(512);
+        assert!(lend(&large).is_none(), "of two former sizes some are lent");
+        loans.discard(first).unwrap();
+        assert!(lend(&large).is_none(), "the middle ones leave 488 bytes");
+        loans.discard(lent[1].addr().get()).unwrap();
+        assert!(lend(&large).is_some());
+        assert_eq!((loans.slots(), loans.bytes()), (2, 256 + 512));
     }
 }

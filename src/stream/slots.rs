@@ -33,6 +33,8 @@ pub struct Pool {
     below: Box<[AtomicU32]>,
     /// How many bytes were asked for of each slot that is lent; 0 = it is not.
     lent: Box<[AtomicUsize]>,
+    /// What the holder of each slot notes on it.
+    notes: Box<[AtomicU64]>,
 }
 
 // SAFETY: the memory is only reached through a `Slot`, and each slot is owned by one `Slot` at a time.
@@ -53,7 +55,8 @@ impl Pool {
         let first = unsafe { memory.add(memory.align_offset(CACHE_LINE)) };
         let below = (0..count as u32).map(|index| AtomicU32::new(if index == 0 { NONE } else { index - 1 })).collect();
         let lent = (0..count).map(|_| AtomicUsize::new(0)).collect();
-        Some(Pool { memory, layout, first, stride, slot_bytes, top: AtomicU64::new(count as u64 - 1), below, lent })
+        let notes = (0..count).map(|_| AtomicU64::new(0)).collect();
+        Some(Pool { memory, layout, first, stride, slot_bytes, top: AtomicU64::new(count as u64 - 1), below, lent, notes })
     }
 
     /// How many there are.
@@ -86,6 +89,11 @@ impl Pool {
                 Err(now) => top = now,
             }
         }
+    }
+
+    /// Whether any slot is lent.
+    pub fn lends(&self) -> bool {
+        self.lent.iter().any(|asked| asked.load(Ordering::Relaxed) > 0)
     }
 
     /// The lent slot that begins at this address, and how many bytes were asked for. One of those who try gets it. The address
@@ -148,6 +156,11 @@ impl Slot {
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: initialized, inside the allocation, and nobody else has this slot.
         unsafe { std::slice::from_raw_parts_mut(self.start().as_ptr(), self.pool.slot_bytes) }
+    }
+
+    /// Notes a number on the slot, which stays with it also while it is lent; tells the former one.
+    pub fn note(&mut self, number: u64) -> u64 {
+        self.pool.notes[self.index as usize].swap(number, Ordering::Relaxed)
     }
 
     /// Leaves the slot to somebody outside, who may write so many bytes at the address until `Pool::take_back`; not less than

@@ -10,6 +10,7 @@ use std::time::Instant;
 pub struct Waiter<T> {
     what: String,
     thread: libc::pid_t,
+    returned: Arc<AtomicBool>,
     answer: Receiver<T>,
 }
 
@@ -20,13 +21,18 @@ impl<T: Send + 'static> Waiter<T> {
         let (answers, answer) = mpsc::sync_channel(1);
         let calls = Arc::new(AtomicBool::new(false));
         let begins = calls.clone();
+        let returned = Arc::new(AtomicBool::new(false));
+        let returns = returned.clone();
         std::thread::spawn(move || {
             // SAFETY: gettid takes nothing and cannot fail.
             here.send(unsafe { libc::gettid() }).expect("the test waits for it");
             begins.store(true, Ordering::SeqCst); // Before, it may have slept to tell its number.
-            let _ = answers.send(call());
+            let answer = call();
+            returns.store(true, Ordering::SeqCst);
+            let _ = answers.send(answer);
         });
-        let waiter = Waiter { what: what.into(), thread: thread.recv().expect("the thread begins"), answer };
+        let thread = thread.recv().expect("the thread begins");
+        let waiter = Waiter { what: what.into(), thread, returned, answer };
         while !calls.load(Ordering::SeqCst) {
             std::thread::yield_now();
         }
@@ -52,7 +58,7 @@ impl<T: Send + 'static> Waiter<T> {
 
     /// Whether it has not returned yet.
     pub fn is_waiting(&self) -> bool {
-        matches!(self.answer.try_recv(), Err(mpsc::TryRecvError::Empty))
+        !self.returned.load(Ordering::SeqCst)
     }
 
     /// What it returns.
