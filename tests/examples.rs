@@ -99,6 +99,36 @@ fn a_callback_camera_loses_nothing() {
     assert!(stream.chunks.iter().all(|chunk| (chunk.width, chunk.height) == (120, 80)));
 }
 
+/// Runs the camera that writes into slots; how many frames were taken and dropped, of which all that were taken have arrived.
+#[track_caller]
+fn writes_into_slots(frames: u64, fps: u32, options: &[&str]) -> (u64, u64) {
+    let played = Played::stage();
+    let [frames_text, fps] = [frames.to_string(), fps.to_string()];
+    let ended = played.run("zero_copy.c", &[&[frames_text.as_str(), &fps], options].concat());
+    let (_, counts) = ended.out.split_once("done: ").unwrap_or_else(|| panic!("{}", ended.out));
+    let counts: Vec<u64> = counts.split(|it: char| !it.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect();
+    let [taken, confirmed, dropped, without_place] = counts[..] else { panic!("{}", ended.out) };
+    assert_eq!((confirmed, taken + dropped, without_place), (taken, frames, 0), "{}", ended.out);
+    let all = pixels(&played.arrived(taken));
+    let frames: Vec<&[u8]> = all.chunks_exact(640 * 480).collect();
+    assert!(frames.iter().all(|frame| frame.iter().all(|pixel| *pixel == frame[0])), "a frame is of two");
+    let shades: Vec<u8> = frames.iter().map(|frame| frame[0]).collect();
+    assert!(shades.windows(2).all(|pair| pair[0] < pair[1]), "a frame came twice: {shades:?}");
+    (taken, dropped)
+}
+
+#[test]
+fn a_camera_that_writes_into_slots_loses_nothing() {
+    assert_eq!(writes_into_slots(60, 60, &[]), (60, 0));
+}
+
+#[test]
+fn a_camera_that_writes_into_slots_goes_on_behind_a_full_queue() {
+    // Three slots, of which the camera has one, and frames without a pause.
+    let (taken, dropped) = writes_into_slots(150, 10_000, &["queue_bytes=1MiB"]);
+    assert!(taken > 3 && dropped > 0, "{taken} taken, {dropped} dropped");
+}
+
 #[test]
 fn chunks_arrive_under_their_numbers() {
     let played = Played::stage();
