@@ -173,7 +173,7 @@ template <class Source> struct Run {
  */
 class Slot {
 public:
-    /** No slot: every call on it answers RHEED_E_HANDLE. */
+    /** No slot, as one is after it was moved from, committed, discarded or released: every call answers RHEED_E_HANDLE. */
     Slot() noexcept = default;
 
     Slot(Slot &&other) noexcept { swap(other); }
@@ -214,10 +214,17 @@ public:
     void commit_or_throw(const Frame &frame) { detail::check(handle_, commit(frame)); }
 
     /** Gives the slot back before its end. */
-    std::int32_t discard() noexcept { return rheed_discard(handle_, release()); }
+    std::int32_t discard() noexcept {
+        const rheed_stream handle = handle_;
+        return rheed_discard(handle, release());
+    }
 
     /** Lets go of the slot: the caller commits or discards it, on the stream's handle. */
-    void *release() noexcept { return std::exchange(pixels_, nullptr); }
+    void *release() noexcept {
+        handle_ = 0;
+        size_bytes_ = 0;
+        return std::exchange(pixels_, nullptr);
+    }
 
 private:
     friend class Stream;
@@ -297,7 +304,7 @@ public:
         if (code != nullptr) {
             *code = answer;
         }
-        return Slot(handle_, pixels, size_bytes);
+        return answer == RHEED_OK ? Slot(handle_, pixels, size_bytes) : Slot();
     }
 
     /** The same where nobody is in a hurry: throws Error when there is no slot. */

@@ -152,9 +152,9 @@ pub enum Stat {
     FramesPending = 4,
     /// Frames taken and then lost or set aside, each with a reason in the report.
     FramesLost = 5,
-    /// Frames refused for want of room: RHEED_E_QUEUE_FULL or RHEED_E_DISK_FULL.
+    /// Frames refused for want of room: RHEED_E_QUEUE_FULL or RHEED_E_DISK_FULL. A frame that is tried again counts each time.
     FramesDropped = 6,
-    /// Frames refused for bad arguments or formats.
+    /// Frames refused for bad arguments or formats, slots that are none included.
     FramesRejected = 7,
     /// Frames that the camera lost, by gaps in their ids (a wrap or a restart is none).
     FramesMissed = 8,
@@ -174,7 +174,7 @@ pub enum Stat {
     BytesShards = 15,
     /// Bytes of shards sent, repeats included.
     BytesSent = 16,
-    /// Frames in slots now.
+    /// Frames that wait in slots for the encoder now; slots that are acquired are none (the report counts them).
     QueueFrames = 17,
     /// Bytes in the spool folder now, all its streams together.
     SpoolBytes = 18,
@@ -246,7 +246,7 @@ pub enum Event {
     RateOff = 7,
     /// Time stamps are no Unix time, or do not increase. Once a chunk at most. value: stamps concerned.
     StampsOdd = 8,
-    /// A burst of frames was refused since no slot was free; told when it begins. value: frames dropped so far.
+    /// A burst of frames was refused since no slot was free; told when it begins, the text has the cause. value: frames dropped so far.
     QueueFull = 9,
     /// The spool or its disk is nearly full. value: seconds left at the present rate, -1 when not known.
     DiskLow = 10,

@@ -1,6 +1,7 @@
 //! What goes wrong: a code for the program and a sentence for the person.
 
 use crate::codes::Code;
+use std::borrow::Cow;
 use std::fmt;
 
 /// A failure as it goes to C. The sentence names what was wrong and what would be right.
@@ -35,6 +36,14 @@ impl Error {
     /// RHEED_E_ARGUMENT with a fixed sentence.
     pub const fn argument(message: &'static str) -> Error {
         Error::plain(Code::EArgument, message, [0; 4])
+    }
+
+    /// The sentence; a fixed one costs no allocation.
+    pub fn text(&self) -> Cow<'static, str> {
+        match self.message {
+            Message::Template(text, _) if !text.contains("{}") => text.into(),
+            _ => self.to_string().into(),
+        }
     }
 }
 

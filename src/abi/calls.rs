@@ -110,15 +110,17 @@ export! {
     /// `size_bytes`: the frame as the camera writes it, padding and all; at most queue_bytes. Memory is allocated when it is more
     /// than any frame before needed, and all slots are then so large: best say the largest at once, in the option frame_bytes.
     ///
-    /// The slot is the caller's until rheed_commit answers RHEED_OK or rheed_discard. Each counts towards queue_bytes. Nothing
-    /// takes it away: rheed_finalize, rheed_abort, rheed_free and rheed_shutdown do not wait for it, and its memory stays even
-    /// after them, until rheed_discard. Acquired, committed and pushed frames may be mixed, in any order and on any threads.
+    /// The slot is the caller's until rheed_commit answers RHEED_OK or rheed_discard. Nothing takes it away: rheed_finalize,
+    /// rheed_abort, rheed_free and rheed_shutdown do not wait for it, and its memory stays even after them, until rheed_discard.
+    /// All that are acquired are queue_bytes at most, and of two sizes at most. Acquired, committed and pushed frames may be mixed,
+    /// in any order and on any threads.
     ///
     /// Never waits, unless `when_full = block` or inside rheed_run: then it waits for a slot, until finalize, abort or free; who
     /// has acquired all of them waits for himself. A frame that finds no slot counts as dropped; its id, of which the stream never
-    /// hears, as missed. Any thread. Returns RHEED_OK, RHEED_E_ARGUMENT (also when the stream takes chunks), RHEED_E_HANDLE,
-    /// RHEED_E_QUEUE_FULL (counted), RHEED_E_DISK_FULL (it waited for a slot, and the disk fails: counted), RHEED_E_CLOSED,
-    /// RHEED_E_ABORTED, RHEED_E_FORKED, RHEED_E_INTERNAL.
+    /// hears, as missed. Any thread; while rheed_run runs only its source, on its thread. Returns RHEED_OK, RHEED_E_ARGUMENT (NULL
+    /// or such a size, counted as rejected; also when the stream takes chunks or is run), RHEED_E_HANDLE, RHEED_E_QUEUE_FULL
+    /// (counted), RHEED_E_DISK_FULL (it waited for a slot, and the disk fails: counted), RHEED_E_CLOSED, RHEED_E_ABORTED,
+    /// RHEED_E_FORKED, RHEED_E_INTERNAL.
     fn rheed_acquire(stream: rheed_stream, size_bytes: u64, pixels: *mut *mut c_void) -> i32 first {
         boundary::output(pixels, std::ptr::null_mut());
     } {
@@ -131,12 +133,14 @@ export! {
     /// counted in the same way. Mono8 without padding stays where it lies; all else is brought to 8 bits a pixel in place.
     ///
     /// RHEED_OK: the slot is the library's, and nobody may write there any more. Negative: nothing was taken, and the slot is
-    /// still the caller's, to be committed again or discarded. An address that is no acquired slot of this stream (never given,
-    /// committed or discarded before, inside a slot, of another stream) is RHEED_E_ARGUMENT; of several calls at once with one
+    /// still the caller's, to be committed again or discarded. Each refusal counts as dropped or rejected, also of a frame that is
+    /// taken later; its id is noted once. An address that is no acquired slot of this stream (never given, committed or discarded
+    /// before, inside a slot, of another stream) is RHEED_E_ARGUMENT, and counts as rejected; of several calls at once with one
     /// slot, one has it. As with any memory, what was given back may have been given out again.
     ///
     /// Never waits, touches disk or network, or allocates; frames come in the order of their commits. Any thread, not only the one
-    /// that acquired. Returns what rheed_push returns: after rheed_finalize RHEED_E_CLOSED, after rheed_abort RHEED_E_ABORTED,
+    /// that acquired; but while rheed_run runs only its source, on its thread, and what the source had acquired can after the run
+    /// only be discarded (RHEED_E_ARGUMENT). Returns what rheed_push returns: after rheed_finalize RHEED_E_CLOSED, after rheed_abort RHEED_E_ABORTED,
     /// after rheed_free RHEED_E_HANDLE. RHEED_E_QUEUE_FULL is rare: 4,096 frames wait (with `when_full = block` it waits).
     fn rheed_commit(
         stream: rheed_stream,
@@ -242,8 +246,9 @@ export! {
 
     /// Gives the handle back. Calls that wait on it return. A stream that was not finalized is: its last chunk is closed and
     /// its uploads go on in the background, until rheed_shutdown or the process's end; what is then left waits for the next
-    /// rheed_init or rheed_resume on the spool. Any thread, never waits. Returns RHEED_OK, RHEED_E_HANDLE, RHEED_E_FORKED,
-    /// RHEED_E_INTERNAL.
+    /// rheed_init or rheed_resume on the spool. Slots that are acquired stay so: a camera may still write there, and rheed_discard
+    /// gives them back, with the number that the handle had. Any thread, never waits. Returns RHEED_OK, RHEED_E_HANDLE,
+    /// RHEED_E_FORKED, RHEED_E_INTERNAL.
     fn rheed_free(stream: rheed_stream) -> i32 {
         engine::free(stream);
         Ok(Code::Ok)

@@ -397,7 +397,7 @@ impl Intake {
         let ledger = &self.works.ledger;
         ledger.frames_dropped(1);
         if !self.burst_told.swap(true, Ordering::Relaxed) {
-            ledger.notices.tell(codes::Event::QueueFull, ledger.get(Stat::FramesDropped), error.to_string());
+            ledger.notices.tell(codes::Event::QueueFull, ledger.get(Stat::FramesDropped), error.text());
         }
         error
     }

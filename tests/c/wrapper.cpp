@@ -93,8 +93,14 @@ static void lending(const std::string &options) {
         CHECK_CODE(slot.commit(wrong), RHEED_E_ARGUMENT);
         CHECK(slot && thrown([&] { slot.commit_or_throw(wrong); }) == RHEED_E_ARGUMENT);
         CHECK_CODE(slot.commit(frame()), RHEED_OK);
-        CHECK(!slot);
-        CHECK_CODE(slot.commit(frame()), RHEED_E_ARGUMENT);
+        const auto rejected = stream.stats()[RHEED_STAT_FRAMES_REJECTED];
+        CHECK(!slot && slot.size_bytes() == 0);
+        auto none = stream.acquire(4 * size + 1);
+        for (auto *gone : {&slot, &moved, &none}) {
+            CHECK_CODE(gone->commit(frame()), RHEED_E_HANDLE);
+            CHECK_CODE(gone->discard(), RHEED_E_HANDLE);
+        }
+        CHECK(stream.stats()[RHEED_STAT_FRAMES_REJECTED] == rejected + 1); // By the acquire.
     }
     CHECK(stream.stats()[RHEED_STAT_FRAMES_ACCEPTED] == 1);
     CHECK(thrown([&] { (void)stream.acquire_or_throw(0); }) == RHEED_E_ARGUMENT);
@@ -102,6 +108,7 @@ static void lending(const std::string &options) {
 
     auto early = stream.acquire_or_throw(size), released = stream.acquire_or_throw(size);
     CHECK_CODE(early.discard(), RHEED_OK);
+    CHECK_CODE(early.discard(), RHEED_E_HANDLE);
     void *const address = released.release();
     CHECK_CODE(rheed_discard(stream.handle(), address), RHEED_OK);
 
