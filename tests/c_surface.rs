@@ -148,14 +148,25 @@ fn many_lives_leave_no_file_and_no_thread_behind() {
     is_kept("many_lives", &["fps=10"]);
 }
 
-#[test]
-fn no_frame_costs_an_allocation_once_its_size_is_known_pushed_or_committed() {
+/// Of a host that brings its own malloc.
+#[track_caller]
+fn allocates(host: &str) {
     if Checker::wanted().is_some() {
-        return; // Its malloc is the checker's then, and cannot be the host's.
+        return; // It is the checker's then, and cannot be the host's.
     }
     let workshop = Workshop::new();
-    let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c/no_allocation.c"), Linked::Shared);
+    let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c").join(host).with_extension("c"), Linked::Shared);
     run(&program, without_service(&workshop).iter().map(String::as_str).chain(["fps=10"])).well();
+}
+
+#[test]
+fn no_frame_costs_an_allocation_once_its_size_is_known_pushed_or_committed() {
+    allocates("no_allocation");
+}
+
+#[test]
+fn without_memory_for_slots_a_frame_is_refused_with_that_reason_and_the_next_one_taken() {
+    allocates("memory_runs_out");
 }
 
 #[test]

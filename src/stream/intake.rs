@@ -404,7 +404,7 @@ impl Intake {
 
     /// Sees that there are slots for frames up to that size. New ones are made when a frame is larger than any before; those in
     /// use go when the encoder is done with them, those that are lent when they are given back.
-    fn fit_pool(&self, frame_bytes: usize) -> Result<()> {
+    pub fn fit_pool(&self, frame_bytes: usize) -> Result<()> {
         let fits = |pool: &Arc<Pool>| pool.slot_bytes() >= frame_bytes;
         if self.pool.read().as_ref().is_some_and(fits) {
             return Ok(());

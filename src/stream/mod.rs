@@ -355,14 +355,28 @@ mod tests {
     use crate::ledger::Connection;
     use crate::spool::scratch::Scratch;
 
+    fn works(scratch: &Scratch) -> Arc<Works> {
+        let (options, folder) = (scratch.options.clone(), scratch.folder.clone());
+        let ledger = Arc::new(Ledger::new(&folder.local_id(), "test", Connection::Spooling, scratch.notices.clone()));
+        Arc::new(Works::new(options, ledger, folder, Arc::default(), Helpers::default()))
+    }
+
+    #[test]
+    fn behind_the_end_of_a_stream_no_slots_are_made_that_nobody_would_drop() {
+        let (stream, encode) = Stream::open(works(&Scratch::new("endpoint=none"))).unwrap();
+        stream.finalize();
+        encode();
+        // As of a call that found the gate open just before.
+        assert_eq!(stream.intake.fit_pool(100).unwrap_err().code, Code::EClosed);
+        assert_eq!(stream.intake.backlog().1, 1, "there are slots");
+    }
+
     #[test]
     #[cfg_attr(not(debug_assertions), ignore = "the error is that the books are compared, which only debug builds do")]
     fn an_error_behind_a_frames_writing_leaves_it_in_its_chunk_and_nothing_promised() {
         let scratch = Scratch::new("endpoint=none\nspool_max_bytes=100000000\nspool_min_free_bytes=0");
-        let (notices, folder) = (&scratch.notices, scratch.folder.clone());
-        let ledger = Arc::new(Ledger::new(&folder.local_id(), "error", Connection::Spooling, notices.clone()));
-        let works =
-            Arc::new(Works::new(scratch.options.clone(), ledger.clone(), folder.clone(), Arc::default(), Helpers::default()));
+        let works = works(&scratch);
+        let (ledger, folder) = (&works.ledger, &works.folder);
         let (stream, encode) = Stream::open(works.clone()).unwrap();
         let promised_and_free = || works.room() + folder.root().used();
         let before = promised_and_free();
