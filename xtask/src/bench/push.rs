@@ -1,11 +1,12 @@
-//! How long `rheed_push` keeps a camera's thread, beside a memcpy of the same frame. Both in one loop of bench/push.c.
+//! How long `rheed_push` keeps a camera's thread, beside a memcpy of the same frame: both in one loop of bench/push.c. And how
+//! long `rheed_commit` does, beside the waking of a thread: both in one loop of bench/commit.c.
 
 use super::Site;
 use super::frames::Frames;
 use super::row::{Better, Row};
 use super::samples::percentile;
 use super::table::Table;
-use super::workshop::ask;
+use super::workshop::{Answer, ask};
 use anyhow::Result;
 
 pub const NAME: &str = "push";
@@ -23,6 +24,8 @@ const DEEP: [(&str, u32, u32); 4] = [
 const FRAMES_BYTES: u32 = 64 << 20;
 /// Within this many times of a memcpy.
 const REACH: f64 = 2.0;
+/// Microseconds of a commit, besides the waking of the encoder.
+const COMMIT_REACH: f64 = 1.0;
 
 /// A camera that pushes.
 pub struct Camera<'a> {
@@ -32,6 +35,24 @@ pub struct Camera<'a> {
     /// As fast as slots are free, instead of at `fps`.
     pub flat_out: bool,
     pub seconds: f64,
+}
+
+impl Camera<'_> {
+    fn case(&self, what: &str) -> String {
+        let &Camera { fps, threads, flat_out, .. } = self;
+        let pace = if flat_out { "flat out".to_owned() } else { format!("{fps} fps") };
+        format!("{what}, {pace}, {threads} thread{}", if threads > 1 { "s" } else { "" })
+    }
+
+    /// Plays it in a program of bench/, with a service of its own; `more` are further arguments and options.
+    fn play(&self, site: &Site, program: &str, more: &[&str]) -> Result<Answer> {
+        let service = site.workshop.service()?;
+        let mut program = site.workshop.program(program);
+        self.frames.give(&mut program).args(["--rate", &self.fps.to_string(), "--seconds", &self.seconds.to_string()]);
+        program.args(["--threads", &self.threads.to_string(), "--flat-out", if self.flat_out { "1" } else { "0" }]);
+        program.arg(format!("fps={}", self.fps)).args(more);
+        ask(service.serve(&mut program))
+    }
 }
 
 /// What one run of it comes to.
@@ -46,12 +67,13 @@ pub struct Turn {
 pub fn measure(site: &Site, table: &mut Table) -> Result<()> {
     for (width, height, fps) in CAMERAS {
         let frames = site.frames.noisy(width, height, (FRAMES_BYTES / (width * height)).min(240))?;
-        for threads in [1, 4] {
-            for flat_out in [false, true] {
-                let seconds = if flat_out { site.length.pick(0.5, 2.0) } else { site.length.pick(1.0, 6.0) };
-                let camera = Camera { frames: &frames, fps, threads, flat_out, seconds };
-                compare(site, table, &format!("{width}x{height}"), &camera, &[])?;
+        let what = format!("{width}x{height}");
+        for flat_out in [false, true] {
+            let seconds = if flat_out { site.length.pick(0.5, 2.0) } else { site.length.pick(1.0, 6.0) };
+            for threads in [1, 4] {
+                compare(site, table, &what, &Camera { frames: &frames, fps, threads, flat_out, seconds }, &[])?;
             }
+            commit(site, table, &what, &Camera { frames: &frames, fps, threads: 1, flat_out, seconds })?;
         }
     }
     for (format, row_bytes, code) in DEEP {
@@ -64,36 +86,54 @@ pub fn measure(site: &Site, table: &mut Table) -> Result<()> {
 
 fn compare(site: &Site, table: &mut Table, what: &str, camera: &Camera, more: &[&str]) -> Result<()> {
     let turns = (0..site.length.pick(1, 5)).map(|_| run(site, camera, more)).collect::<Result<Vec<_>>>()?;
-    let &Camera { fps, threads, flat_out, .. } = camera;
-    let pace = if flat_out { "flat out".to_owned() } else { format!("{fps} fps") };
-    let case = format!("{what}, {pace}, {threads} thread{}", if threads > 1 { "s" } else { "" });
+    let case = camera.case(what);
     for (measure, percent, reach) in
         [("p50", 50.0, Some(REACH)), ("p99", 99.0, Some(REACH)), ("p99.9", 99.9, None), ("maximum", 100.0, None)]
     {
         table.add(beside_memcpy(NAME, &case, &format!("push {measure}, us"), percent, &turns).reach(reach));
     }
-    if !flat_out && turns.iter().any(|turn| turn.refused > 0.0) {
+    if !camera.flat_out && turns.iter().any(|turn| turn.refused > 0.0) {
         let refused = turns.iter().map(|turn| turn.refused).collect();
         table.add(Row::new(NAME, &case, "frames refused", Better::Less).ours(refused).reach(0.0));
     }
     Ok(())
 }
 
-/// To a service of its own; `more` are further arguments and options.
+/// One run of pushes; `more` are further arguments and options.
 pub fn run(site: &Site, camera: &Camera, more: &[&str]) -> Result<Turn> {
-    let service = site.workshop.service()?;
-    let mut program = site.workshop.program("push");
-    camera.frames.give(&mut program).args(["--rate", &camera.fps.to_string(), "--seconds", &camera.seconds.to_string()]);
-    program.args(["--threads", &camera.threads.to_string(), "--flat-out", if camera.flat_out { "1" } else { "0" }]);
-    program.arg(format!("fps={}", camera.fps)).args(more);
-    let answer = ask(service.serve(&mut program))?;
-    let microseconds = |name| Ok::<Vec<f64>, anyhow::Error>(answer.numbers(name)?.iter().map(|ns| ns * 1e-3).collect());
+    let answer = camera.play(site, "push", more)?;
     Ok(Turn {
-        push: microseconds("push_ns")?,
-        memcpy: microseconds("memcpy_ns")?,
+        push: microseconds(&answer, "push_ns")?,
+        memcpy: microseconds(&answer, "memcpy_ns")?,
         refused: answer.number("refused")?,
         cpu_seconds_a_gigabyte: answer.number("cpu_ns")? / answer.number("raw_bytes")?,
     })
+}
+
+/// A camera that writes into slots. Flat out its commits find the encoder awake; paced they wake it.
+fn commit(site: &Site, table: &mut Table, what: &str, camera: &Camera) -> Result<()> {
+    let (mut commits, mut wakes) = (Vec::new(), Vec::new());
+    for _ in 0..site.length.pick(1, 5) {
+        let answer = camera.play(site, "commit", &[])?;
+        commits.push(microseconds(&answer, "commit_ns")?);
+        wakes.push(microseconds(&answer, "wake_ns")?);
+    }
+    let of = |turns: &[Vec<f64>], percent| -> Vec<f64> { turns.iter().map(|turn| percentile(turn, percent)).collect() };
+    let case = camera.case(what);
+    for (name, percent, is_to_reach) in [("p50", 50.0, true), ("p99", 99.0, false)] {
+        let row = Row::new(NAME, &case, format!("commit {name}, us"), Better::Less).ours(of(&commits, percent));
+        table.add(if camera.flat_out {
+            row.reach(is_to_reach.then_some(COMMIT_REACH))
+        } else {
+            let allowed = of(&wakes, percent).into_iter().map(|wake| COMMIT_REACH + wake).collect();
+            row.beside("1 us and a wake-up", allowed).reach(is_to_reach.then_some(1.0))
+        });
+    }
+    Ok(())
+}
+
+fn microseconds(answer: &Answer, name: &str) -> Result<Vec<f64>> {
+    Ok(answer.numbers(name)?.iter().map(|ns| ns * 1e-3).collect())
 }
 
 /// A percentile of each turn's pushes, beside that of its copies.

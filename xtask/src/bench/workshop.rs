@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Programs that are linked against the library.
-const LINKED: [&str; 6] = ["push", "through", "latency", "scale", "resume", "memory"];
+const LINKED: [&str; 7] = ["push", "commit", "through", "latency", "scale", "resume", "memory"];
 /// Loads it.
 const LOADING: &str = "footprint";
 const PEDANTIC: [&str; 6] = ["-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic", "-Werror"];
