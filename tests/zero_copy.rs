@@ -331,8 +331,10 @@ fn with_when_full_block_an_acquire_waits_until_a_slot_is_given_back_or_the_strea
     }
 }
 
-/// How a stream comes to its end under those who wait, and what they are answered.
-const ENDS: [(fn(&Stream), Code); 3] = [
+/// What happens to a stream under those who wait, and what they are answered.
+type End = (fn(&Stream), Code);
+
+const ENDS: [End; 3] = [
     (|stream| _ = stream.finalize(0), Code::EClosed),
     (|stream| _ = stream.abort(), Code::EAborted),
     (|stream| _ = rheed_free(stream.0), Code::EClosed),
@@ -341,7 +343,7 @@ const ENDS: [(fn(&Stream), Code); 3] = [
 #[test]
 fn with_when_full_block_a_commit_waits_for_a_place_until_the_encoder_makes_one_or_the_stream_ends() {
     const PLACES: i64 = 4096;
-    let nothing_ends: (fn(&Stream), Code) = (|_| {}, Code::Ok);
+    let nothing_ends: End = (|_| {}, Code::Ok);
     for (end, answer) in ENDS.into_iter().chain([nothing_ends]) {
         let workshop = Workshop::new();
         let lines = ["fps=10", "queue_bytes=1048576", "chunk_size=100000", "when_full=block"];
