@@ -495,9 +495,10 @@ impl Intake {
         Some(next)
     }
 
-    /// Frames that are there, and slots.
+    /// Frames that are there, and slots that a frame may come in.
     pub fn backlog(&self) -> (usize, usize) {
-        (self.ready.len(), self.pool.read().as_ref().map_or(1, |pool| pool.slots()))
+        let slots = self.pool.read().as_ref().map_or(1, |pool| pool.slots());
+        (self.ready.len(), slots.saturating_sub(self.loans.slots()))
     }
 
     /// Whoever is refused a slot from now on is so for another reason than before.
