@@ -224,9 +224,9 @@ impl Address {
 }
 
 impl Limits {
-    /// How many slots a host may hold, so that no call that waits for one does so for ever.
+    /// How many slots a host may hold, so that no call that waits for one does so for ever; and of two sizes at most.
     pub fn slots_to_hold(&self) -> usize {
-        if self.queue_bytes < 8 << 20 { 1 } else { 4 }
+        if self.queue_bytes < 8 << 20 { 1 } else { 2 }
     }
 }
 
