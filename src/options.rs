@@ -357,8 +357,7 @@ impl Options {
             ));
         }
         if options.stream_name.is_empty() {
-            let now = jiff::Zoned::now();
-            options.stream_name = format!("RHEED Stream @ {}", now.strftime("%-I:%M%p"));
+            options.stream_name = format!("RHEED Stream @ {}", platform::time_of_day());
         }
         options.complete()
     }
