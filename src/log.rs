@@ -200,9 +200,9 @@ fn write_one(log: &Inner, level: Level, message: &str) {
         Level::Detail => "detail",
     };
     if let Some(file) = log.file.as_ref().filter(|_| level as i32 <= log.verbosity.max(FILE_LEVEL)) {
-        let now = jiff::Timestamp::now();
+        let now = platform::date_and_time();
         // A log that cannot be written must not stop anything.
-        let _ = file.write(&format!("{now:.3} {word} [{}] {message}\n", log.label));
+        let _ = file.write(&format!("{now} {word} [{}] {message}\n", log.label));
     }
     let callback = *CALLBACK.lock();
     match callback {

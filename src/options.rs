@@ -357,8 +357,7 @@ impl Options {
             ));
         }
         if options.stream_name.is_empty() {
-            let now = jiff::Zoned::now();
-            options.stream_name = format!("RHEED Stream @ {}", now.strftime("%-I:%M%p"));
+            options.stream_name = format!("RHEED Stream @ {}", platform::time_of_day());
         }
         options.complete()
     }
@@ -679,10 +678,10 @@ fn endpoint(value: &str) -> std::result::Result<Endpoint, String> {
     if value == "none" {
         return Ok(Endpoint::None);
     }
-    let right = "an address such as https://api.atomscale.ai, or none";
-    let url = address(value).ok_or(right)?;
+    let right = || in_ascii(value, "an address such as https://api.atomscale.ai, or none");
+    let url = address(value).ok_or_else(right)?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(right.into());
+        return Err(right());
     }
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
         return Err("an address without user, password, query and fragment".into());
@@ -703,8 +702,14 @@ fn proxy(value: &str) -> std::result::Result<String, String> {
         Some(url) if matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") && url.host_str().is_some() => {
             Ok(value.into())
         }
-        _ => Err("an address such as http://proxy.example:3128 or socks5h://proxy.example:1080, or none".into()),
+        _ => Err(in_ascii(value, "an address such as http://proxy.example:3128 or socks5h://proxy.example:1080, or none")),
     }
+}
+
+/// The tables that names of hosts in all the world's letters take would be a thirtieth of the library.
+fn in_ascii(value: &str, right: &str) -> String {
+    let advice = if value.is_ascii() { "" } else { ", its host in ASCII: a name with other letters has a form with xn--" };
+    format!("{right}{advice}")
 }
 
 #[cfg(test)]
@@ -713,6 +718,18 @@ mod tests {
 
     fn stream(text: &str) -> Result<Options> {
         Options::for_stream(&format!("endpoint = none\nspool_dir = /tmp/spool\n{text}"))
+    }
+
+    #[test]
+    fn a_host_with_other_letters_than_ascii_is_taken_in_its_other_form_which_is_told() {
+        let of =
+            |key: &str, value: &str| Options::for_stream(&format!("fps = 1\napi_key = k\nspool_dir = /tmp/s\n{key} = {value}"));
+        for key in ["endpoint", "proxy"] {
+            let refused = of(key, "https://b\u{fc}cher.example").unwrap_err();
+            assert!(refused.code == Code::EOption && refused.to_string().contains("xn--"), "{refused}");
+            assert!(!of(key, "https://two hosts").unwrap_err().to_string().contains("xn--"));
+            of(key, "https://xn--bcher-kva.example/b\u{fc}cher").unwrap();
+        }
     }
 
     #[test]

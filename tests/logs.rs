@@ -6,10 +6,11 @@ mod support;
 use rheed_stream::codes::{Event, Stat, Text};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use support::host::{OK, Stream};
 use support::service;
 use support::spool::with;
-use support::{Workshop, stub::Stub};
+use support::{MustSucceed, Workshop, stub::Stub};
 
 /// Lines of each level, as a stream of 25 frames brings them, whose first upload fails and whose second chunk is refused.
 const SAID: [(i32, &str); 11] = [
@@ -97,6 +98,20 @@ fn a_chunk_that_is_refused_for_good_is_not_said_to_be_tried_again() {
     let stream = stream_to_a_bad_service(&workshop, &[]);
     let log = log_of(&stream, &workshop.spool().join("rheed.log"));
     assert!(log.contains("chunk 0 is tried again") && !log.contains("chunk 1 is tried again"), "{log}");
+}
+
+#[test]
+fn each_line_of_a_log_begins_with_the_time_in_utc() {
+    let workshop = Workshop::new();
+    let file = workshop.path().join("told.log");
+    let now = || Command::new("date").args(["-u", "+%FT%T.%3NZ"]).must_succeed().trim().to_owned();
+    let before = now();
+    let stream = stream_to_a_bad_service(&workshop, &[&format!("log_file={}", file.display())]);
+    let log = log_of(&stream, &file);
+    let after = now();
+    let times: Vec<&str> = log.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(!times.is_empty() && times.iter().all(|time| (before.as_str()..=&after).contains(time)), "{before}, {after}: {log}");
+    assert!(times.iter().all(|time| time.len() == before.len()), "{log}");
 }
 
 #[test]

@@ -150,6 +150,23 @@ fn a_computer_without_any_authority_says_so_and_speaks_plain_http_all_the_same()
     site.takes_a_stream(&[&site.trusting(&authority.pem())]);
 }
 
+#[test]
+fn uploads_of_a_plain_service_may_go_by_tls_and_authorities_that_are_installed_meanwhile_are_found() {
+    let Some(store) = alone_with_a_store() else { return };
+    std::fs::write(&store, "").expect("the store can be written");
+    let authority = Authority::new("of the system");
+    let mut site = Site::start(&authority.certify());
+    let stream = Stream::open(&with(service::options(&site.service, &site.workshop), &["fps=10"]));
+    stream.push_counted(0, 25);
+    let said = stream.wait_for(Event::Offline).text;
+    assert!(said.contains("ca-certificates") && said.contains("ca_file"), "{said}");
+    assert!(service::puts(&site.service).is_empty(), "nothing is sent to a stranger");
+    std::fs::write(store, authority.pem()).expect("the store can be written");
+    assert_eq!(stream.finalize(PATIENCE), OK);
+    assert!(service::pixels(&service::only_stream(&site.service)) == service::counted(25));
+    assert!(!site.front.agreed().is_empty(), "the frames went by TLS");
+}
+
 // ---- whom it does not trust ----------------------------------------------------------------------------------------
 
 #[test]

@@ -78,7 +78,6 @@ impl Engine {
         }
         platform::prepare_process();
         panics::silence();
-        install_crypto();
         // Without threads tokio panics, and says why.
         let started = panics::contained(Engine::start).unwrap_or_else(|what| Err(std::io::Error::other(what)));
         let started = started.map_err(|error| {
@@ -300,11 +299,6 @@ async fn keep_a_thread() {
         let _ = tokio::task::spawn_blocking(|| {}).await;
         tokio::time::sleep(THREAD_LOOK).await;
     }
-}
-
-/// The library's TLS: chosen here, since more than one could be linked into a program.
-fn install_crypto() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// What an open handle stands for.

@@ -106,6 +106,25 @@ pub fn steady_ns() -> i64 {
     seconds * 1_000_000_000 + nanoseconds
 }
 
+/// A moment in the calendar and on the clock, in UTC.
+pub fn in_utc(unix_seconds: i64) -> libc::tm {
+    calendar(unix_seconds, libc::gmtime_r)
+}
+
+/// The same as the clocks of this place show it.
+pub fn in_local_time(unix_seconds: i64) -> libc::tm {
+    calendar(unix_seconds, libc::localtime_r)
+}
+
+fn calendar(unix_seconds: i64, convert: unsafe extern "C" fn(*const libc::time_t, *mut libc::tm) -> *mut libc::tm) -> libc::tm {
+    let mut date = MaybeUninit::zeroed();
+    // SAFETY: both pointers are good for the call. All zeros are a `tm`, which is left as it is where the year is too large.
+    unsafe {
+        convert(&(unix_seconds as libc::time_t), date.as_mut_ptr());
+        date.assume_init()
+    }
+}
+
 /// How a file of the spool is opened, which only its owner may read. `write` also creates it. A link that a stranger laid in
 /// its place leads nowhere, and who reads a pipe does not wait for its writer.
 pub fn private_file(write: bool) -> OpenOptions {

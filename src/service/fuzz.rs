@@ -125,7 +125,6 @@ impl Ground {
         });
         let options = format!("fps=10\nspool_dir=/spool\nlog_file=none\napi_key={KEY}\nendpoint={address}\nproxy={address}");
         let options = Options::for_stream(&options).expect("good options");
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let log = Logger::new().0.open(&options, Path::new("/spool"), "fuzz").0;
         let service = Service::new(&address, &options, log).expect("a client");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -18,11 +18,11 @@ use crate::codes::Code;
 use crate::error::{Error, Result};
 use crate::log::{Level, Log};
 use crate::options::{Options, is_on_this_computer};
-use crate::platform;
 use crate::words::{Mask, Secret, one_line};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, Url};
+use rustls::ClientConfig;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use std::error::Error as _;
@@ -162,9 +162,10 @@ impl Service {
         let of_the_environment = PROXY_VARIABLES.iter().filter_map(|name| std::env::var(name).ok());
         let proxies = options.proxy.iter().map(|proxy| proxy.expose().to_string()).chain(of_the_environment);
         proxies.filter_map(|proxy| password_of(&proxy)).for_each(|password| secrets.add(&password, "[password]"));
+        let tls = tls::config(endpoint, options.ca_file.as_deref())?;
         Ok(Service {
-            api: client(endpoint, options, same_origin)?,
-            storage: client(endpoint, options, Policy::none)?,
+            api: client(endpoint, options, tls.clone(), same_origin())?,
+            storage: client(endpoint, options, tls, Policy::none())?,
             endpoint: endpoint.into(),
             key,
             secrets,
@@ -386,26 +387,14 @@ fn same_origin() -> Policy {
     })
 }
 
-fn client(endpoint: &str, options: &Options, redirects: fn() -> Policy) -> Result<Client> {
-    let builder = || Ok(client_builder(endpoint, options)?.redirect(redirects()));
-    let built = match builder()?.build() {
-        // Plain http needs none.
-        Err(error) if endpoint.starts_with("http:") && tls::lacks_authorities(&error) => builder()?.tls_certs_only([]).build(),
-        built => built,
-    };
-    built.map_err(|error| {
-        // A process that can open no file has no certificates, and that is all it is told.
-        let why = platform::can_open_files().err().map_or_else(|| reason(&error), |error| error.to_string());
-        unusable(format!("the network cannot be set up: {why}"))
-    })
-}
-
 fn unusable(what: String) -> Error {
     Error::new(Code::ENetwork, what)
 }
 
-fn client_builder(endpoint: &str, options: &Options) -> Result<ClientBuilder> {
+fn client(endpoint: &str, options: &Options, tls: ClientConfig, redirects: Policy) -> Result<Client> {
     let mut builder = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(redirects)
         .user_agent(concat!("rheed-stream/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(options.connect_timeout.max(Duration::from_secs(1)))
         .pool_max_idle_per_host(options.max_workers as usize + 1)
@@ -428,10 +417,7 @@ fn client_builder(endpoint: &str, options: &Options) -> Result<ClientBuilder> {
         None if is_on_this_computer(endpoint) => builder = builder.no_proxy(),
         None => {}
     }
-    if let Some(path) = &options.ca_file {
-        builder = builder.tls_certs_merge(tls::authorities(path)?);
-    }
-    Ok(builder)
+    builder.build().map_err(|error| unusable(format!("the network cannot be set up: {}", reason(&error))))
 }
 
 /// An answer's body, as far as it may reach; tells whether that was all of it.

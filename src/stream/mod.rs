@@ -14,7 +14,6 @@ mod pixels;
 mod push_chunk;
 mod run;
 mod slots;
-mod storage;
 
 pub use helpers::Helpers;
 pub use intake::Frame;

@@ -1,9 +1,9 @@
 //! Pixel formats: what the camera's bytes mean, and how a frame becomes 8 bits a pixel on the way into a slot.
 
-use super::storage::Storage;
 use crate::codes::{Code, Format};
 use crate::error::{Error, Result};
 use crate::shard::MOST_SIDE;
+use rheed_pixels::Storage;
 
 /// Pixels that are converted together where a frame is converted in place: they stay in the first cache.
 const BLOCK: usize = 1024;

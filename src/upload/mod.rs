@@ -284,7 +284,6 @@ mod tests {
 
     #[test]
     fn what_a_fault_left_in_a_part_filled_chunk_stays_for_the_next_process() {
-        let _ = rustls::crypto::ring::default_provider().install_default(); // As an engine does when it starts.
         const ENDPOINT: &str = "http://127.0.0.1:9";
         let scratch = Scratch::new(&format!("api_key=k\nendpoint={ENDPOINT}"));
         let (notices, folder) = (&scratch.notices, &scratch.folder);

@@ -1,7 +1,7 @@
 //! A program of its own: brings a row to 8 bits a pixel with the library's own code, optimized, while callgrind counts.
 
 #[allow(dead_code)]
-#[path = "../../src/stream/storage.rs"]
+#[path = "../../pixels/src/lib.rs"]
 mod storage;
 
 use storage::Storage;

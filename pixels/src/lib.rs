@@ -1,5 +1,8 @@
 //! How a row's pixels are stored, and how they become 8 bits each, in one pass.
 //!
+//! A crate of its own, for the compiler optimizes crates either for speed or for size, and what stands around this waits for disks
+//! and networks.
+//!
 //! One fixed mapping for a whole stream: automatic contrast would destroy the oscillations that growers measure.
 
 /// How a row's pixels are stored.
@@ -33,6 +36,7 @@ impl Storage {
     }
 
     /// The 8 highest bits of each pixel, from a row's beginning or from a place between two groups of 4.
+    #[inline(never)] // Else it is optimized as its caller is.
     pub fn keep_high_bits(self, stored: &[u8], pixels: &mut [u8]) {
         match self {
             Storage::Bytes => pixels.copy_from_slice(&stored[..pixels.len()]),
