@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -29,22 +30,26 @@ pub fn command(root: &Path) -> Command {
 
 /// The features and packages are those of `cargo xtask test`, so that nothing is built twice.
 pub fn build_to_run(root: &Path) -> Result<DebugBuild> {
-    let files = build(command(root).args(["build", "--workspace", "--all-features"]))?;
+    let files = build(command(root).args(["build", "--workspace", "--exclude", "rheed-stream-shipped", "--all-features"]))?;
     Ok(DebugBuild { shared: named(&files, "librheed_stream.so")?, receiver: named(&files, "rheed-receiver")? })
 }
 
 /// The folder of the library, as it is to be shipped: `librheed_stream.so` and `.a`.
 ///
-/// Built without the rlib of Cargo.toml: beside one, cargo leaves out the optimization across crates (`lto`) that the profile
-/// asks for.
+/// From a package of its own: beside an rlib, which the tests need, cargo leaves out the optimization across crates (`lto`).
 pub fn build_to_ship(root: &Path, debug: bool) -> Result<PathBuf> {
     let mut cargo = command(root);
-    cargo.args(["rustc", "--lib", "--crate-type", "cdylib,staticlib"]);
+    cargo.args(["build", "--package", "rheed-stream-shipped"]);
     if !debug {
         cargo.arg("--release");
     }
-    let shared = named(&build(&mut cargo)?, "librheed_stream.so")?;
-    Ok(shared.parent().expect("a file lies in a folder").to_path_buf())
+    let files = build(&mut cargo)?;
+    let shipped = root.join("target/shipped");
+    fs::create_dir_all(&shipped)?;
+    for name in ["librheed_stream.so", "librheed_stream.a"] {
+        fs::copy(named(&files, &name.replace('.', "_shipped."))?, shipped.join(name))?;
+    }
+    Ok(shipped)
 }
 
 /// `rheed-receiver`, in a profile of Cargo.toml.
