@@ -109,19 +109,6 @@ static inline int32_t push_frame(rheed_stream stream, const frames *of, uint64_t
     return rheed_push(stream, frame_at(of, number), of->bytes, of->width, of->height, 0, RHEED_FORMAT_MONO8, number, 0, 0);
 }
 
-/* How many slots there are; on the way a frame's first bytes are written into each. */
-static inline size_t fill_slots(rheed_stream stream, const frames *of, size_t slot_bytes) {
-    enum { MOST_SLOTS = 4096 };
-    static void *slots[MOST_SLOTS];
-    size_t count = 0;
-    while (count < MOST_SLOTS && rheed_acquire(stream, slot_bytes, &slots[count]) == RHEED_OK) {
-        memcpy(slots[count], frame_at(of, count), slot_bytes);
-        count++;
-    }
-    for (size_t at = 0; at < count; at++) MUST(rheed_discard(stream, slots[at]) == RHEED_OK);
-    return count;
-}
-
 static inline int64_t stat_of(rheed_stream stream, rheed_stat which) {
     int64_t values[RHEED_STAT_FPS_MILLI + 1];
     MUST(rheed_stats(stream, values, RHEED_STAT_FPS_MILLI + 1, NULL) == RHEED_OK);

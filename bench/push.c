@@ -9,7 +9,7 @@
  *
  * All three are done with each frame, in each order in turn; before each the frame is read, as if a camera's driver had just
  * written it. Paced, all threads push at the same moments, at `rate` frames a second together. Flat out a frame follows as soon
- * as a slot is free, so that the encoder never sleeps. A frame that is refused is counted and not timed.
+ * as a slot is free (one is kept, meanwhile, with rheed_acquire), so that the encoder never sleeps. A frame that is refused is counted and not timed.
  *
  * `cpu_ns` is of the library's threads and of the pushes, not of reading and copying. `--copies 0` pushes and nothing else.
  */
@@ -29,7 +29,8 @@ typedef struct {
     uint32_t format;
     int64_t start_ns, end_ns, frame_time_ns; /* The last is 0 when flat out. */
     uint64_t first, step;                    /* This thread's frames. */
-    int64_t slots;
+    size_t slot_bytes;
+    void *reserved;
     int copies;
     unsigned char *ring; /* Its first place is the hot one. */
     size_t places;
@@ -50,6 +51,21 @@ static size_t ring_bytes(void) {
     return twice < least ? least : twice > most ? most : twice;
 }
 
+/* A slot, before anything is copied. */
+static void await_slot(camera *of) {
+    int32_t code;
+    while ((code = rheed_acquire(of->stream, of->slot_bytes, &of->reserved)) == RHEED_E_QUEUE_FULL) {
+        sleep_until(now_ns() + PAUSE_NS);
+    }
+    MUST(code == RHEED_OK);
+}
+
+/* It is the next that is taken. */
+static void give_slot_back(camera *of) {
+    if (of->reserved != NULL) MUST(rheed_discard(of->stream, of->reserved) == RHEED_OK);
+    of->reserved = NULL;
+}
+
 static void read_frame(const unsigned char *frame, size_t bytes) {
     for (size_t at = 0; at < bytes; at += 64) (void)*(const volatile unsigned char *)(frame + at);
 }
@@ -66,9 +82,10 @@ static int timed(camera *of, int action, uint64_t number) {
     const unsigned char *frame = frame_at(of->of, number);
     int32_t code = RHEED_OK;
     if (of->copies) read_frame(frame, bytes);
+    if (action == PUSH) give_slot_back(of);
     const int64_t cpu = thread_cpu_ns(), begin = now_ns();
     if (action == PUSH) code = push_as(of, number);
-    else memcpy(of->ring + (action == HOT ? 0 : 1 + of->count % (of->places - 1)) * bytes, frame, bytes);
+    else memcpy(of->ring + (action == HOT ? 0 : 1 + number / of->step % (of->places - 1)) * bytes, frame, bytes);
     of->took_ns[action][of->count] = now_ns() - begin;
     if (action == PUSH) of->push_cpu_ns += thread_cpu_ns() - cpu;
     MUST(code == RHEED_OK || code == RHEED_E_QUEUE_FULL);
@@ -81,10 +98,7 @@ static void *run_camera(void *argument) {
     int64_t due_ns = of->start_ns;
     for (uint64_t number = of->first; due_ns < of->end_ns && of->count < of->room; number += of->step) {
         sleep_until(due_ns);
-        /* Before anything is copied; each thread may take one. */
-        while (flat_out && stat_of(of->stream, RHEED_STAT_QUEUE_FRAMES) + (int64_t)of->step > of->slots) {
-            sleep_until(now_ns() + PAUSE_NS);
-        }
+        if (flat_out) await_slot(of);
         int taken = 1;
         for (int at = 0; at < ACTIONS; at++) {
             const int action = ORDER[of->count % ORDERS][at];
@@ -120,16 +134,15 @@ int main(int argc, char **argv) {
     MUST(threads >= 1 && threads <= MOST_THREADS);
 
     const rheed_stream stream = open_for_frames(argc, argv, slot_bytes);
-    const size_t slots = fill_slots(stream, &of, slot_bytes);
     for (size_t at = 0; at < threads; at++) {
         const size_t fit = ring_bytes() / threads / of.bytes, places = fit < 2 ? 2 : fit;
         camera *one = &cameras[at];
         *one = (camera){.stream = stream, .of = &of, .format = format, .first = at, .step = threads, .copies = copies, .room = room};
         one->frame_time_ns = flat_out ? 0 : (int64_t)(1e9 * (double)threads / rate);
-        one->slots = (int64_t)slots;
+        one->slot_bytes = slot_bytes;
         one->places = places;
         one->ring = (unsigned char *)malloc(places * of.bytes);
-        MUST(slots >= threads && one->ring != NULL);
+        MUST(one->ring != NULL);
         memset(one->ring, 1, places * of.bytes);
         for (int action = 0; action < ACTIONS; action++) {
             one->took_ns[action] = (int64_t *)malloc(room * sizeof(int64_t));

@@ -92,16 +92,15 @@ fn compare(site: &Site, table: &mut Table, case: &Case) -> Result<()> {
         |measure: &str, better, quantity: Quantity| Row::new(NAME, &case.frames.name, measure, better).ours(all(&ours, quantity));
     let speed: Quantity = |turn| turn.megabytes_a_second;
     let (faster, less_cpu) = case.reach;
-    if !vendors.is_empty() {
-        let mut beside = |measure, better, quantity: Quantity, reach: Option<f64>| {
-            let row = row(measure, better, quantity).beside(ATOMSCALE, all(&vendors, quantity));
-            table.add(row.reach(reach));
-        };
-        beside("raw MB/s", Better::More, speed, Some(faster));
-        beside("CPU s a GB", Better::Less, |turn| turn.cpu_seconds_a_gigabyte, Some(less_cpu));
-        beside("MB sent", Better::Less, |turn| turn.sent_megabytes, Some(1.13));
-        beside("MB of memory", Better::Less, |turn| turn.grown_megabytes, None);
-    }
+    let mut beside = |measure, better, quantity: Quantity, reach: Option<f64>| {
+        let row = row(measure, better, quantity);
+        let alone = vendors.is_empty();
+        table.add(if alone { row } else { row.beside(ATOMSCALE, all(&vendors, quantity)).reach(reach) });
+    };
+    beside("raw MB/s", Better::More, speed, Some(faster));
+    beside("CPU s a GB", Better::Less, |turn| turn.cpu_seconds_a_gigabyte, Some(less_cpu));
+    beside("MB sent", Better::Less, |turn| turn.sent_megabytes, Some(1.13));
+    beside("MB of memory", Better::Less, |turn| turn.grown_megabytes, None);
     for (cores, speeds) in limits {
         let row = row("raw MB/s", Better::More, speed);
         let row = row.beside(&format!("zstd, {cores} core{}", if cores > 1 { "s" } else { "" }), speeds);

@@ -80,9 +80,11 @@ impl Workshop {
 
     /// Room on the disk where all of it lies.
     pub fn free_bytes(&self) -> Result<f64> {
-        let told = Command::new("df").args(["--output=avail", "--block-size=1"]).arg(&self.folder).output().context("df")?;
+        // A heading, then: device, KiB, used, available ...
+        let told = Command::new("df").arg("-Pk").arg(&self.folder).output().context("df")?;
         let told = String::from_utf8_lossy(&told.stdout).into_owned();
-        Ok(told.lines().nth(1).context("df says nothing")?.trim().parse()?)
+        let available = told.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)).context("df says nothing")?;
+        Ok(available.parse::<f64>()? * 1024.0)
     }
 
     /// The service, in a process of its own, so that its CPU is nobody else's.
@@ -186,21 +188,25 @@ pub fn ask(command: &mut Command) -> Result<Answer> {
 }
 
 /// Runs a program, and takes each line as it comes. What it has to say beside goes to the terminal.
-pub fn watch(command: &mut Command, mut take: impl FnMut(Answer) -> Result<()>) -> Result<()> {
+pub fn watch(command: &mut Command, take: impl FnMut(Answer) -> Result<()>) -> Result<()> {
+    watch_unless_silent(command, SILENCE, take)
+}
+
+fn watch_unless_silent(command: &mut Command, silence: Duration, mut take: impl FnMut(Answer) -> Result<()>) -> Result<()> {
     let name = command.get_program().display().to_string();
     let mut process = ends_with_us(command).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context(name.clone())?;
     let said = BufReader::new(process.stdout.take().context("stdout is piped")?);
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || said.lines().try_for_each(|line| sender.send(line)));
     let taken = loop {
-        match lines.recv_timeout(SILENCE) {
+        match lines.recv_timeout(silence) {
             Ok(line) => {
                 if let Err(error) = line.map_err(Into::into).and_then(|line| take(Answer(serde_json::from_str(&line)?))) {
                     break Err(error);
                 }
             }
             Err(RecvTimeoutError::Disconnected) => break Ok(()),
-            Err(RecvTimeoutError::Timeout) => break Err(anyhow!("{name} said nothing for {SILENCE:?}, and was killed")),
+            Err(RecvTimeoutError::Timeout) => break Err(anyhow!("{name} said nothing for {silence:?}, and was killed")),
         }
     };
     if taken.is_err() {
@@ -266,5 +272,12 @@ mod tests {
         let error = ask(Command::new("sh").args(["-c", "echo '{}'; exit 3"])).err().unwrap().to_string();
         assert!(error.contains("sh ended with") && error.contains('3'), "{error}");
         assert!(ask(&mut Command::new("true")).err().unwrap().to_string().contains("measured nothing"));
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_killed_and_named() {
+        let mut hanging = Command::new("sleep");
+        let error = watch_unless_silent(hanging.arg("600"), Duration::from_millis(100), |_| Ok(())).unwrap_err().to_string();
+        assert!(error.contains("sleep said nothing for 100ms"), "{error}");
     }
 }
