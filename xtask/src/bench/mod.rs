@@ -37,9 +37,9 @@ use workshop::Workshop;
 /// How much time there is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Length {
-    /// Two minutes: whether it runs, and roughly what comes out.
+    /// Three minutes: whether it runs, and roughly what comes out.
     Quick,
-    /// Twenty minutes.
+    /// Twenty-five minutes.
     Usual,
     /// As `Usual`, and the memory is watched for an hour, with many slots and with few.
     Long,
