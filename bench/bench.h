@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <unistd.h>
 #include <time.h>
 
 /* A measurement that did not run as it was meant to is none. */
@@ -41,13 +41,22 @@ static inline double argument(int argc, char **argv, const char *name, double ot
     return text == NULL ? otherwise : atof(text);
 }
 
-/* Opens a stream with the key=value arguments and what is added to them. */
-static inline rheed_stream open_stream(int argc, char **argv, const char *added) {
-    char options[8192] = "", message[1024];
+typedef char option_text[8192];
+
+/* The key=value arguments, a line each. */
+static inline void gather_options(int argc, char **argv, option_text options) {
+    options[0] = '\0';
     for (int at = 1; at < argc; at++) {
         if (strncmp(argv[at], "--", 2) == 0) at++;
-        else snprintf(options + strlen(options), sizeof options - strlen(options), "%s\n", argv[at]);
+        else snprintf(options + strlen(options), sizeof(option_text) - strlen(options), "%s\n", argv[at]);
     }
+}
+
+/* Opens a stream with the key=value arguments and what is added to them. */
+static inline rheed_stream open_stream(int argc, char **argv, const char *added) {
+    option_text options;
+    char message[1024];
+    gather_options(argc, argv, options);
     snprintf(options + strlen(options), sizeof options - strlen(options), "%s\n", added);
     rheed_stream stream = 0;
     const int32_t code = rheed_init(options, &stream, message, sizeof message);
@@ -56,6 +65,13 @@ static inline rheed_stream open_stream(int argc, char **argv, const char *added)
         exit(1);
     }
     return stream;
+}
+
+/* As above, with slots for frames of that size, which lie in memory before the first of them comes. */
+static inline rheed_stream open_for_frames(int argc, char **argv, size_t frame_bytes) {
+    char added[64];
+    snprintf(added, sizeof added, "frame_bytes = %zu", frame_bytes);
+    return open_stream(argc, argv, added);
 }
 
 /* ---- Frames ---------------------------------------------------------------------------------------------------------- */
@@ -112,13 +128,15 @@ static inline void sleep_until(int64_t due_ns) {
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
 }
 
-/* Of all threads of this process, in user's and system's mode. */
-static inline int64_t cpu_ns(void) {
-    struct rusage used;
-    getrusage(RUSAGE_SELF, &used);
-    return (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * INT64_C(1000000000) +
-           (used.ru_utime.tv_usec + used.ru_stime.tv_usec) * INT64_C(1000);
+static inline int64_t cpu_of(clockid_t whose) {
+    struct timespec used;
+    clock_gettime(whose, &used);
+    return used.tv_sec * INT64_C(1000000000) + used.tv_nsec;
 }
+
+/* Of all threads of this process, and of the one that calls, in user's and system's mode. */
+static inline int64_t cpu_ns(void) { return cpu_of(CLOCK_PROCESS_CPUTIME_ID); }
+static inline int64_t thread_cpu_ns(void) { return cpu_of(CLOCK_THREAD_CPUTIME_ID); }
 
 /* ---- Memory ---------------------------------------------------------------------------------------------------------- */
 
@@ -139,17 +157,15 @@ static inline int64_t memory(const char *line) {
 /* Makes VmHWM begin anew. */
 static inline void forget_peak(void) {
     FILE *clear = fopen("/proc/self/clear_refs", "w");
-    if (clear == NULL) return;
-    fputs("5", clear);
-    fclose(clear);
+    MUST(clear != NULL && fputs("5", clear) >= 0 && fclose(clear) == 0);
 }
 
 /* ---- Answers --------------------------------------------------------------------------------------------------------- */
 
-static inline void print_samples(const char *name, const int64_t *samples, size_t count) {
+static inline void print_samples(const char *name, const int64_t *samples, size_t count, const char *end) {
     printf("\"%s\": [", name);
     for (size_t at = 0; at < count; at++) printf("%s%" PRId64, at == 0 ? "" : ",", samples[at]);
-    printf("], ");
+    printf("]%s", end);
 }
 
 #endif

@@ -58,13 +58,10 @@ int main(int argc, char **argv) {
 
     pthread_t sleeper;
     MUST(sem_init(&woken, 0, 0) == 0 && pthread_create(&sleeper, NULL, sleep_and_wake, NULL) == 0);
-    char added[64];
-    snprintf(added, sizeof added, "frame_bytes = %zu", of.bytes);
-    const rheed_stream stream = open_stream(argc, argv, added);
+    const rheed_stream stream = open_for_frames(argc, argv, of.bytes);
     fill_slots(stream, &of);
     const int64_t start = now_ns() + 100000000, end = start + (int64_t)(seconds * 1e9);
     size_t count = 0;
-    uint64_t refused = 0;
     for (int64_t due = start; due < end && count < room;) {
         void *slot = NULL;
         sleep_until(due);
@@ -72,7 +69,6 @@ int main(int argc, char **argv) {
         const int32_t code = rheed_acquire(stream, of.bytes, &slot);
         MUST(code == RHEED_OK || code == RHEED_E_QUEUE_FULL);
         if (code != RHEED_OK) {
-            refused++;
             due += PAUSE_NS;
             continue;
         }
@@ -87,8 +83,7 @@ int main(int argc, char **argv) {
     pthread_join(sleeper, NULL);
 
     printf("{");
-    print_samples("commit_ns", commits, count);
-    print_samples("wake_ns", wakes, flat_out ? 0 : count);
-    printf("\"refused\": %" PRIu64 "}\n", refused);
+    print_samples("commit_ns", commits, count, ", ");
+    print_samples("wake_ns", wakes, flat_out ? 0 : count, "}\n");
     return 0;
 }

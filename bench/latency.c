@@ -40,9 +40,7 @@ int main(int argc, char **argv) {
     const double rate = argument(argc, argv, "--rate", 60);
     const int64_t chunk = (int64_t)argument(argc, argv, "--chunk", 120), chunks = (int64_t)argument(argc, argv, "--chunks", 3);
     MUST(chunks >= 1 && chunks <= MOST_CHUNKS);
-    char added[64];
-    snprintf(added, sizeof added, "frame_bytes = %zu", of.bytes);
-    of_stream.stream = open_stream(argc, argv, added);
+    of_stream.stream = open_for_frames(argc, argv, of.bytes);
     of_stream.chunks = chunks;
     pthread_t watcher;
     MUST(pthread_create(&watcher, NULL, await_confirmations, &of_stream) == 0);
@@ -59,8 +57,7 @@ int main(int argc, char **argv) {
     MUST(rheed_finalize(of_stream.stream, -1) == RHEED_OK);
     for (int64_t at = 0; at < chunks; at++) latency_ns[at] = of_stream.confirmed_ns[at] - latency_ns[at];
     printf("{");
-    print_samples("latency_ns", latency_ns, (size_t)chunks);
-    print_samples("blocked_ns", blocked_ns, (size_t)chunks);
-    printf("\"chunks\": %" PRId64 "}\n", chunks);
+    print_samples("latency_ns", latency_ns, (size_t)chunks, ", ");
+    print_samples("blocked_ns", blocked_ns, (size_t)chunks, "}\n");
     return 0;
 }

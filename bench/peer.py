@@ -15,7 +15,7 @@ def arguments():
     parser.add_argument("--chunk", type=int, required=True, help="frames a chunk")
     parser.add_argument("--chunks", type=int, required=True, help="how many of them; the frames come round again")
     parser.add_argument("--folder", required=True, help="where files may be put")
-    parser.add_argument("--await-each", action="store_true", help="go on only when a chunk's upload is confirmed")
+    parser.add_argument("--rate", type=float, help="frames a second: at a camera's pace, each chunk confirmed before the next")
     return parser.parse_args()
 
 
@@ -43,11 +43,8 @@ def memory(line):
 
 
 def forget_peak():
-    try:
-        with open("/proc/self/clear_refs", "w") as clear:
-            clear.write("5")
-    except OSError:
-        pass
+    with open("/proc/self/clear_refs", "w") as clear:
+        clear.write("5")
 
 
 def answer(**measured):

@@ -1,20 +1,26 @@
 /*
- * How long rheed_push keeps a camera's thread, beside a memcpy of the same frame to a place that was not touched of late.
+ * How long rheed_push keeps a camera's thread, beside a memcpy of the same frame: to one place that stays in the cache, and to
+ * places that went out of it.
  *
- *     push --frames FILE --width W --height H --rate 120 --seconds 5 [--threads 4] [--flat-out 1] [--format PFNC] key=value ...
+ *     push --frames FILE --width W --height H --rate 120 --seconds 5 [--threads 4] [--flat-out 1] [--copies 0] [--format PFNC]
+ *          key=value ...
  *
  * A row's bytes are pushed as pixels of that format: fewer of them, where a pixel takes more than 8 bits.
  *
- * Both are done with each frame, and take turns in being first, since the second finds the frame in the cache. Paced, all
- * threads push at the same moments, at `rate` frames a second together; flat out as soon as a slot is free, so that the encoder
- * never sleeps. A frame that is refused for want of a slot is counted and not timed.
+ * All three are done with each frame, in each order in turn; before each the frame is read, as if a camera's driver had just
+ * written it. Paced, all threads push at the same moments, at `rate` frames a second together. Flat out a frame follows as soon
+ * as a slot is free (one is kept, meanwhile, with rheed_acquire), so that the encoder never sleeps. A frame that is refused is counted and not timed.
+ *
+ * `cpu_ns` is of the library's threads and of the pushes, not of reading and copying. `--copies 0` pushes and nothing else.
  */
 #include "bench.h"
 
 #include <pthread.h>
 
-/* Copies go round in as much memory as a stream has slots by default. */
-static const size_t RING_BYTES = (size_t)64 << 20;
+enum { PUSH, HOT, COLD, ACTIONS, ORDERS = 6 };
+static const int ORDER[ORDERS][ACTIONS] = {
+    {PUSH, HOT, COLD}, {HOT, COLD, PUSH}, {COLD, PUSH, HOT}, {COLD, HOT, PUSH}, {HOT, PUSH, COLD}, {PUSH, COLD, HOT},
+};
 static const int64_t PAUSE_NS = 200000;
 
 typedef struct {
@@ -23,18 +29,45 @@ typedef struct {
     uint32_t format;
     int64_t start_ns, end_ns, frame_time_ns; /* The last is 0 when flat out. */
     uint64_t first, step;                    /* This thread's frames. */
-    unsigned char *ring;
+    size_t slot_bytes;
+    void *reserved;
+    int copies;
+    unsigned char *ring; /* Its first place is the hot one. */
     size_t places;
     size_t room, count;
-    int64_t *push_ns, *memcpy_ns;
+    int64_t *took_ns[ACTIONS];
+    int64_t push_cpu_ns, cpu_ns;
     uint64_t refused;
 } camera;
 
-static int64_t timed_memcpy(camera *of, uint64_t number) {
-    unsigned char *place = of->ring + of->count % of->places * of->of->bytes;
-    const int64_t begin = now_ns();
-    memcpy(place, frame_at(of->of, number), of->of->bytes);
-    return now_ns() - begin;
+/* Of all threads' rings: twice the last cache, as far as 256 MiB. Where a machine shares a larger one among many, ours is a part. */
+static size_t ring_bytes(void) {
+    const size_t least = (size_t)64 << 20, most = (size_t)256 << 20;
+    long cache = 0;
+#ifdef _SC_LEVEL3_CACHE_SIZE
+    cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
+#endif
+    const size_t twice = cache > 0 ? 2 * (size_t)cache : least;
+    return twice < least ? least : twice > most ? most : twice;
+}
+
+/* A slot, before anything is copied. */
+static void await_slot(camera *of) {
+    int32_t code;
+    while ((code = rheed_acquire(of->stream, of->slot_bytes, &of->reserved)) == RHEED_E_QUEUE_FULL) {
+        sleep_until(now_ns() + PAUSE_NS);
+    }
+    MUST(code == RHEED_OK);
+}
+
+/* It is the next that is taken. */
+static void give_slot_back(camera *of) {
+    if (of->reserved != NULL) MUST(rheed_discard(of->stream, of->reserved) == RHEED_OK);
+    of->reserved = NULL;
+}
+
+static void read_frame(const unsigned char *frame, size_t bytes) {
+    for (size_t at = 0; at < bytes; at += 64) (void)*(const volatile unsigned char *)(frame + at);
 }
 
 static int32_t push_as(const camera *of, uint64_t number) {
@@ -43,87 +76,101 @@ static int32_t push_as(const camera *of, uint64_t number) {
     return rheed_push(of->stream, frame_at(from, number), from->bytes, width, from->height, from->width, of->format, number, 0, 0);
 }
 
-/* -1 when the frame was refused. */
-static int64_t timed_push(camera *of, uint64_t number) {
-    const int64_t begin = now_ns();
-    const int32_t code = push_as(of, number);
-    const int64_t took = now_ns() - begin;
+/* False when the frame was refused. */
+static int timed(camera *of, int action, uint64_t number) {
+    const size_t bytes = of->of->bytes;
+    const unsigned char *frame = frame_at(of->of, number);
+    int32_t code = RHEED_OK;
+    if (of->copies) read_frame(frame, bytes);
+    if (action == PUSH) give_slot_back(of);
+    const int64_t cpu = thread_cpu_ns(), begin = now_ns();
+    if (action == PUSH) code = push_as(of, number);
+    else memcpy(of->ring + (action == HOT ? 0 : 1 + number / of->step % (of->places - 1)) * bytes, frame, bytes);
+    of->took_ns[action][of->count] = now_ns() - begin;
+    if (action == PUSH) of->push_cpu_ns += thread_cpu_ns() - cpu;
     MUST(code == RHEED_OK || code == RHEED_E_QUEUE_FULL);
-    return code == RHEED_OK ? took : -1;
+    return code == RHEED_OK;
 }
 
 static void *run_camera(void *argument) {
     camera *of = (camera *)argument;
+    const int flat_out = of->frame_time_ns == 0;
     int64_t due_ns = of->start_ns;
     for (uint64_t number = of->first; due_ns < of->end_ns && of->count < of->room; number += of->step) {
         sleep_until(due_ns);
-        int64_t copied, pushed;
-        if (of->count % 2 == 0) {
-            copied = timed_memcpy(of, number);
-            pushed = timed_push(of, number);
-        } else {
-            pushed = timed_push(of, number);
-            copied = timed_memcpy(of, number);
+        if (flat_out) await_slot(of);
+        int taken = 1;
+        for (int at = 0; at < ACTIONS; at++) {
+            const int action = ORDER[of->count % ORDERS][at];
+            if (action == PUSH || of->copies) taken &= timed(of, action, number);
         }
-        const int taken = pushed >= 0;
-        if (taken) {
-            of->push_ns[of->count] = pushed;
-            of->memcpy_ns[of->count++] = copied;
-        } else {
-            of->refused++;
-        }
-        due_ns = of->frame_time_ns > 0 ? due_ns + of->frame_time_ns : now_ns() + (taken ? 0 : PAUSE_NS);
+        of->count += (size_t)taken;
+        of->refused += !taken;
+        due_ns = flat_out ? now_ns() : due_ns + of->frame_time_ns;
     }
+    of->cpu_ns = thread_cpu_ns();
     return NULL;
 }
 
+static void print_action(const char *name, const camera *cameras, size_t threads, int action) {
+    const char *between = "";
+    printf("\"%s\": [", name);
+    for (const camera *of = cameras; of < cameras + threads; of++) {
+        for (size_t at = 0; at < of->count; at++, between = ",") printf("%s%" PRId64, between, of->took_ns[action][at]);
+    }
+    printf("], ");
+}
+
 int main(int argc, char **argv) {
+    enum { MOST_THREADS = 64 };
+    static camera cameras[MOST_THREADS];
+    pthread_t ids[MOST_THREADS];
     const frames of = load_frames(argc, argv);
     const double rate = argument(argc, argv, "--rate", 60), seconds = argument(argc, argv, "--seconds", 5);
-    const int flat_out = argument(argc, argv, "--flat-out", 0) > 0;
+    const int flat_out = argument(argc, argv, "--flat-out", 0) > 0, copies = argument(argc, argv, "--copies", 1) > 0;
     const uint32_t format = (uint32_t)argument(argc, argv, "--format", RHEED_FORMAT_MONO8);
-    const size_t threads = (size_t)argument(argc, argv, "--threads", 1);
+    const size_t threads = (size_t)argument(argc, argv, "--threads", 1), slot_bytes = of.bytes * 8 / (format >> 16 & 0xFF);
     const size_t room = flat_out ? 200000 : (size_t)(rate * seconds) + 2;
-    enum { MOST_THREADS = 64 };
-    camera cameras[MOST_THREADS];
-    pthread_t ids[MOST_THREADS];
     MUST(threads >= 1 && threads <= MOST_THREADS);
 
-    char added[64];
-    snprintf(added, sizeof added, "frame_bytes = %zu", of.bytes);
-    const rheed_stream stream = open_stream(argc, argv, added);
-    const int64_t cpu_before = cpu_ns(), start = now_ns() + 100000000;
+    const rheed_stream stream = open_for_frames(argc, argv, slot_bytes);
     for (size_t at = 0; at < threads; at++) {
-        const size_t fit = RING_BYTES / threads / of.bytes, places = fit < 2 ? 2 : fit;
-        camera one = {stream, &of, format, start, start + (int64_t)(seconds * 1e9), 0, at, threads, NULL, places, room, 0, NULL, NULL, 0};
-        one.frame_time_ns = flat_out ? 0 : (int64_t)(1e9 * (double)threads / rate);
-        one.ring = (unsigned char *)malloc(places * of.bytes);
-        one.push_ns = (int64_t *)malloc(room * sizeof(int64_t));
-        one.memcpy_ns = (int64_t *)malloc(room * sizeof(int64_t));
-        MUST(one.ring != NULL && one.push_ns != NULL && one.memcpy_ns != NULL);
-        memset(one.ring, 1, places * of.bytes);
-        cameras[at] = one;
+        const size_t fit = ring_bytes() / threads / of.bytes, places = fit < 2 ? 2 : fit;
+        camera *one = &cameras[at];
+        *one = (camera){.stream = stream, .of = &of, .format = format, .first = at, .step = threads, .copies = copies, .room = room};
+        one->frame_time_ns = flat_out ? 0 : (int64_t)(1e9 * (double)threads / rate);
+        one->slot_bytes = slot_bytes;
+        one->places = places;
+        one->ring = (unsigned char *)malloc(places * of.bytes);
+        MUST(one->ring != NULL);
+        memset(one->ring, 1, places * of.bytes);
+        for (int action = 0; action < ACTIONS; action++) {
+            one->took_ns[action] = (int64_t *)malloc(room * sizeof(int64_t));
+            MUST(one->took_ns[action] != NULL);
+        }
     }
-    for (size_t at = 0; at < threads; at++) MUST(pthread_create(&ids[at], NULL, run_camera, &cameras[at]) == 0);
+    int64_t cpu = -cpu_ns();
+    const int64_t start = now_ns() + 100000000;
+    for (size_t at = 0; at < threads; at++) {
+        cameras[at].start_ns = start;
+        cameras[at].end_ns = start + (int64_t)(seconds * 1e9);
+        MUST(pthread_create(&ids[at], NULL, run_camera, &cameras[at]) == 0);
+    }
     for (size_t at = 0; at < threads; at++) pthread_join(ids[at], NULL);
     MUST(rheed_finalize(stream, -1) == RHEED_OK);
-    const int64_t cpu = cpu_ns() - cpu_before;
+    cpu += cpu_ns();
 
     size_t count = 0;
     uint64_t refused = 0;
-    for (size_t at = 1; at < threads; at++) cameras[0].room += cameras[at].count;
-    int64_t *pushes = (int64_t *)malloc(cameras[0].room * sizeof(int64_t));
-    int64_t *copies = (int64_t *)malloc(cameras[0].room * sizeof(int64_t));
-    MUST(pushes != NULL && copies != NULL);
     for (size_t at = 0; at < threads; at++) {
-        memcpy(pushes + count, cameras[at].push_ns, cameras[at].count * sizeof(int64_t));
-        memcpy(copies + count, cameras[at].memcpy_ns, cameras[at].count * sizeof(int64_t));
+        cpu += cameras[at].push_cpu_ns - cameras[at].cpu_ns;
         count += cameras[at].count;
         refused += cameras[at].refused;
     }
     printf("{");
-    print_samples("push_ns", pushes, count);
-    print_samples("memcpy_ns", copies, count);
+    print_action("push_ns", cameras, threads, PUSH);
+    print_action("hot_ns", cameras, threads, HOT);
+    print_action("cold_ns", cameras, threads, COLD);
     printf("\"refused\": %" PRIu64 ", \"cpu_ns\": %" PRId64 ", \"raw_bytes\": %zu}\n", refused, cpu, count * of.bytes);
     return 0;
 }

@@ -50,7 +50,7 @@ impl Kit {
         let mut missing = Vec::new();
         let mut packages: Vec<&str> =
             PROGRAMS.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
-        if usable_python().is_none() {
+        if usable_python(u32::MAX).is_none() {
             packages.push(VENV_PACKAGE);
         }
         if !Path::new(COMMA).is_file() {
@@ -69,11 +69,12 @@ impl Kit {
 impl Venv {
     /// What tests and demonstration want.
     pub fn complete(root: &Path) -> Result<Venv> {
-        Venv::with(root, "tests/python/requirements.txt", &root.join("target/venv"))
+        Venv::with(root, "tests/python/requirements.txt", &root.join("target/venv"), u32::MAX)
     }
 
-    /// In that folder, with the packages that a file of the project names. Made anew only when that file has changed.
-    pub fn with(root: &Path, requirements: &str, folder: &Path) -> Result<Venv> {
+    /// In that folder, with the packages that a file of the project names, of a Python before 3.`before`. Made anew only when that
+    /// file has changed.
+    pub fn with(root: &Path, requirements: &str, folder: &Path, before: u32) -> Result<Venv> {
         let wanted = root.join(requirements);
         let installed = folder.join("requirements.txt");
         let venv = Venv(folder.to_owned());
@@ -81,7 +82,10 @@ impl Venv {
         if up_to_date && venv.python().is_file() {
             return Ok(venv);
         }
-        let python = usable_python().context("they need Python 3.11 or later with its venv module (on Debian: python3-venv)")?;
+        let python = usable_python(before).with_context(|| {
+            let bound = if before == u32::MAX { "or later".to_owned() } else { format!("to 3.{}", before - 1) };
+            format!("they need Python 3.11 {bound} with its venv module (on Debian: python3-venv)")
+        })?;
         println!("Getting the Python packages of {requirements}");
         quietly(Command::new(python).args(["-m", "venv", "--clear"]).arg(&venv.0))?;
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "2", "--requirement"];
@@ -91,17 +95,17 @@ impl Venv {
     }
 }
 
-/// A Python that can make a venv and is new enough for zarr 3. `python3` may be an older one than Debian's own.
-fn usable_python() -> Option<&'static str> {
-    const ASK: &str = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))";
+/// A Python that can make a venv, is new enough for zarr 3, and before 3.`before`. `python3` may be an older one than Debian's own.
+fn usable_python(before: u32) -> Option<&'static str> {
+    let ask = format!("import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, {before}))");
     let can = |python: &&str| {
-        let answer = Command::new(python).args(["-c", ASK]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let answer = Command::new(python).args(["-c", &ask]).stdout(Stdio::null()).stderr(Stdio::null()).status();
         answer.is_ok_and(|status| status.success())
     };
-    ["python3", "/usr/bin/python3"].into_iter().find(can)
+    ["python3", "/usr/bin/python3", "python3.13", "python3.12", "python3.11"].into_iter().find(can)
 }
 
-fn is_there(program: impl AsRef<Path>) -> bool {
+pub fn is_there(program: impl AsRef<Path>) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|folder| folder.join(program.as_ref()).is_file())
 }

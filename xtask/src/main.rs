@@ -41,7 +41,7 @@ To try it, and to trust it:
   bench [--only PART] [--quick | --long]
                         how fast it is, beside what a user would take instead, on the same
                         frames; a table, target/bench/bench.json and target/bench/bench.svg;
-                        parts: push, through, latency, scale, memory, footprint.
+                        parts: push, through, levels, latency, scale, memory, footprint.
                         --long watches the memory for two hours
 
 To use it:

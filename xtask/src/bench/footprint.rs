@@ -1,7 +1,6 @@
 //! What the library costs before it does anything: its size, loading it, opening a stream, keeping one open.
 
 use super::Site;
-use super::peers::{ACQUIRE, ATOMSCALE};
 use super::row::{Better, Row};
 use super::table::Table;
 use super::workshop::{Answer, ask};
@@ -12,14 +11,14 @@ use std::process::Command;
 
 pub const NAME: &str = "footprint";
 
+/// A frame of bench/footprint.c.
+const FRAME_BYTES: &str = "frame_bytes=150000";
+
 pub fn measure(site: &Site, table: &mut Table) -> Result<()> {
-    sizes(site, table)?;
+    let outcome = sizes(site, table);
+    table.note_failure("footprint, sizes", outcome);
     starts(site, table)?;
-    let idle = site.length.pick(3.0, 10.0);
-    let answer = open(site, &["--idle", &idle.to_string()], &[])?;
-    let row = Row::new(NAME, format!("an open stream without frames, {idle} s"), "CPU ms a second", Better::Less);
-    table.add(row.ours(vec![answer.number("idle_cpu_ns")? * 1e-6 / idle]));
-    Ok(())
+    idles(site, table)
 }
 
 fn sizes(site: &Site, table: &mut Table) -> Result<()> {
@@ -30,11 +29,9 @@ fn sizes(site: &Site, table: &mut Table) -> Result<()> {
     let megabytes = |file: &Path| Ok::<f64, anyhow::Error>(fs::metadata(file)?.len() as f64 * 1e-6);
     let row = |case: &str, measure: &str| Row::new(NAME, case, measure, Better::Less);
     table.add(row("the library, stripped", "MB").ours(vec![megabytes(&stripped)?]).reach(4.0));
-    for peer in [ATOMSCALE, ACQUIRE].into_iter().filter_map(|name| site.peers.named(name)) {
-        if let Some(library) = peer.library() {
-            let theirs = megabytes(&library)?;
-            table.add(row("the library, stripped", "MB").ours(vec![megabytes(&stripped)?]).beside(peer.name, vec![theirs]));
-        }
+    for (peer, library) in site.peers.libraries() {
+        let theirs = megabytes(&library)?;
+        table.add(row("the library, stripped", "MB").ours(vec![megabytes(&stripped)?]).beside(peer, vec![theirs]));
     }
     // A heading, then: text data bss ...
     let told = Command::new("size").arg(&stripped).output().context("size")?;
@@ -48,19 +45,50 @@ fn sizes(site: &Site, table: &mut Table) -> Result<()> {
 
 /// Each in a process of its own, as a user's program has it.
 fn starts(site: &Site, table: &mut Table) -> Result<()> {
-    let (mut loads, mut calls, mut with, mut without) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    type Case = (&'static str, &'static [&'static str], &'static [(&'static str, &'static str, Option<f64>)]);
+    const CASES: [Case; 4] = [
+        (
+            "a program that loads it",
+            &["endpoint=none"],
+            &[("load_ns", "dlopen, ms", None), ("init_ns", "first call, ms", Some(5.0))],
+        ),
+        ("on loopback, clock_sync on", &["clock_sync=on"], &[("init_ns", "rheed_init, ms", Some(30.0))]),
+        (
+            "on loopback, clock_sync off",
+            &["clock_sync=off"],
+            &[("init_ns", "rheed_init, ms", Some(30.0)), ("first_push_ns", "first push, ms", None)],
+        ),
+        (
+            "on loopback, 64 MiB prepared",
+            &["clock_sync=off", FRAME_BYTES],
+            &[("init_ns", "rheed_init, ms", None), ("first_push_ns", "first push, ms", None)],
+        ),
+    ];
+    let mut samples = CASES.map(|(_, _, measures)| vec![Vec::new(); measures.len()]);
     for _ in 0..site.length.pick(5, 20) {
-        let answer = open(site, &[], &["clock_sync=on"])?;
-        loads.push(answer.number("load_ns")? * 1e-6);
-        calls.push(answer.number("first_call_ns")? * 1e-6);
-        with.push(answer.number("init_ns")? * 1e-6);
-        without.push(open(site, &[], &["clock_sync=off"])?.number("init_ns")? * 1e-6);
+        for ((_, options, measures), samples) in CASES.iter().zip(&mut samples) {
+            let answer = open(site, &["--push", "1"], options)?;
+            for ((name, ..), samples) in measures.iter().zip(samples) {
+                samples.push(answer.number(name)? * 1e-6);
+            }
+        }
     }
-    let row = |case: &str, measure: &str| Row::new(NAME, case, measure, Better::Less);
-    table.add(row("a program that loads it", "dlopen, ms").ours(loads));
-    table.add(row("a program that loads it", "first call, ms").ours(calls).reach(5.0));
-    table.add(row("on loopback, clock_sync on", "rheed_init, ms").ours(with).reach(30.0));
-    table.add(row("on loopback, clock_sync off", "rheed_init, ms").ours(without).reach(30.0));
+    for ((case, _, measures), samples) in CASES.iter().zip(samples) {
+        for ((_, measure, reach), samples) in measures.iter().zip(samples) {
+            table.add(Row::new(NAME, *case, *measure, Better::Less).ours(samples).reach(*reach));
+        }
+    }
+    Ok(())
+}
+
+/// An open stream, when all that a beginning brings is over.
+fn idles(site: &Site, table: &mut Table) -> Result<()> {
+    let idle = site.length.pick(0.5, 2.0);
+    for (case, pushes) in [("an open stream without frames", "0"), ("an open stream after 100 frames", "100")] {
+        let answer = open(site, &["--push", pushes, "--settle", "3", "--times", "5", "--idle", &idle.to_string()], &[])?;
+        let each = answer.numbers("idle_ns")?.iter().map(|ns| ns * 1e-6 / idle).collect();
+        table.add(Row::new(NAME, case, "CPU ms a second", Better::Less).ours(each).reach(1.0));
+    }
     Ok(())
 }
 

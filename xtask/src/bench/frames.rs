@@ -62,6 +62,10 @@ impl Stock {
         }
     }
 
+    /// And of the noise.
+    pub const NOISE: &str = "of the simulated noise zstd's level 3, which the vendor's client uses, makes no less than level 1: MB sent \
+                             and CPU beside that client are for such noise";
+
     /// The real ones, or what stands in for them.
     pub fn real(&self) -> Result<Frames> {
         let (width, height, count) = REAL_SIZE;

@@ -7,6 +7,7 @@
 mod footprint;
 mod frames;
 mod latency;
+mod levels;
 mod memory;
 mod peers;
 mod picture;
@@ -14,16 +15,21 @@ mod push;
 mod row;
 mod samples;
 mod scale;
+#[path = "../../../src/shard.rs"]
+#[allow(dead_code)] // The limit is measured with its compressor alone.
+mod shard;
 mod table;
 mod through;
 mod workshop;
 mod zstd_alone;
 
-use anyhow::{Result, bail};
+use crate::kit;
+use anyhow::{Result, bail, ensure};
 use frames::Stock;
 use peers::Peers;
 use std::fs;
 use std::path::Path;
+use std::thread;
 use std::time::Instant;
 use table::Table;
 use workshop::Workshop;
@@ -31,9 +37,9 @@ use workshop::Workshop;
 /// How much time there is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Length {
-    /// Two minutes: whether it runs, and roughly what comes out.
+    /// Three minutes: whether it runs, and roughly what comes out.
     Quick,
-    /// Twenty minutes.
+    /// Twenty-five minutes.
     Usual,
     /// As `Usual`, and the memory is watched for an hour, with many slots and with few.
     Long,
@@ -54,11 +60,17 @@ struct Site {
     length: Length,
 }
 
+/// With so many the library compresses (src/stream/helpers.rs), which share the cores with all else.
+fn encoder_threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(8)
+}
+
 type Part = (&'static str, fn(&Site, &mut Table) -> Result<()>);
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     (push::NAME, push::measure),
     (through::NAME, through::measure),
+    (levels::NAME, levels::measure),
     (latency::NAME, latency::measure),
     (scale::NAME, scale::measure),
     (memory::NAME, memory::measure),
@@ -71,6 +83,8 @@ pub fn run(root: &Path, only: Option<&str>, length: Length) -> Result<()> {
     if parts.is_empty() {
         bail!("bench has no part {:?}; it has {}", only.unwrap_or_default(), PARTS.map(|(name, _)| name).join(", "));
     }
+    ensure!(cfg!(target_os = "linux"), "bench needs Linux: it reads /proc, and runs the programs of bench/ there");
+    ensure!(kit::is_there("gcc"), "bench needs gcc for the programs of bench/ (on Debian: apt-get install gcc)");
     let folder = root.join("target/bench");
     fs::create_dir_all(&folder)?;
     let frames = Stock::open(root, &folder.join("frames"))?;
@@ -78,21 +92,23 @@ pub fn run(root: &Path, only: Option<&str>, length: Length) -> Result<()> {
     let peers = Peers::get(root, &folder);
     let mut table = Table::new(length);
     table.note(frames.told());
-    peers.lacking().for_each(|why| table.note(why));
+    table.note(Stock::NOISE);
     let site = Site { workshop, frames, peers, length };
+    let file = only.map_or("bench".to_owned(), |part| format!("bench-{part}"));
+    let [json, picture] = ["json", "svg"].map(|kind| folder.join(&file).with_extension(kind));
     for (name, measure) in parts {
         let began = Instant::now();
         eprint!("{name} ... ");
-        if let Err(error) = measure(&site, &mut table) {
-            table.note(format!("{name} is not complete: {error:#}"));
-        }
+        let outcome = measure(&site, &mut table);
+        table.note_failure(name, outcome);
+        site.peers.failures().into_iter().for_each(|why| table.note(why));
+        // After each part, so that one who interrupts loses only the part under way.
+        fs::write(&json, format!("{:#}\n", table.json()))?;
+        fs::write(&picture, picture::draw(&table))?;
         eprintln!("{} s", began.elapsed().as_secs());
     }
 
     println!("\n{table}");
-    let (json, picture) = (folder.join("bench.json"), folder.join("bench.svg"));
-    fs::write(&json, format!("{:#}\n", table.json()))?;
-    fs::write(&picture, picture::draw(&table))?;
     println!("as JSON      {}\nas a picture {}", json.display(), picture.display());
     Ok(())
 }

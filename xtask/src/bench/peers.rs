@@ -1,57 +1,76 @@
 //! What a user would take instead. Each has a Python of its own, so that one that cannot be had leaves the others.
 
+use super::workshop::{Answer, ask};
 use crate::kit::Venv;
-use anyhow::Result;
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub const ATOMSCALE: &str = "atomscale";
 pub const ACQUIRE: &str = "acquire-zarr";
 
-pub struct Peers(Vec<Peer>);
+pub struct Peers {
+    there: RefCell<Vec<Peer>>,
+    /// Why one is lacking, as long as nobody was told.
+    failures: RefCell<Vec<String>>,
+}
 
-pub struct Peer {
-    pub name: &'static str,
+struct Peer {
+    name: &'static str,
     script: PathBuf,
-    venv: Result<Venv>,
+    venv: Venv,
 }
 
 impl Peers {
     /// Installs them under that folder.
     pub fn get(root: &Path, folder: &Path) -> Peers {
-        let peer = |name: &'static str| {
-            let venv = Venv::with(root, &format!("bench/{name}.txt"), &folder.join(name));
-            let script = root.join(format!("bench/peer_{}.py", name.replace('-', "_")));
-            Peer { name, script, venv }
-        };
-        Peers([ATOMSCALE, ACQUIRE].map(peer).into())
+        let peers = Peers { there: RefCell::default(), failures: RefCell::default() };
+        for (name, pythons_before) in [(ATOMSCALE, 14), (ACQUIRE, u32::MAX)] {
+            match Venv::with(root, &format!("bench/{name}.txt"), &folder.join(name), pythons_before) {
+                Ok(venv) => {
+                    let script = root.join(format!("bench/peer_{}.py", name.replace('-', "_")));
+                    peers.there.borrow_mut().push(Peer { name, script, venv });
+                }
+                Err(error) => peers.failures.borrow_mut().push(format!("{name} is lacking: {error:#}")),
+            }
+        }
+        peers
     }
 
-    /// If it could be installed.
-    pub fn named(&self, name: &str) -> Option<&Peer> {
-        self.0.iter().find(|peer| peer.name == name && peer.venv.is_ok())
+    /// What its program of bench/ measured. One that fails is lacking from then on.
+    pub fn ask(&self, name: &str, arguments: impl FnOnce(&mut Command)) -> Option<Answer> {
+        let mut program = self.there.borrow().iter().find(|peer| peer.name == name)?.program();
+        arguments(&mut program);
+        let answer = ask(&mut program);
+        if let Err(error) = &answer {
+            self.there.borrow_mut().retain(|peer| peer.name != name);
+            self.failures.borrow_mut().push(format!("{name} failed, and is lacking from then on: {error:#}"));
+        }
+        answer.ok()
     }
 
-    pub fn lacking(&self) -> impl Iterator<Item = String> {
-        self.0.iter().filter_map(|peer| Some(format!("{} is lacking: {:#}", peer.name, peer.venv.as_ref().err()?)))
+    /// Names and compiled parts.
+    pub fn libraries(&self) -> Vec<(&'static str, PathBuf)> {
+        self.there.borrow().iter().filter_map(|peer| Some((peer.name, peer.library()?))).collect()
+    }
+
+    /// Since it was last asked for.
+    pub fn failures(&self) -> Vec<String> {
+        self.failures.take()
     }
 }
 
 impl Peer {
-    /// Its program of bench/.
-    pub fn program(&self) -> Command {
-        let python = self.venv.as_ref().map_or_else(|_| "python3".into(), Venv::python);
-        let mut command = Command::new(python);
+    fn program(&self) -> Command {
+        let mut command = Command::new(self.venv.python());
         command.arg(&self.script).env("PYTHONDONTWRITEBYTECODE", "1");
         command
     }
 
-    /// Its compiled part.
-    pub fn library(&self) -> Option<PathBuf> {
+    fn library(&self) -> Option<PathBuf> {
         let module = if self.name == ATOMSCALE { "atomscale.streaming.rheed_stream" } else { "acquire_zarr" };
         let script = format!("import importlib.util as util; print(util.find_spec('{module}').origin)");
-        let python = self.venv.as_ref().ok()?.python();
-        let output = Command::new(python).args(["-c", &script]).output().ok()?;
-        Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
+        let output = Command::new(self.venv.python()).args(["-c", &script]).output().ok()?;
+        Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim())).filter(|library| library.is_file())
     }
 }

@@ -1,12 +1,12 @@
-//! How long `rheed_push` keeps a camera's thread, beside a memcpy of the same frame: both in one loop of bench/push.c. And how
-//! long `rheed_commit` does, beside the waking of a thread: both in one loop of bench/commit.c.
+//! How long `rheed_push` keeps a camera's thread, beside memcpys of the same frame: all in one loop of bench/push.c. And how long
+//! `rheed_commit` does, beside the waking of a thread: both in one loop of bench/commit.c.
 
 use super::Site;
 use super::frames::Frames;
 use super::row::{Better, Row};
-use super::samples::percentile;
+use super::samples::percentiles;
 use super::table::Table;
-use super::workshop::{Answer, ask};
+use super::workshop::{Answer, Service, ask};
 use anyhow::Result;
 
 pub const NAME: &str = "push";
@@ -22,10 +22,14 @@ const DEEP: [(&str, u32, u32); 4] = [
 ];
 /// Kept in memory, so many bytes of frames at most.
 const FRAMES_BYTES: u32 = 64 << 20;
-/// Within this many times of a memcpy.
+/// Within this many times of a memcpy to a place in the cache.
 const REACH: f64 = 2.0;
+/// Paced, so many in all repetitions, for a p99.
+const PUSHES: u32 = 1050;
 /// Microseconds of a commit, besides the waking of the encoder.
 const COMMIT_REACH: f64 = 1.0;
+
+const REPETITIONS: u32 = 5;
 
 /// A camera that pushes.
 pub struct Camera<'a> {
@@ -44,9 +48,8 @@ impl Camera<'_> {
         format!("{what}, {pace}, {threads} thread{}", if threads > 1 { "s" } else { "" })
     }
 
-    /// Plays it in a program of bench/, with a service of its own; `more` are further arguments and options.
-    fn play(&self, site: &Site, program: &str, more: &[&str]) -> Result<Answer> {
-        let service = site.workshop.service()?;
+    /// Plays it in a program of bench/; `more` are further arguments and options.
+    fn play(&self, site: &Site, service: &Service, program: &str, more: &[&str]) -> Result<Answer> {
         let mut program = site.workshop.program(program);
         self.frames.give(&mut program).args(["--rate", &self.fps.to_string(), "--seconds", &self.seconds.to_string()]);
         program.args(["--threads", &self.threads.to_string(), "--flat-out", if self.flat_out { "1" } else { "0" }]);
@@ -59,8 +62,11 @@ impl Camera<'_> {
 pub struct Turn {
     /// Microseconds of each.
     pub push: Vec<f64>,
-    pub memcpy: Vec<f64>,
+    /// A memcpy to one place, again and again, and one to a place that went out of the cache.
+    hot: Vec<f64>,
+    cold: Vec<f64>,
     pub refused: f64,
+    pub sent_bytes: f64,
     pub cpu_seconds_a_gigabyte: f64,
 }
 
@@ -69,7 +75,7 @@ pub fn measure(site: &Site, table: &mut Table) -> Result<()> {
         let frames = site.frames.noisy(width, height, (FRAMES_BYTES / (width * height)).min(240))?;
         let what = format!("{width}x{height}");
         for flat_out in [false, true] {
-            let seconds = if flat_out { site.length.pick(0.5, 2.0) } else { site.length.pick(1.0, 6.0) };
+            let seconds = if flat_out { site.length.pick(0.5, 2.0) } else { paced_seconds(site, fps) };
             for threads in [1, 4] {
                 compare(site, table, &what, &Camera { frames: &frames, fps, threads, flat_out, seconds }, &[])?;
             }
@@ -78,20 +84,21 @@ pub fn measure(site: &Site, table: &mut Table) -> Result<()> {
     }
     for (format, row_bytes, code) in DEEP {
         let frames = site.frames.noisy(row_bytes, 2048, FRAMES_BYTES / (row_bytes * 2048))?;
-        let camera = Camera { frames: &frames, fps: 30, threads: 1, flat_out: false, seconds: site.length.pick(1.0, 6.0) };
+        let fps = 60;
+        let camera = Camera { frames: &frames, fps, threads: 1, flat_out: false, seconds: paced_seconds(site, fps) };
         compare(site, table, &format!("2048x2048 {format}"), &camera, &["--format", &code.to_string()])?;
     }
     Ok(())
 }
 
+fn paced_seconds(site: &Site, fps: u32) -> f64 {
+    site.length.pick(1.0, (f64::from(PUSHES) / f64::from(REPETITIONS * fps)).max(4.0))
+}
+
 fn compare(site: &Site, table: &mut Table, what: &str, camera: &Camera, more: &[&str]) -> Result<()> {
-    let turns = (0..site.length.pick(1, 5)).map(|_| run(site, camera, more)).collect::<Result<Vec<_>>>()?;
+    let turns = (0..site.length.pick(1, REPETITIONS)).map(|_| run(site, camera, more)).collect::<Result<Vec<_>>>()?;
     let case = camera.case(what);
-    for (measure, percent, reach) in
-        [("p50", 50.0, Some(REACH)), ("p99", 99.0, Some(REACH)), ("p99.9", 99.9, None), ("maximum", 100.0, None)]
-    {
-        table.add(beside_memcpy(NAME, &case, &format!("push {measure}, us"), percent, &turns).reach(reach));
-    }
+    add_pushes(table, NAME, &case, &turns, Some(REACH));
     if !camera.flat_out && turns.iter().any(|turn| turn.refused > 0.0) {
         let refused = turns.iter().map(|turn| turn.refused).collect();
         table.add(Row::new(NAME, &case, "frames refused", Better::Less).ours(refused).reach(0.0));
@@ -101,10 +108,13 @@ fn compare(site: &Site, table: &mut Table, what: &str, camera: &Camera, more: &[
 
 /// One run of pushes; `more` are further arguments and options.
 pub fn run(site: &Site, camera: &Camera, more: &[&str]) -> Result<Turn> {
-    let answer = camera.play(site, "push", more)?;
+    let service = site.workshop.service()?;
+    let answer = camera.play(site, &service, "push", more)?;
     Ok(Turn {
         push: microseconds(&answer, "push_ns")?,
-        memcpy: microseconds(&answer, "memcpy_ns")?,
+        hot: microseconds(&answer, "hot_ns")?,
+        cold: microseconds(&answer, "cold_ns")?,
+        sent_bytes: service.received()?,
         refused: answer.number("refused")?,
         cpu_seconds_a_gigabyte: answer.number("cpu_ns")? / answer.number("raw_bytes")?,
     })
@@ -113,19 +123,18 @@ pub fn run(site: &Site, camera: &Camera, more: &[&str]) -> Result<Turn> {
 /// A camera that writes into slots. Flat out its commits find the encoder awake; paced they wake it.
 fn commit(site: &Site, table: &mut Table, what: &str, camera: &Camera) -> Result<()> {
     let (mut commits, mut wakes) = (Vec::new(), Vec::new());
-    for _ in 0..site.length.pick(1, 5) {
-        let answer = camera.play(site, "commit", &[])?;
+    for _ in 0..site.length.pick(1, REPETITIONS) {
+        let answer = camera.play(site, &site.workshop.service()?, "commit", &[])?;
         commits.push(microseconds(&answer, "commit_ns")?);
         wakes.push(microseconds(&answer, "wake_ns")?);
     }
-    let of = |turns: &[Vec<f64>], percent| -> Vec<f64> { turns.iter().map(|turn| percentile(turn, percent)).collect() };
     let case = camera.case(what);
     for (name, percent, is_to_reach) in [("p50", 50.0, true), ("p99", 99.0, false)] {
-        let row = Row::new(NAME, &case, format!("commit {name}, us"), Better::Less).ours(of(&commits, percent));
+        let row = Row::new(NAME, &case, format!("commit {name}, us"), Better::Less).ours(percentiles(&commits, percent));
         table.add(if camera.flat_out {
             row.reach(is_to_reach.then_some(COMMIT_REACH))
         } else {
-            let allowed = of(&wakes, percent).into_iter().map(|wake| COMMIT_REACH + wake).collect();
+            let allowed = percentiles(&wakes, percent).into_iter().map(|wake| COMMIT_REACH + wake).collect();
             row.beside("1 us and a wake-up", allowed).reach(is_to_reach.then_some(1.0))
         });
     }
@@ -136,8 +145,14 @@ fn microseconds(answer: &Answer, name: &str) -> Result<Vec<f64>> {
     Ok(answer.numbers(name)?.iter().map(|ns| ns * 1e-3).collect())
 }
 
-/// A percentile of each turn's pushes, beside that of its copies.
-pub fn beside_memcpy(part: &'static str, case: &str, measure: &str, percent: f64, turns: &[Turn]) -> Row {
-    let of = |samples: fn(&Turn) -> &[f64]| turns.iter().map(|turn| percentile(samples(turn), percent)).collect();
-    Row::new(part, case, measure, Better::Less).ours(of(|turn| &turn.push)).beside("memcpy", of(|turn| &turn.memcpy))
+/// How long they took, as far as there are samples enough to tell.
+pub fn add_pushes(table: &mut Table, part: &'static str, case: &str, turns: &[Turn], reach: Option<f64>) {
+    let of = |samples: fn(&Turn) -> &Vec<f64>| turns.iter().map(|turn| samples(turn).clone()).collect::<Vec<_>>();
+    let (pushes, hot, cold) = (of(|turn| &turn.push), of(|turn| &turn.hot), of(|turn| &turn.cold));
+    for (name, percent) in [("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9), ("maximum", 100.0)] {
+        let row = || Row::new(part, case, format!("push {name}, us"), Better::Less).ours(percentiles(&pushes, percent));
+        let to_reach = reach.filter(|_| percent <= 99.0);
+        table.add(row().beside("memcpy, in cache", percentiles(&hot, percent)).reach(to_reach));
+        table.add(row().beside("memcpy, cold", percentiles(&cold, percent)));
+    }
 }

@@ -82,6 +82,17 @@ impl Row {
         self.reach.map(|place| format!("{sign} {place}")).unwrap_or_default()
     }
 
+    /// Whether it is there; nothing when there is no such place.
+    pub fn is_reached(&self) -> Option<bool> {
+        let value = if self.beside.is_some() { self.ratio()? } else { self.value() };
+        self.reach.map(|place| if self.better == Better::Less { value <= place } else { value >= place })
+    }
+
+    /// Whether anything was measured.
+    pub fn has_values(&self) -> bool {
+        !self.ours.is_empty()
+    }
+
     pub fn json(&self) -> Value {
         json!({
             "part": self.part,
@@ -93,6 +104,7 @@ impl Row {
             "ratio": self.ratio(),
             "spread": self.spread(),
             "reach": self.reach,
+            "reached": self.is_reached(),
             "repetitions": self.ours.len(),
         })
     }
@@ -111,7 +123,11 @@ mod tests {
             (row.value(), row.other(), row.ratio(), row.spread()),
             (15.0, Some(("memcpy", 5.0)), Some(2.0), Some((2.0, 3.0)))
         );
-        assert_eq!(row.reach_told(), "<= 2");
+        assert_eq!((row.reach_told().as_str(), row.is_reached()), ("<= 2", Some(true)));
+        assert_eq!(
+            (row.reach(1.9).is_reached(), Row::new("", "", "", Better::More).ours(vec![1.0]).reach(2.0).is_reached()),
+            (Some(false), Some(false))
+        );
     }
 
     #[test]
@@ -143,7 +159,8 @@ mod tests {
             row.json(),
             json!({
                 "part": "through", "case": "real", "measure": "MB/s", "better": "more", "library": 7.0,
-                "beside": { "name": "peer", "value": 2.5 }, "ratio": 3.0, "spread": [2.0, 4.0], "reach": 2.0, "repetitions": 2,
+                "beside": { "name": "peer", "value": 2.5 }, "ratio": 3.0, "spread": [2.0, 4.0], "reach": 2.0, "reached": true,
+                "repetitions": 2,
             })
         );
         let alone = Row::new("footprint", "", "MB", Better::Less).ours(vec![2.5]).json();

@@ -9,6 +9,17 @@ pub fn percentile(samples: &[f64], percent: f64) -> f64 {
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }
 
+/// A percentile of each repetition, if each has samples enough for it; else of all of them together; else none. Enough are ten beyond
+/// it. The maximum is always that of all.
+pub fn percentiles(repetitions: &[Vec<f64>], percent: f64) -> Vec<f64> {
+    let is_enough = |samples: &Vec<f64>| samples.len() as f64 * (100.0 - percent) >= 999.999;
+    if repetitions.iter().all(is_enough) {
+        return repetitions.iter().map(|samples| percentile(samples, percent)).collect();
+    }
+    let all = repetitions.concat();
+    if percent == 100.0 || is_enough(&all) { vec![percentile(&all, percent)] } else { Vec::new() }
+}
+
 /// The middle one, or the mean of the two in the middle; not a number when there are none.
 pub fn median(samples: &[f64]) -> f64 {
     let mut sorted = samples.to_vec();
@@ -38,6 +49,18 @@ mod tests {
         assert_eq!([50.0, 99.0, 100.0].map(|percent| percentile(&[3.0, 1.0, 2.0], percent)), [2.0, 3.0, 3.0]);
         assert_eq!(percentile(&[7.0], 0.0), 7.0);
         assert!(percentile(&[], 50.0).is_nan());
+    }
+
+    #[test]
+    fn a_percentile_wants_ten_samples_beyond_it_and_a_maximum_is_of_all() {
+        let repetition = |from: u32| (from..from + 500).map(f64::from).collect::<Vec<_>>();
+        let two = [repetition(1), repetition(501)];
+        assert_eq!(
+            [50.0, 99.0, 100.0].map(|percent| percentiles(&two, percent)),
+            [vec![250.0, 750.0], vec![990.0], vec![1000.0]]
+        );
+        assert!(percentiles(&two, 99.9).is_empty());
+        assert_eq!(percentiles(&vec![repetition(1); 20], 99.9), [500.0]);
     }
 
     #[test]

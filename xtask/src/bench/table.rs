@@ -2,6 +2,7 @@
 
 use super::Length;
 use super::row::Row;
+use anyhow::Result;
 use serde_json::{Value, json};
 use std::fmt;
 use std::fs;
@@ -23,8 +24,18 @@ impl Table {
         self.notes.push(note.into());
     }
 
+    /// A row for which nothing was measured is left out.
     pub fn add(&mut self, row: Row) {
-        self.rows.push(row);
+        if row.has_values() {
+            self.rows.push(row);
+        }
+    }
+
+    /// Notes why something could not be measured, so that the rest goes on.
+    pub fn note_failure(&mut self, what: &str, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            self.note(format!("{what} is not complete: {error:#}"));
+        }
     }
 
     pub fn rows(&self) -> &[Row] {
@@ -62,11 +73,12 @@ impl fmt::Display for Table {
             let ratio = row.ratio().map(figure).unwrap_or_default();
             let spread = row.spread().map(|(least, most)| format!("{}-{}", figure(least), figure(most))).unwrap_or_default();
             let line = format!(
-                "  {:<40} {:<28} {:>9} {value:>9} {name:<18} {ratio:>7} {spread:>12}  {}",
+                "  {:<40} {:<28} {:>9} {value:>9} {name:<18} {ratio:>7} {spread:>12}  {:<8} {}",
                 row.case,
                 row.measure,
                 figure(row.value()),
-                row.reach_told()
+                row.reach_told(),
+                if row.is_reached() == Some(false) { "not reached" } else { "" }
             );
             writeln!(out, "{}", line.trim_end())?;
         }
@@ -104,6 +116,8 @@ mod tests {
         let row = Row::new("push", "500 x 300, paced", "p50, us", Better::Less).ours(vec![12.34, 12.36, 99.0]);
         table.add(row.beside("memcpy", vec![10.0, 10.0, 10.0]).reach(2.0));
         table.add(Row::new("footprint", "stripped", "MB", Better::Less).ours(vec![4.0]).reach(4.0));
+        table.add(Row::new("footprint", "loaded", "ms", Better::Less).ours(vec![9.0]).reach(5.0));
+        table.add(Row::new("footprint", "too few samples", "ms", Better::Less));
         table.note("acquire-zarr is lacking: no network");
         table
     }
@@ -117,6 +131,8 @@ mod tests {
         };
         assert_eq!(words("  500"), "500 x 300, paced p50, us 12.4 10.0 memcpy 1.24 1.23-9.90 <= 2");
         assert_eq!(words("  stripped"), "stripped MB 4.00 <= 4");
+        assert_eq!(words("  loaded"), "loaded ms 9.00 <= 5 not reached");
+        assert!(!text.contains("too few samples"));
         assert!(words("push").ends_with("to reach") && words("footprint").ends_with("to reach"));
         assert_eq!(text.lines().last(), Some("note: acquire-zarr is lacking: no network"));
     }
@@ -127,7 +143,7 @@ mod tests {
         assert_eq!((&json["quick"], &json["notes"]), (&json!(true), &json!(["acquire-zarr is lacking: no network"])));
         assert!(json["machine"].as_str().is_some_and(|machine| machine.contains("cores")));
         let rows = json["rows"].as_array().unwrap();
-        assert_eq!(rows.iter().map(|row| row["part"].as_str().unwrap()).collect::<Vec<_>>(), ["push", "footprint"]);
+        assert_eq!(rows.iter().map(|row| row["part"].as_str().unwrap()).collect::<Vec<_>>(), ["push", "footprint", "footprint"]);
     }
 
     #[test]

@@ -4,12 +4,11 @@ use super::Site;
 use super::frames::Frames;
 use super::peers::{ACQUIRE, ATOMSCALE};
 use super::row::{Better, Row};
-use super::samples::percentile;
+use super::samples::percentiles;
 use super::table::Table;
-use super::workshop::{Answer, ask};
-use super::zstd_alone;
+use super::workshop::{Answer, ask, sync};
+use super::{encoder_threads, zstd_alone};
 use anyhow::Result;
-use std::thread;
 
 pub const NAME: &str = "through";
 
@@ -36,20 +35,19 @@ struct Turn {
     cpu_seconds_a_gigabyte: f64,
     grown_megabytes: f64,
     sent_megabytes: f64,
-    /// Of a push or append: p50 and p99.
-    call_us: [f64; 2],
+    /// Of each push or append.
+    calls_us: Vec<f64>,
 }
 
 impl Turn {
     fn of(answer: &Answer, sent: f64, calls: &str) -> Result<Turn> {
         let raw = answer.number("raw_bytes")?;
-        let calls = answer.numbers(calls)?;
         Ok(Turn {
             megabytes_a_second: raw * 1e-6 / (answer.number("took_ns")? * 1e-9),
             cpu_seconds_a_gigabyte: answer.number("cpu_ns")? / raw,
             grown_megabytes: answer.number("grown_bytes")? * 1e-6,
             sent_megabytes: sent * 1e-6,
-            call_us: [50.0, 99.0].map(|percent| percentile(&calls, percent) * 1e-3),
+            calls_us: answer.numbers(calls)?.iter().map(|ns| ns * 1e-3).collect(),
         })
     }
 }
@@ -60,20 +58,32 @@ pub fn measure(site: &Site, table: &mut Table) -> Result<()> {
         Case { frames: site.frames.noisy(500, 300, 240)?, chunk: 240, chunks: site.length.pick(2, 16), reach: (4.0, 0.25) },
         Case { frames: site.frames.noisy(1024, 1024, 60)?, chunk: 60, chunks: site.length.pick(2, 12), reach: (4.0, 0.25) },
     ];
-    cases.iter().try_for_each(|case| compare(site, table, case))
+    for case in &cases {
+        let outcome = compare(site, table, case);
+        table.note_failure(&format!("{NAME}, {}", case.frames.name), outcome);
+    }
+    Ok(())
 }
 
 fn compare(site: &Site, table: &mut Table, case: &Case) -> Result<()> {
     let (mut ours, mut vendors, mut writers) = (Vec::new(), Vec::new(), Vec::new());
-    let all_cores = thread::available_parallelism().map_or(1, usize::from);
+    let all_cores = encoder_threads();
     let mut limits = [(1, Vec::new()), (all_cores, Vec::new())];
     let pixels = case.frames.read()?;
-    for _ in 0..site.length.pick(2, 5) {
-        ours.push(library(site, case)?);
-        vendors.extend(atomscale(site, case)?);
-        writers.extend(acquire(site, case)?);
-        for (cores, speeds) in &mut limits {
-            speeds.push(zstd_alone::speed(&pixels, case.frames.frame_bytes(), case.rounds() as usize, *cores)?);
+    for repetition in 0..site.length.pick(2, 5) {
+        // Each is the first in turn, and finds nothing of the one before that is still to be written.
+        for turn in 0..4 {
+            sync()?;
+            match (repetition + turn) % 4 {
+                0 => ours.push(library(site, case)?),
+                1 => vendors.extend(atomscale(site, case)?),
+                2 => writers.extend(acquire(site, case)?),
+                _ => {
+                    for (cores, speeds) in &mut limits {
+                        speeds.push(zstd_alone::speed(&pixels, case.frames.frame_bytes(), case.rounds() as usize, *cores)?);
+                    }
+                }
+            }
         }
     }
     type Quantity = fn(&Turn) -> f64;
@@ -82,16 +92,15 @@ fn compare(site: &Site, table: &mut Table, case: &Case) -> Result<()> {
         |measure: &str, better, quantity: Quantity| Row::new(NAME, &case.frames.name, measure, better).ours(all(&ours, quantity));
     let speed: Quantity = |turn| turn.megabytes_a_second;
     let (faster, less_cpu) = case.reach;
-    if !vendors.is_empty() {
-        let mut beside = |measure, better, quantity: Quantity, reach: Option<f64>| {
-            let row = row(measure, better, quantity).beside(ATOMSCALE, all(&vendors, quantity));
-            table.add(row.reach(reach));
-        };
-        beside("raw MB/s", Better::More, speed, Some(faster));
-        beside("CPU s a GB", Better::Less, |turn| turn.cpu_seconds_a_gigabyte, Some(less_cpu));
-        beside("MB sent", Better::Less, |turn| turn.sent_megabytes, Some(1.13));
-        beside("MB of memory", Better::Less, |turn| turn.grown_megabytes, None);
-    }
+    let mut beside = |measure, better, quantity: Quantity, reach: Option<f64>| {
+        let row = row(measure, better, quantity);
+        let alone = vendors.is_empty();
+        table.add(if alone { row } else { row.beside(ATOMSCALE, all(&vendors, quantity)).reach(reach) });
+    };
+    beside("raw MB/s", Better::More, speed, Some(faster));
+    beside("CPU s a GB", Better::Less, |turn| turn.cpu_seconds_a_gigabyte, Some(less_cpu));
+    beside("MB sent", Better::Less, |turn| turn.sent_megabytes, Some(1.13));
+    beside("MB of memory", Better::Less, |turn| turn.grown_megabytes, None);
     for (cores, speeds) in limits {
         let row = row("raw MB/s", Better::More, speed);
         let row = row.beside(&format!("zstd, {cores} core{}", if cores > 1 { "s" } else { "" }), speeds);
@@ -102,9 +111,13 @@ fn compare(site: &Site, table: &mut Table, case: &Case) -> Result<()> {
             table.add(row(measure, better, quantity).beside(ACQUIRE, all(&writers, quantity)));
         };
         beside("raw MB/s", Better::More, speed);
-        beside("push p50, us", Better::Less, |turn| turn.call_us[0]);
-        beside("push p99, us", Better::Less, |turn| turn.call_us[1]);
         beside("MB of memory", Better::Less, |turn| turn.grown_megabytes);
+        let calls = |turns: &[Turn]| turns.iter().map(|turn| turn.calls_us.clone()).collect::<Vec<_>>();
+        let (pushes, appends) = (calls(&ours), calls(&writers));
+        for (name, percent) in [("p50", 50.0), ("p99", 99.0)] {
+            let row = Row::new(NAME, &case.frames.name, format!("push {name}, us"), Better::Less);
+            table.add(row.ours(percentiles(&pushes, percent)).beside(ACQUIRE, percentiles(&appends, percent)));
+        }
     }
     Ok(())
 }
@@ -119,20 +132,19 @@ fn library(site: &Site, case: &Case) -> Result<Turn> {
 }
 
 fn atomscale(site: &Site, case: &Case) -> Result<Option<Turn>> {
-    let Some(peer) = site.peers.named(ATOMSCALE) else { return Ok(None) };
     let service = site.workshop.service()?;
-    let mut program = peer.program();
-    case.frames.give(&mut program).arg("--folder").arg(service.spool());
-    program.args(["--chunk", &case.chunk.to_string(), "--chunks", &case.chunks.to_string()]);
-    let answer = ask(service.address(&mut program))?;
-    Turn::of(&answer, service.received()?, "push_ns").map(Some)
+    let answer = site.peers.ask(ATOMSCALE, |program| {
+        case.frames.give(program).arg("--folder").arg(service.spool());
+        service.address(program).args(["--chunk", &case.chunk.to_string(), "--chunks", &case.chunks.to_string()]);
+    });
+    answer.map(|answer| Turn::of(&answer, service.received()?, "push_ns")).transpose()
 }
 
 fn acquire(site: &Site, case: &Case) -> Result<Option<Turn>> {
-    let Some(peer) = site.peers.named(ACQUIRE) else { return Ok(None) };
     let scratch = site.workshop.scratch()?;
-    let mut program = peer.program();
-    case.frames.give(&mut program).arg("--folder").arg(scratch.path());
-    program.args(["--chunk", &case.chunk.to_string(), "--chunks", &case.chunks.to_string()]);
-    Turn::of(&ask(&mut program)?, 0.0, "append_ns").map(Some)
+    let answer = site.peers.ask(ACQUIRE, |program| {
+        case.frames.give(program).arg("--folder").arg(scratch.path());
+        program.args(["--chunk", &case.chunk.to_string(), "--chunks", &case.chunks.to_string()]);
+    });
+    answer.map(|answer| Turn::of(&answer, 0.0, "append_ns")).transpose()
 }

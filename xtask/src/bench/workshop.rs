@@ -2,20 +2,26 @@
 
 use crate::cargo;
 use crate::install;
-use crate::receiver::Receiver;
-use anyhow::{Context, Result, ensure};
+use crate::receiver::{Receiver, ends_with_us};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 use std::cell::Cell;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 /// Programs that are linked against the library.
 const LINKED: [&str; 7] = ["push", "commit", "through", "latency", "scale", "resume", "memory"];
 /// Loads it.
 const LOADING: &str = "footprint";
 const PEDANTIC: [&str; 6] = ["-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic", "-Werror"];
+
+/// Nothing that is measured says nothing for so long, unless it hangs.
+const SILENCE: Duration = Duration::from_secs(600);
 
 pub struct Workshop {
     folder: PathBuf,
@@ -27,9 +33,14 @@ pub struct Workshop {
 impl Workshop {
     /// Builds everything, optimized.
     pub fn open(root: &Path, folder: &Path) -> Result<Workshop> {
-        let installed = folder.join("installed");
         let receiver = cargo::build_receiver(root, "instrument")?;
-        install::install(root, &installed, &cargo::build_to_ship(root, false)?).map_err(anyhow::Error::msg)?;
+        Workshop::with(root, folder, &cargo::build_to_ship(root, false)?, receiver)
+    }
+
+    /// With the library in that folder, and a receiver.
+    fn with(root: &Path, folder: &Path, libraries: &Path, receiver: PathBuf) -> Result<Workshop> {
+        let installed = folder.join("installed");
+        install::install(root, &installed, libraries).map_err(anyhow::Error::msg)?;
         let workshop = Workshop { folder: folder.to_owned(), installed, receiver, folders_made: Cell::new(0) };
         let lib = workshop.installed.join("lib");
         for name in LINKED.into_iter().chain([LOADING]) {
@@ -65,6 +76,15 @@ impl Workshop {
         let folder = self.folder.join("scratch").join(number.to_string());
         fs::create_dir_all(&folder)?;
         Ok(Scratch(folder))
+    }
+
+    /// Room on the disk where all of it lies.
+    pub fn free_bytes(&self) -> Result<f64> {
+        // A heading, then: device, KiB, used, available ...
+        let told = Command::new("df").arg("-Pk").arg(&self.folder).output().context("df")?;
+        let told = String::from_utf8_lossy(&told.stdout).into_owned();
+        let available = told.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)).context("df says nothing")?;
+        Ok(available.parse::<f64>()? * 1024.0)
     }
 
     /// The service, in a process of its own, so that its CPU is nobody else's.
@@ -110,6 +130,10 @@ impl Service {
 
     /// Address and key alone.
     pub fn address<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        for proxy in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+            command.env_remove(proxy).env_remove(proxy.to_lowercase());
+        }
+        command.env("NO_PROXY", "127.0.0.1,localhost").env("no_proxy", "127.0.0.1,localhost");
         command.env("AS_API_ENDPOINT", &self.url).env("AS_API_KEY", &self.key)
     }
 
@@ -164,11 +188,27 @@ pub fn ask(command: &mut Command) -> Result<Answer> {
 }
 
 /// Runs a program, and takes each line as it comes. What it has to say beside goes to the terminal.
-pub fn watch(command: &mut Command, mut take: impl FnMut(Answer) -> Result<()>) -> Result<()> {
+pub fn watch(command: &mut Command, take: impl FnMut(Answer) -> Result<()>) -> Result<()> {
+    watch_unless_silent(command, SILENCE, take)
+}
+
+fn watch_unless_silent(command: &mut Command, silence: Duration, mut take: impl FnMut(Answer) -> Result<()>) -> Result<()> {
     let name = command.get_program().display().to_string();
-    let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context(name.clone())?;
+    let mut process = ends_with_us(command).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context(name.clone())?;
     let said = BufReader::new(process.stdout.take().context("stdout is piped")?);
-    let taken = said.lines().try_for_each(|line| take(Answer(serde_json::from_str(&line?)?)));
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || said.lines().try_for_each(|line| sender.send(line)));
+    let taken = loop {
+        match lines.recv_timeout(silence) {
+            Ok(line) => {
+                if let Err(error) = line.map_err(Into::into).and_then(|line| take(Answer(serde_json::from_str(&line)?))) {
+                    break Err(error);
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => break Ok(()),
+            Err(RecvTimeoutError::Timeout) => break Err(anyhow!("{name} said nothing for {silence:?}, and was killed")),
+        }
+    };
     if taken.is_err() {
         let _ = process.kill();
     }
@@ -176,4 +216,68 @@ pub fn watch(command: &mut Command, mut take: impl FnMut(Answer) -> Result<()>) 
     taken?;
     ensure!(status.success(), "{name} ended with {status}");
     Ok(())
+}
+
+/// Awaits that all that was written is on disk.
+pub fn sync() -> Result<()> {
+    ensure!(Command::new("sync").status().context("sync")?.success(), "sync failed");
+    Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::bench::frames::Stock;
+
+    #[test]
+    fn every_program_measures_what_it_is_asked_for() {
+        let root = crate::project_root();
+        let sources = fs::read_dir(root.join("bench")).unwrap().map(|entry| entry.unwrap().path());
+        assert_eq!(sources.filter(|file| file.extension().is_some_and(|kind| kind == "c")).count(), LINKED.len() + 1);
+
+        let folder = std::env::temp_dir().join(format!("rheed-bench-{}", std::process::id()));
+        let built = cargo::build_to_run(&root).unwrap();
+        let workshop = Workshop::with(&root, &folder, built.shared.parent().unwrap(), built.receiver).unwrap();
+        let frames = Stock::open(&root, &folder.join("frames")).unwrap().noisy(128, 128, 60).unwrap();
+        let service = workshop.service().unwrap();
+        for (name, arguments, measured) in [
+            ("push", "--rate 500 --seconds 0.2 --threads 2 fps=30", &["push_ns", "hot_ns", "cold_ns"][..]),
+            ("push", "--flat-out 1 --seconds 0.2 --format 17825799 fps=30", &["push_ns", "hot_ns", "cold_ns"]), // Mono16
+            ("commit", "--rate 500 --seconds 0.2 fps=30", &["commit_ns", "wake_ns"]),
+            ("commit", "--flat-out 1 --seconds 0.2 fps=30", &["commit_ns"]),
+            ("through", "--rounds 2 fps=30", &["push_ns"]),
+            ("latency", "--rate 600 --chunk 60 --chunks 2 fps=30", &["latency_ns", "blocked_ns"]),
+            ("memory", "--rate 100 --seconds 0.7 --burst 10 fps=30", &[]),
+            ("footprint", "--push 1 --times 2 --idle 0.1 fps=30", &["idle_ns"]),
+            ("scale", "--count 200 --streams 2 fps=30", &["wall_ns", "cpu_ns"]),
+            ("scale", "--count 200 --leave 3 fps=30", &["wall_ns", "cpu_ns"]),
+            ("resume", "", &[]),
+        ] {
+            let mut program = workshop.program(name);
+            program.arg("--library").arg(workshop.library().unwrap());
+            frames.give(&mut program).args(arguments.split_whitespace());
+            let answer = ask(service.serve(&mut program)).unwrap();
+            for measured in measured {
+                let samples = answer.numbers(measured).unwrap();
+                assert!(!samples.is_empty() && samples.iter().all(|ns| *ns >= 0.0), "{name} {arguments}: {measured}");
+            }
+        }
+        assert!(service.received().unwrap() > 0.0);
+        drop(service);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_program_that_fails_is_named_and_what_it_measured_is_none() {
+        let error = ask(Command::new("sh").args(["-c", "echo '{}'; exit 3"])).err().unwrap().to_string();
+        assert!(error.contains("sh ended with") && error.contains('3'), "{error}");
+        assert!(ask(&mut Command::new("true")).err().unwrap().to_string().contains("measured nothing"));
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_killed_and_named() {
+        let mut hanging = Command::new("sleep");
+        let error = watch_unless_silent(hanging.arg("600"), Duration::from_millis(100), |_| Ok(())).unwrap_err().to_string();
+        assert!(error.contains("sleep said nothing for 100ms"), "{error}");
+    }
 }

@@ -1,39 +1,38 @@
 //! The limit: zstd compressing the same frames from memory to memory, one at a time on each thread, and nothing else.
 
+use super::shard::FrameCompressor;
 use anyhow::{Result, anyhow};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
-use zstd::bulk::Compressor;
-use zstd::zstd_safe::{CParameter, compress_bound};
-
-/// The parameters of `src/shard.rs` at its default level.
-fn compressor() -> Result<Compressor<'static>> {
-    let mut zstd = Compressor::new(1)?;
-    zstd.set_parameter(CParameter::MinMatch(7))?;
-    zstd.set_parameter(CParameter::HashLog(13))?;
-    Ok(zstd)
-}
 
 /// Megabytes of frames a second, each of them compressed so many times, on so many threads together.
 pub fn speed(pixels: &[u8], frame_bytes: usize, rounds: usize, threads: usize) -> Result<f64> {
     let frames: Vec<&[u8]> = pixels.chunks_exact(frame_bytes).collect();
     let next = AtomicUsize::new(0);
-    let work = || -> Result<()> {
-        let mut zstd = compressor()?;
-        let mut buffer = vec![0; compress_bound(frame_bytes)];
+    let all_are_warm = Barrier::new(threads + 1);
+    let work = |mut zstd: FrameCompressor| -> Result<()> {
+        let mut buffer = Vec::new();
+        let warmed = zstd.append(frames[0], &mut buffer);
+        all_are_warm.wait();
+        warmed?;
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= rounds * frames.len() {
                 return Ok(());
             }
-            zstd.compress_to_buffer(frames[number % frames.len()], &mut buffer[..])?;
+            buffer.clear();
+            zstd.append(frames[number % frames.len()], &mut buffer)?;
         }
     };
-    let began = Instant::now();
-    thread::scope(|scope| {
-        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        running.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow!("zstd panicked"))?)
+    let compressors = (0..threads).map(|_| FrameCompressor::new(1)).collect::<Result<Vec<_>, _>>()?;
+    let seconds = thread::scope(|scope| {
+        let running: Vec<_> = compressors.into_iter().map(|zstd| scope.spawn(|| work(zstd))).collect();
+        all_are_warm.wait();
+        let began = Instant::now();
+        running.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow!("zstd panicked"))?)?;
+        Ok::<f64, anyhow::Error>(began.elapsed().as_secs_f64())
     })?;
-    Ok((rounds * frames.len() * frame_bytes) as f64 * 1e-6 / began.elapsed().as_secs_f64())
+    Ok((rounds * frames.len() * frame_bytes) as f64 * 1e-6 / seconds)
 }
