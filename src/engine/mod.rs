@@ -52,6 +52,8 @@ struct Engine {
     syncer: Syncer,
     helpers: Helpers,
     helped: Once,
+    /// The runtime's threads. A shutdown without time leaves them to end by themselves.
+    networkers: Gauge,
     /// Encoders' threads.
     encoders: Gauge,
     /// The writing and the syncing thread, and the encoders' helpers.
@@ -89,13 +91,19 @@ impl Engine {
     }
 
     fn start() -> std::io::Result<Arc<Engine>> {
+        let networkers = Gauge::default();
+        let here = networkers.clone();
+        let enter_thread = move || {
+            panics::contain_thread();
+            here.enter_thread();
+        };
         let runtime = platform::with_signals_blocked(|| {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 // Where the system has one thread but not two, tokio would wait forever for the first one's end.
                 .worker_threads(1)
                 .max_blocking_threads(64) // A disk that hangs holds up as many as a stream has workers.
                 .thread_name("rheed-net")
-                .on_thread_start(panics::contain_thread)
+                .on_thread_start(enter_thread)
                 .enable_all()
                 .build()?;
             // The first thread for files: now, since tokio ends a task whose file read finds none and gets none.
@@ -111,6 +119,7 @@ impl Engine {
             syncer,
             helpers: Helpers::default(),
             helped: Once::new(),
+            networkers,
             encoders: Gauge::default(),
             writers: Gauge::default(),
             couriers: Gauge::default(),
@@ -226,7 +235,7 @@ impl Engine {
 
     /// Whether nothing of it runs any more, at the latest then.
     fn has_ended(&self, deadline: Deadline) -> bool {
-        self.encoders.wait(deadline) && self.couriers.wait(deadline) && self.writers.wait(deadline)
+        [&self.encoders, &self.couriers, &self.writers, &self.networkers].iter().all(|gauge| gauge.wait(deadline))
     }
 }
 

@@ -4,6 +4,7 @@ use crate::panics;
 use crate::platform;
 use crate::wait::{Bell, Deadline};
 use parking_lot::Mutex;
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,6 +36,12 @@ impl Gauge {
     pub fn enter(&self) -> Running {
         self.0.running.fetch_add(1, Ordering::AcqRel);
         Running(self.0.clone())
+    }
+
+    /// This thread counts until it ends.
+    pub fn enter_thread(&self) {
+        thread_local!(static HERE: Cell<Option<Running>> = const { Cell::new(None) });
+        HERE.set(Some(self.enter()));
     }
 
     /// A thread of the library: it takes no signals.

@@ -380,6 +380,7 @@ impl Intake {
             let taken = ledger.notices.bell.wait_until(Deadline::never(), look).unwrap_or_else(|| Err(self.why_closed()));
             return taken.map_err(|error| if error.code == Code::EDiskFull { self.works.no_room(1) } else { error });
         }
+        self.check_open()?; // At a stream's end its slots are gone.
         Err(self.queue_full())
     }
 
