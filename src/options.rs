@@ -291,7 +291,7 @@ const KEYS: &[Key] = &[
         name: "compression_level",
         default: "1",
         values: "whole number, -100 to 19, or auto",
-        meaning: "zstd level: higher is smaller and slower. auto: 3 while no frame waits, 1 while some do, faster ones while slots fill up, unless it is the disk that does not keep up.",
+        meaning: "zstd level: higher is smaller and slower. auto: 3 while no frame waits, 1 while some do, faster ones while slots fill up, unless it is the disk that does not keep up; in rheed_push_chunk 1.",
         set: |o, v| compression(v).map(|it| o.compression = it),
     },
     Key {

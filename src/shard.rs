@@ -44,33 +44,33 @@ impl FrameCompressor {
     /// With a zstd level.
     pub fn new(level: i32) -> std::io::Result<FrameCompressor> {
         let mut compressor = FrameCompressor { zstd: Compressor::new(level)?, level };
-        compressor.tune()?;
+        compressor.tune(level)?;
         Ok(compressor)
     }
 
     /// From now on with this level.
     pub fn set_level(&mut self, level: i32) -> std::io::Result<()> {
         if level != self.level {
+            self.tune(level)?;
             self.level = level;
-            self.tune()?;
         }
         Ok(())
     }
 
     /// zstd's levels are made for texts and programs. What is better for a camera's frames was measured (docs/performance.md).
-    fn tune(&mut self) -> std::io::Result<()> {
+    fn tune(&mut self, level: i32) -> std::io::Result<()> {
         use CParameter::{ChainLog, CompressionLevel, HashLog, LiteralCompressionMode, MinMatch};
         const BY_LEVEL: u32 = 0;
-        let [fast, with_two_tables] = [self.level <= 4, matches!(self.level, 0 | 3 | 4)];
+        let [fast, with_two_tables] = [level <= 4, matches!(level, 0 | 3 | 4)];
         let parameters = [
-            CompressionLevel(self.level),
+            CompressionLevel(level),
             // Noise is full of short matches, each of which costs more than its bytes.
             MinMatch(7),
             // Tables that stay in the first cache.
             HashLog(if fast { 13 } else { BY_LEVEL }),
             ChainLog(if with_two_tables { 13 } else { BY_LEVEL }),
             // By themselves negative levels store literals as they are, and noise is little else.
-            LiteralCompressionMode(if self.level < 0 { ParamSwitch::Enable } else { ParamSwitch::Auto }),
+            LiteralCompressionMode(if level < 0 { ParamSwitch::Enable } else { ParamSwitch::Auto }),
         ];
         parameters.into_iter().try_for_each(|parameter| self.zstd.set_parameter(parameter))
     }

@@ -93,17 +93,13 @@ impl Engine {
     fn start() -> std::io::Result<Arc<Engine>> {
         let networkers = Gauge::default();
         let here = networkers.clone();
-        let enter_thread = move || {
-            panics::contain_thread();
-            here.enter_thread();
-        };
         let runtime = platform::with_signals_blocked(|| {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 // Where the system has one thread but not two, tokio would wait forever for the first one's end.
                 .worker_threads(1)
                 .max_blocking_threads(64) // A disk that hangs holds up as many as a stream has workers.
                 .thread_name("rheed-net")
-                .on_thread_start(enter_thread)
+                .on_thread_start(move || here.enter_thread())
                 .enable_all()
                 .build()?;
             // The first thread for files: now, since tokio ends a task whose file read finds none and gets none.

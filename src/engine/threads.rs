@@ -31,6 +31,12 @@ impl Drop for Running {
     }
 }
 
+/// What every thread of the library begins with.
+fn begin_thread() {
+    panics::contain_thread();
+    platform::give_way();
+}
+
 impl Gauge {
     /// Something begins to run.
     pub fn enter(&self) -> Running {
@@ -38,9 +44,10 @@ impl Gauge {
         Running(self.0.clone())
     }
 
-    /// This thread counts until it ends.
+    /// This thread, which is the library's, counts until it ends.
     pub fn enter_thread(&self) {
         thread_local!(static HERE: Cell<Option<Running>> = const { Cell::new(None) });
+        begin_thread();
         HERE.set(Some(self.enter()));
     }
 
@@ -49,7 +56,7 @@ impl Gauge {
         let running = self.enter();
         let thread = platform::with_signals_blocked(|| {
             std::thread::Builder::new().name(name.into()).spawn(move || {
-                panics::contain_thread();
+                begin_thread();
                 body();
                 drop(running);
             })

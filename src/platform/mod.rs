@@ -15,12 +15,25 @@ pub fn unix_ns() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
-/// Now, as RFC 3339 has it, in UTC and to the millisecond.
+/// Now, as RFC 3339 has it, in UTC and to the millisecond. Without the C library, which locks its calendar: a child that is
+/// forked meanwhile would wait for ever.
 pub fn date_and_time() -> String {
     let now_ms = unix_ns() / 1_000_000;
-    let at = in_utc(now_ms / 1000);
-    let (year, month, day) = (at.tm_year + 1900, at.tm_mon + 1, at.tm_mday);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z", at.tm_hour, at.tm_min, at.tm_sec, now_ms % 1000)
+    let (year, month, day) = date(now_ms / 86_400_000);
+    let [ms, seconds, minutes, hours] =
+        [(1, 1000), (1000, 60), (60_000, 60), (3_600_000, 24)].map(|(unit, of)| now_ms / unit % of);
+    format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{ms:03}Z")
+}
+
+/// Year, month and day of so many days after 1 January 1970, by years that begin in March and end with the day that leaps.
+fn date(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468; // Since 1 March 0000.
+    let (era, day) = (days / 146_097, days % 146_097); // Of 400 years.
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let march_based = (5 * day + 2) / 153;
+    let month = if march_based < 10 { march_based + 3 } else { march_based - 9 };
+    (400 * era + year + i64::from(month <= 2), month, day - (153 * march_based + 2) / 5 + 1)
 }
 
 /// Now, as a clock of twelve hours shows it here: `8:34AM`.
@@ -55,4 +68,26 @@ pub fn read_at_most(file: &File, most: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it is longer than {most} bytes")));
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date;
+
+    #[test]
+    fn days_become_dates_leap_years_and_centuries_heeded() {
+        for (days, of) in [
+            (0, (1970, 1, 1)),
+            (789, (1972, 2, 29)),
+            (10956, (1999, 12, 31)),
+            (11016, (2000, 2, 29)),
+            (11017, (2000, 3, 1)),
+            (20780, (2026, 11, 23)),
+            (47540, (2100, 2, 28)),
+            (47541, (2100, 3, 1)),
+            (157113, (2400, 2, 29)),
+        ] {
+            assert_eq!(date(days), of);
+        }
+    }
 }

@@ -106,22 +106,24 @@ pub fn steady_ns() -> i64 {
     seconds * 1_000_000_000 + nanoseconds
 }
 
-/// A moment in the calendar and on the clock, in UTC.
-pub fn in_utc(unix_seconds: i64) -> libc::tm {
-    calendar(unix_seconds, libc::gmtime_r)
+/// This thread never interrupts one that runs when it is woken: a push wakes the encoder, and its thread is to go on. It has its
+/// share of the processors all the same.
+pub fn give_way() {
+    #[cfg(target_os = "linux")]
+    {
+        let parameters = libc::sched_param { sched_priority: 0 };
+        // SAFETY: the pointer is good for the call, which concerns this thread only. Where it is not allowed all stays as it is.
+        unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &parameters) };
+    }
 }
 
-/// The same as the clocks of this place show it.
+/// A moment as the clocks of this place show it.
 pub fn in_local_time(unix_seconds: i64) -> libc::tm {
-    calendar(unix_seconds, libc::localtime_r)
-}
-
-fn calendar(unix_seconds: i64, convert: unsafe extern "C" fn(*const libc::time_t, *mut libc::tm) -> *mut libc::tm) -> libc::tm {
-    let mut date = MaybeUninit::zeroed();
+    let mut shown = MaybeUninit::zeroed();
     // SAFETY: both pointers are good for the call. All zeros are a `tm`, which is left as it is where the year is too large.
     unsafe {
-        convert(&(unix_seconds as libc::time_t), date.as_mut_ptr());
-        date.assume_init()
+        libc::localtime_r(&(unix_seconds as libc::time_t), shown.as_mut_ptr());
+        shown.assume_init()
     }
 }
 

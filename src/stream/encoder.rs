@@ -50,8 +50,8 @@ impl InHand {
         self.promised.fetch_add(promised, Ordering::Relaxed);
     }
 
-    fn let_go(&self, promised: i64) {
-        self.frames.fetch_sub(1, Ordering::Relaxed);
+    fn let_go(&self, frames: u64, promised: i64) {
+        self.frames.fetch_sub(frames, Ordering::Relaxed);
         self.promised.fetch_sub(promised, Ordering::Relaxed);
     }
 
@@ -80,10 +80,16 @@ pub struct Encoder {
     /// Frames so far.
     dealt_with: u64,
     in_hand: Arc<InHand>,
-    /// Frames lost for a reason, told together.
-    lost: Option<(String, u64)>,
+    lost: Option<Lost>,
     /// Frames in chunks that could not be sealed.
     unsealed: u64,
+}
+
+/// Frames that are lost for a reason, to be told together. Until then they are in hand.
+struct Lost {
+    reason: String,
+    frames: u64,
+    promised: i64,
 }
 
 struct OpenChunk {
@@ -175,7 +181,7 @@ impl Encoder {
             self.in_hand.take(frame.facts.promised);
             self.threads = self.works.helpers.threads(frame.facts.pixels());
             let (waiting, slots) = self.intake.backlog();
-            let level = self.effort.level(waiting + self.window.len(), slots, self.threads);
+            let level = self.effort.level(waiting + self.window.len(), slots);
             let piece = Arc::new(Piece::new(frame, self.buffers.pop().unwrap_or_default(), level));
             if !self.window.is_empty() {
                 self.works.helpers.offer(&piece);
@@ -192,12 +198,17 @@ impl Encoder {
             }
         }
         let Work { frame, mut buffer, outcome } = next.finish(&mut self.compressor);
-        self.put_in_chunk(frame, &mut buffer, outcome);
+        self.put_in_chunk(frame, &mut buffer, outcome.map(|took| (next.level(), took)));
         self.buffers.push(buffer);
     }
 
     /// Appends a compressed frame to the chunk that it belongs to.
-    fn put_in_chunk(&mut self, Filled { slot, facts: frame }: Filled, buffer: &mut [u8], compressed: io::Result<Duration>) {
+    fn put_in_chunk(
+        &mut self,
+        Filled { slot, facts: frame }: Filled,
+        buffer: &mut [u8],
+        compressed: io::Result<(i32, Duration)>,
+    ) {
         let works = self.works.clone();
         if self.open.as_ref().is_some_and(|open| {
             let head = open.file.head();
@@ -207,9 +218,9 @@ impl Encoder {
         }
         let appended = match compressed {
             Err(error) => Err(format!("could not be compressed: {error}")),
-            Ok(compressing) => {
+            Ok((level, took)) => {
                 let began = Instant::now();
-                self.append(&frame, buffer).inspect(|()| self.effort.learn(compressing, began.elapsed()))
+                self.append(&frame, buffer).inspect(|()| self.effort.learn(level, took, began.elapsed(), self.threads))
             }
         };
         self.dealt_with += 1;
@@ -221,10 +232,7 @@ impl Encoder {
                 .notices
                 .log
                 .say(Level::Detail, || format!("frame {id}: {width} x {height} to {} bytes", buffer.len())),
-            Err(reason) => {
-                self.lose(reason);
-                self.let_go(promised);
-            }
+            Err(reason) => self.lose(reason, promised),
         }
         let full = self.open.as_ref().is_some_and(|open| {
             let frames = open.file.frames();
@@ -257,25 +265,25 @@ impl Encoder {
         // Of what was promised to the frame, its part of the seal stays promised.
         open.promise.grow_to(ChunkFile::seal_bytes(frames) as i64);
         works.ledger.transfer(Place::Slots, Place::OpenChunk, 1);
-        self.let_go(frame.promised); // At once: should anything fail from here on, the frame is not in hand any more.
+        self.let_go(1, frame.promised); // At once: should anything fail from here on, the frame is not in hand any more.
         works.ledger.agrees(Place::OpenChunk, self.unsealed + frames);
         works.note_spool_rate(bytes, frames);
         Ok(())
     }
 
-    /// The frame in hand is in the books elsewhere, and its room is no longer promised.
-    fn let_go(&self, promised: i64) {
-        self.in_hand.let_go(promised);
+    /// So many frames in hand are in the books elsewhere, and their room is no longer promised.
+    fn let_go(&self, frames: u64, promised: i64) {
+        self.in_hand.let_go(frames, promised);
         self.works.folder.root().release(promised);
     }
 
     /// A frame is lost. An aborted stream on a bad disk loses many, which are one loss.
-    fn lose(&mut self, reason: String) {
+    fn lose(&mut self, reason: String, promised: i64) {
         match &mut self.lost {
-            Some((known, frames)) if *known == reason => *frames += 1,
+            Some(lost) if lost.reason == reason => (lost.frames, lost.promised) = (lost.frames + 1, lost.promised + promised),
             _ => {
                 self.tell_lost();
-                self.lost = Some((reason, 1));
+                self.lost = Some(Lost { reason, frames: 1, promised });
             }
         }
         if self.works.ledger.phase() < Phase::Aborted {
@@ -284,8 +292,9 @@ impl Encoder {
     }
 
     fn tell_lost(&mut self) {
-        if let Some((reason, frames)) = self.lost.take() {
+        if let Some(Lost { reason, frames, promised }) = self.lost.take() {
             self.works.lose_frames(&reason, Loss { frames, chunks: 0 });
+            self.let_go(frames, promised);
         }
     }
 

@@ -63,6 +63,11 @@ impl Piece {
         true
     }
 
+    /// At which it is compressed.
+    pub fn level(&self) -> i32 {
+        self.level
+    }
+
     /// Whether whoever took it is done with it, however that ended.
     pub fn is_done(&self) -> bool {
         self.done.load(Ordering::Acquire)
@@ -94,7 +99,9 @@ struct Done<'a>(&'a Piece);
 impl Drop for Done<'_> {
     fn drop(&mut self) {
         self.0.done.store(true, Ordering::Release);
-        self.0.encoder.unpark();
+        if self.0.encoder.id() != std::thread::current().id() {
+            self.0.encoder.unpark();
+        }
     }
 }
 

@@ -277,7 +277,8 @@ impl Intake {
             Ok(_) => Ok(()),
             Err(before) if before == way as u8 => Ok(()),
             Err(_) => Err(Error::argument(
-                "this stream is already given its frames in another way: use one of rheed_push, rheed_push_chunk and rheed_run",
+                "this stream is already given its frames in another way: use one of rheed_push (or rheed_acquire and rheed_commit), \
+                 rheed_push_chunk and rheed_run",
             )),
         }
     }
@@ -390,8 +391,11 @@ impl Intake {
         const LENT: &str = "no slot is free: {} are acquired and not given back, {} bytes (at most queue_bytes) \
             of {} sizes (at most 2), and {} frames wait to be compressed and written";
         let loans = &self.loans;
+        if loans.slots() == 0 {
+            return self.dropped(Error::plain(Code::EQueueFull, BUSY, [0; 4]));
+        }
         let numbers = [loans.slots(), loans.bytes(), loans.sizes(), self.ready.len()].map(|number| number as u64);
-        self.dropped(Error::plain(Code::EQueueFull, if loans.slots() == 0 { BUSY } else { LENT }, numbers))
+        self.dropped(Error::plain(Code::EQueueFull, LENT, numbers))
     }
 
     fn dropped(&self, error: Error) -> Error {

@@ -59,9 +59,16 @@ impl Loans {
     /// Lends a slot, of which the host asks for so many bytes; none where more than `most_bytes` would be lent, or slots of more
     /// than two sizes.
     pub fn lend(&self, pool: &Arc<Pool>, asked: usize, most_bytes: u64) -> Option<NonNull<u8>> {
-        let mut slot = if self.may_lend_from(pool) { pool.take()? } else { return None };
+        if !self.may_lend_from(pool) {
+            return None;
+        }
+        // First, so that no slot is taken in vain while others look for one.
         let within = |bytes: usize| bytes.checked_add(pool.slot_bytes()).filter(|bytes| *bytes as u64 <= most_bytes);
         self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).ok()?;
+        let Some(mut slot) = pool.take() else {
+            self.bytes.fetch_sub(pool.slot_bytes(), Ordering::Relaxed);
+            return None;
+        };
         self.slots.fetch_add(1, Ordering::Relaxed);
         slot.note(NO_FRAME_ID);
         Some(slot.lend(asked))

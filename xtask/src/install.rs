@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Installs under `prefix` what lies built in `artefacts` (such as `target/release`) and in the project at `root`.
+/// Installs under `prefix` what lies built in `artefacts` (`target/shipped`, or a debug build's) and in the project at `root`.
 pub fn install(root: &Path, prefix: &Path, artefacts: &Path) -> Result<(), String> {
     let facts = Facts::gather(root)?;
     let lib = prefix.join("lib");

@@ -11,7 +11,7 @@ use zstd::zstd_safe::compress_bound;
 
 pub const NAME: &str = "memory";
 
-/// Beside slots and a compressed frame for each encoder.
+/// Beside slots and compressed frames: one for each thread that encodes, and one that is next.
 const REST_BYTES: f64 = 16e6;
 /// Frames of an outage are at most so much of their size on disk; noisy ones are half of it.
 const PART_ON_DISK: f64 = 0.7;
@@ -59,7 +59,7 @@ pub fn measure(site: &Site, table: &mut Table) -> Result<()> {
 fn compare(site: &Site, table: &mut Table, case: &Case) -> Result<()> {
     let moments = observe(site, case)?;
     let threads = encoder_threads();
-    let compressed = (threads * compress_bound(case.frames.frame_bytes())) as f64;
+    let compressed = ((threads + 1) * compress_bound(case.frames.frame_bytes())) as f64;
     let allowed = (case.slots_bytes as f64 + compressed + REST_BYTES) * 1e-6;
     let within = |from: f64, to: f64| moments.iter().filter(move |moment| (from..=to).contains(&(moment.seconds / case.seconds)));
     let resident = |moments: &[&Moment]| moments.iter().map(|moment| moment.resident * 1e-6).collect::<Vec<_>>();

@@ -1,0 +1,89 @@
+//! What `cargo xtask install` installs: the library that users get, optimized as a whole, which the other tests do not link.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Bytes of the shared library, without symbols.
+const LARGEST: u64 = 4_000_000;
+
+const PROGRAM: &str = r#"
+#include <rheed_stream.h>
+#include <stdio.h>
+int main(void) {
+    char options[512], message[256] = "";
+    rheed_stream stream = 0;
+    snprintf(options, sizeof options, "fps = 10\nendpoint = none\nspool_dir = %s\n", SPOOL);
+    const int32_t opened = rheed_init(options, &stream, message, sizeof message);
+    if (opened != RHEED_OK) return fprintf(stderr, "%s\n", message), 1;
+    static const unsigned char pixels[64 * 64];
+    if (rheed_push(stream, pixels, sizeof pixels, 64, 64, 0, RHEED_FORMAT_MONO8, 0, 0, 0) != RHEED_OK) return 2;
+    rheed_finalize(stream, -1);
+    int64_t accepted = 0;
+    if (rheed_stat(stream, RHEED_STAT_FRAMES_ACCEPTED, &accepted) != RHEED_OK || accepted != 1) return 3;
+    puts(rheed_version());
+    return rheed_free(stream) == RHEED_OK ? 0 : 4;
+}
+"#;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the project")
+}
+
+#[track_caller]
+fn said_by(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{command:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    said
+}
+
+fn compile_and_run(folder: &Path, name: &str, library: &[PathBuf], system: &[&str]) {
+    let source = folder.join("program.c");
+    fs::write(&source, PROGRAM).unwrap();
+    let program = folder.join(name);
+    let spool = format!("-DSPOOL=\"{}\"", folder.join("spool").display());
+    let mut cc = Command::new("gcc");
+    cc.args(["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", &spool, "-I"]).arg(folder.join("include"));
+    said_by(
+        cc.arg(source)
+            .args(library)
+            .args(system)
+            .arg("-Xlinker")
+            .arg("-rpath")
+            .arg("-Xlinker")
+            .arg(folder.join("lib"))
+            .arg("-o")
+            .arg(&program),
+    );
+    assert_eq!(said_by(&mut Command::new(program)).trim(), env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn what_is_installed_is_small_exports_what_is_promised_and_links_both_ways() {
+    let prefix = root().join("target/tmp/shipped");
+    let _ = fs::remove_dir_all(&prefix);
+    said_by(Command::new(env!("CARGO_BIN_EXE_xtask")).args(["install", "--prefix"]).arg(&prefix).current_dir(root()));
+    let shared = prefix.join("lib/librheed_stream.so");
+
+    let bytes = fs::metadata(&shared).unwrap().len();
+    assert!(bytes <= LARGEST, "{bytes} bytes: docs/performance.md tells what is in it");
+
+    let listed = said_by(Command::new("nm").args(["--dynamic", "--defined-only", "--format=posix"]).arg(&shared));
+    let mut exported: Vec<&str> = listed.lines().filter_map(|line| line.split(' ').next()).collect();
+    exported.sort_unstable();
+    let promised = fs::read_to_string(root().join("abi/symbols.txt")).unwrap();
+    let mut promised: Vec<&str> =
+        promised.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(' ').next()).collect();
+    promised.sort_unstable();
+    assert_eq!(exported, promised);
+
+    let dynamic = said_by(Command::new("readelf").args(["--dynamic", "--wide"]).arg(&shared));
+    assert!(dynamic.contains("[librheed_stream.so.1]") && dynamic.contains("NODELETE"), "{dynamic}");
+
+    compile_and_run(&prefix, "shared", &[shared], &[]);
+    let told = fs::read_to_string(prefix.join("lib/pkgconfig/rheed_stream.pc")).unwrap();
+    let private = told.lines().find_map(|line| line.strip_prefix("Libs.private:")).expect("the static library's needs are told");
+    compile_and_run(&prefix, "static", &[prefix.join("lib/librheed_stream.a")], &private.split_whitespace().collect::<Vec<_>>());
+}
