@@ -394,10 +394,13 @@ int32_t RHEED_CALL rheed_acquire(rheed_stream stream,
  * before, inside a slot, of another stream) is RHEED_E_ARGUMENT, and counts as rejected; of several calls at once with one
  * slot, one has it. As with any memory, what was given back may have been given out again.
  *
- * Never waits, touches disk or network, or allocates; frames come in the order of their commits. Any thread, not only the one
- * that acquired; but while rheed_run runs only its source, on its thread, and what the source had acquired can after the run
- * only be discarded (RHEED_E_ARGUMENT). Returns what rheed_push returns: after rheed_finalize RHEED_E_CLOSED, after rheed_abort RHEED_E_ABORTED,
- * after rheed_free RHEED_E_HANDLE. RHEED_E_QUEUE_FULL is rare: 4,096 frames wait (with `when_full = block` it waits).
+ * Never waits or touches disk or network, and allocates only where there is something to tell: the first refusal of a burst,
+ * the first gap in a chunk's frame ids. A commit that meets the end of its stream (RHEED_E_CLOSED, RHEED_E_ABORTED) may have
+ * brought the pixels to 8 bits already. Frames come in the order of their commits. Any thread, not only the one that
+ * acquired; but while rheed_run runs only its source, on its thread, and what the source had acquired can after the run only
+ * be discarded (RHEED_E_ARGUMENT). Returns what rheed_push returns: after rheed_finalize RHEED_E_CLOSED, after rheed_abort
+ * RHEED_E_ABORTED, after rheed_free RHEED_E_HANDLE. RHEED_E_QUEUE_FULL is rare: 4,096 frames wait (with `when_full = block`
+ * it waits).
  */
 int32_t RHEED_CALL rheed_commit(rheed_stream stream,
                      void *pixels,

@@ -199,7 +199,8 @@ public:
 
     /**
      * The stream takes what was written: RHEED_OK, and this is no slot any more; or a negative code, and it is the same as
-     * before. Of `frame` all but pixels and size_bytes counts. Never waits, copies or allocates: made for a camera's callback.
+     * before (but see rheed_commit for the end of a stream). Of `frame` all but pixels and size_bytes counts. Never waits or
+     * copies: made for a camera's callback.
      */
     std::int32_t commit(const Frame &frame) noexcept {
         const std::int32_t code = rheed_commit(handle_, pixels_, frame.width, frame.height, frame.stride_bytes,

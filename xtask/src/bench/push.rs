@@ -22,7 +22,8 @@ const DEEP: [(&str, u32, u32); 4] = [
 ];
 /// Kept in memory, so many bytes of frames at most.
 const FRAMES_BYTES: u32 = 64 << 20;
-/// Within this many times of a memcpy to a place in the cache.
+/// Within this many times of a memcpy to such a place as the slots are: in the cache where a few of them do, cold where all of
+/// them come round.
 const REACH: f64 = 2.0;
 /// Paced, so many in all repetitions, for a p99.
 const PUSHES: u32 = 1050;
@@ -98,7 +99,7 @@ fn paced_seconds(site: &Site, fps: u32) -> f64 {
 fn compare(site: &Site, table: &mut Table, what: &str, camera: &Camera, more: &[&str]) -> Result<()> {
     let turns = (0..site.length.pick(1, REPETITIONS)).map(|_| run(site, camera, more)).collect::<Result<Vec<_>>>()?;
     let case = camera.case(what);
-    add_pushes(table, NAME, &case, &turns, Some(REACH));
+    add_pushes(table, NAME, &case, &turns, Some((REACH, camera.flat_out)));
     if !camera.flat_out && turns.iter().any(|turn| turn.refused > 0.0) {
         let refused = turns.iter().map(|turn| turn.refused).collect();
         table.add(Row::new(NAME, &case, "frames refused", Better::Less).ours(refused).reach(0.0));
@@ -145,14 +146,14 @@ fn microseconds(answer: &Answer, name: &str) -> Result<Vec<f64>> {
     Ok(answer.numbers(name)?.iter().map(|ns| ns * 1e-3).collect())
 }
 
-/// How long they took, as far as there are samples enough to tell.
-pub fn add_pushes(table: &mut Table, part: &'static str, case: &str, turns: &[Turn], reach: Option<f64>) {
+/// How long they took, as far as there are samples enough to tell; `reach` beside a memcpy that is cold, or in the cache.
+pub fn add_pushes(table: &mut Table, part: &'static str, case: &str, turns: &[Turn], reach: Option<(f64, bool)>) {
     let of = |samples: fn(&Turn) -> &Vec<f64>| turns.iter().map(|turn| samples(turn).clone()).collect::<Vec<_>>();
     let (pushes, hot, cold) = (of(|turn| &turn.push), of(|turn| &turn.hot), of(|turn| &turn.cold));
     for (name, percent) in [("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9), ("maximum", 100.0)] {
         let row = || Row::new(part, case, format!("push {name}, us"), Better::Less).ours(percentiles(&pushes, percent));
-        let to_reach = reach.filter(|_| percent <= 99.0);
-        table.add(row().beside("memcpy, in cache", percentiles(&hot, percent)).reach(to_reach));
-        table.add(row().beside("memcpy, cold", percentiles(&cold, percent)));
+        let to_reach = |is_cold| reach.filter(|(_, cold)| percent <= 99.0 && *cold == is_cold).map(|(reach, _)| reach);
+        table.add(row().beside("memcpy, in cache", percentiles(&hot, percent)).reach(to_reach(false)));
+        table.add(row().beside("memcpy, cold", percentiles(&cold, percent)).reach(to_reach(true)));
     }
 }
