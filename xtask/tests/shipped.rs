@@ -20,10 +20,11 @@ int main(void) {
     static const unsigned char pixels[64 * 64];
     if (rheed_push(stream, pixels, sizeof pixels, 64, 64, 0, RHEED_FORMAT_MONO8, 0, 0, 0) != RHEED_OK) return 2;
     rheed_finalize(stream, -1);
-    int64_t accepted = 0;
-    if (rheed_stat(stream, RHEED_STAT_FRAMES_ACCEPTED, &accepted) != RHEED_OK || accepted != 1) return 3;
+    int64_t values[RHEED_STAT_FRAMES_ACCEPTED + 1];
+    if (rheed_stats(stream, values, RHEED_STAT_FRAMES_ACCEPTED + 1, NULL) != RHEED_OK) return 3;
+    if (values[RHEED_STAT_FRAMES_ACCEPTED] != 1) return 4;
     puts(rheed_version());
-    return rheed_free(stream) == RHEED_OK ? 0 : 4;
+    return rheed_free(stream) == RHEED_OK ? 0 : 5;
 }
 "#;
 
