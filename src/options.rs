@@ -725,8 +725,10 @@ mod tests {
         let of =
             |key: &str, value: &str| Options::for_stream(&format!("fps = 1\napi_key = k\nspool_dir = /tmp/s\n{key} = {value}"));
         for key in ["endpoint", "proxy"] {
-            let refused = of(key, "https://b\u{fc}cher.example").unwrap_err();
-            assert!(refused.code == Code::EOption && refused.to_string().contains("xn--"), "{refused}");
+            for host in ["b\u{fc}cher.example", "BU\u{308}CHER.example"] {
+                let refused = of(key, &format!("https://{host}")).unwrap_err();
+                assert!(refused.code == Code::EOption && refused.to_string().contains("xn--"), "{refused}");
+            }
             assert!(!of(key, "https://two hosts").unwrap_err().to_string().contains("xn--"));
             of(key, "https://xn--bcher-kva.example/b\u{fc}cher").unwrap();
         }
