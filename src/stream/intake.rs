@@ -352,9 +352,13 @@ impl Intake {
 
     /// What `take` makes of the slots for frames of that size; waits for it where that was asked for.
     fn free_slot<T>(&self, frame_bytes: usize, take: impl Fn(&Arc<Pool>) -> Option<T>) -> Result<T> {
-        self.fit_pool(frame_bytes)?;
         // Looked up each time: while this waits, others may bring larger frames and with them other slots.
-        self.take_or_wait(|| self.pool.read().as_ref().and_then(&take))
+        let free = || self.pool.read().as_ref().filter(|pool| pool.slot_bytes() >= frame_bytes).and_then(&take);
+        if let Some(taken) = free() {
+            return Ok(taken);
+        }
+        self.fit_pool(frame_bytes)?;
+        self.take_or_wait(free)
     }
 
     /// A place in the queue; waits for one where that was asked for.

@@ -1,8 +1,9 @@
 //! One live stream: the road of a frame from push to a sealed chunk in the spool.
 //!
 //! `intake` checks a frame (`pixels`, `frame_ids`), copies it into a slot (`slots`) or has lent one before (`loans`), and leaves
-//! it to the `encoder`, which compresses it, appends it to the open chunk's file and seals the chunk when it is full. `run` asks a source for frames;
-//! `push_chunk` does all of it at once for a whole chunk. Nothing here knows of C or of the network.
+//! it to the `encoder`, which compresses it (`helpers`, `effort`), appends it to the open chunk's file and seals the chunk when it
+//! is full. `run` asks a source for frames; `push_chunk` does all of it at once for a whole chunk. Nothing here knows of C or of the
+//! network.
 
 mod effort;
 mod encoder;

@@ -19,17 +19,20 @@ static void push(rheed_stream stream, uint32_t side) {
     CHECK_CODE(rheed_push(stream, pixels, size, side, side, 0, RHEED_FORMAT_MONO8, RHEED_NO_FRAME_ID, 0, 0), RHEED_OK);
 }
 
-static void lend_and_commit(rheed_stream stream) {
+static void lend_and_commit(rheed_stream stream, uint32_t side) {
+    const size_t size = (size_t)side * side;
     void *slot = NULL;
-    CHECK_CODE(rheed_acquire(stream, SMALL * SMALL, &slot), RHEED_OK);
-    memset(slot, 1, SMALL * SMALL);
-    CHECK_CODE(rheed_commit(stream, slot, SMALL, SMALL, 0, RHEED_FORMAT_MONO8, RHEED_NO_FRAME_ID, 0, 0), RHEED_OK);
+    CHECK_CODE(rheed_acquire(stream, size, &slot), RHEED_OK);
+    memset(slot, 1, size);
+    CHECK_CODE(rheed_commit(stream, slot, side, side, 0, RHEED_FORMAT_MONO8, RHEED_NO_FRAME_ID, 0, 0), RHEED_OK);
 }
 
 /* All that waits is dealt with first: then there is room, and the encoder sleeps. */
-static void begin(rheed_stream stream) {
+static void count(rheed_stream stream, void give(rheed_stream, uint32_t), uint32_t side, const char *name) {
     CHECK_CODE(rheed_flush(stream, -1), RHEED_OK);
     CALLGRIND_ZERO_STATS;
+    for (int call = 0; call < COUNTED; call++) give(stream, side);
+    CALLGRIND_DUMP_STATS_AT(name);
 }
 
 int main(int argc, char **argv) {
@@ -37,26 +40,13 @@ int main(int argc, char **argv) {
     for (size_t at = 0; at < sizeof pixels; at++) pixels[at] = (unsigned char)(at * at >> 7);
     push(stream, SMALL);
 
-    begin(stream);
-    for (int call = 0; call < COUNTED; call++) push(stream, SMALL);
-    CALLGRIND_DUMP_STATS_AT("push");
-
-    begin(stream);
-    for (int call = 0; call < COUNTED; call++) lend_and_commit(stream);
-    CALLGRIND_DUMP_STATS_AT("acquire and commit");
-
+    count(stream, push, SMALL, "push");
+    count(stream, lend_and_commit, SMALL, "acquire and commit");
     for (int call = 0; call < BETWEEN; call++) push(stream, SMALL);
-    begin(stream);
-    for (int call = 0; call < COUNTED; call++) push(stream, SMALL);
-    CALLGRIND_DUMP_STATS_AT("push after many");
-    begin(stream);
-    for (int call = 0; call < COUNTED; call++) lend_and_commit(stream);
-    CALLGRIND_DUMP_STATS_AT("acquire and commit after many");
-
+    count(stream, push, SMALL, "push after many");
+    count(stream, lend_and_commit, SMALL, "acquire and commit after many");
     push(stream, LARGE);
-    begin(stream);
-    for (int call = 0; call < COUNTED; call++) push(stream, LARGE);
-    CALLGRIND_DUMP_STATS_AT("push large");
+    count(stream, push, LARGE, "push large");
 
     CALLGRIND_ZERO_STATS;
     for (int call = 0; call < COUNTED; call++) copy_frame(copied[call], pixels, SMALL * SMALL);
