@@ -14,6 +14,7 @@ pub use report::{report, status_line};
 use crate::codes::{self, Health, Stat, State};
 use crate::error::Error;
 use crate::log::{Level, Log};
+use crate::platform::steady_ns;
 use crate::wait::Bell;
 use crate::words;
 use parking_lot::Mutex;
@@ -22,7 +23,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// After losing or refusing frames, a stream's health says "act" for so long.
 const TROUBLE_SHOWS_FOR: Duration = Duration::from_secs(60);
@@ -186,7 +187,6 @@ pub struct Ledger {
     connection: AtomicI32,
     data_id: Mutex<Option<String>>,
     books: Mutex<Books>,
-    began: Instant,
     last_frame: Moment,
     last_confirmed: Moment,
     last_trouble: Moment,
@@ -212,7 +212,6 @@ impl Ledger {
             connection: AtomicI32::new(connection as i32),
             data_id: Mutex::new(None),
             books: Mutex::default(),
-            began: Instant::now(),
             last_frame: Moment::default(),
             last_confirmed: Moment::default(),
             last_trouble: Moment::default(),
@@ -241,17 +240,17 @@ impl Ledger {
         self.counts[stat as usize].load(Ordering::Acquire)
     }
 
-    /// Frames were taken.
-    pub fn frames_accepted(&self, frames: i64, raw_bytes: i64) {
+    /// Frames were taken, at that moment of the steady clock.
+    pub fn frames_accepted(&self, frames: i64, raw_bytes: i64, steady_ns: i64) {
         self.add(Stat::BytesRaw, raw_bytes);
         self.add(Stat::FramesAccepted, frames);
-        self.last_frame.set(self.began);
+        self.last_frame.set(steady_ns);
     }
 
     /// Frames were refused for want of room.
     pub fn frames_dropped(&self, frames: i64) {
         self.add(Stat::FramesDropped, frames);
-        self.last_trouble.set(self.began);
+        self.last_trouble.set(steady_ns());
     }
 
     /// Frames go from one place to another.
@@ -263,7 +262,7 @@ impl Ledger {
     pub fn chunk_confirmed(&self, chunk: u64, frames: u64) {
         self.transfer(Place::Waiting, Place::Confirmed, frames);
         self.add(Stat::ChunksConfirmed, 1);
-        self.last_confirmed.set(self.began);
+        self.last_confirmed.set(steady_ns());
         self.notices.note(codes::Event::ChunkConfirmed, chunk as i64, format!("chunk {chunk} confirmed, {frames} frames"));
     }
 
@@ -271,7 +270,7 @@ impl Ledger {
     pub fn frames_lost(&self, from: Place, reason: &str, loss: Loss) {
         self.books.lock().lose(from, reason, loss);
         self.add(Stat::ChunksLost, loss.chunks as i64);
-        self.last_trouble.set(self.began);
+        self.last_trouble.set(steady_ns());
     }
 
     /// Losses by reason.
@@ -372,7 +371,7 @@ impl Ledger {
     }
 
     fn health(&self) -> Health {
-        let recent_trouble = self.last_trouble.age(self.began).is_some_and(|age| age < TROUBLE_SHOWS_FOR);
+        let recent_trouble = self.last_trouble.age().is_some_and(|age| age < TROUBLE_SHOWS_FOR);
         let counted = |stats: &[Stat]| stats.iter().any(|stat| self.get(*stat) > 0);
         if self.phase() == Phase::Fault || self.refused.load(Ordering::Relaxed) || recent_trouble {
             Health::Act
@@ -404,7 +403,7 @@ impl Ledger {
         values[Stat::ChunksPending as usize] = values[Stat::ChunksSealed as usize] - ended[0] - ended[1];
         values[Stat::State as usize] = self.state();
         values[Stat::Health as usize] = self.health() as i64;
-        let age = |moment: &Moment| moment.age(self.began).map_or(-1, |age| age.as_millis() as i64);
+        let age = |moment: &Moment| moment.age().map_or(-1, |age| age.as_millis() as i64);
         values[Stat::LastFrameAgeMs as usize] = age(&self.last_frame);
         values[Stat::LastConfirmedAgeMs as usize] = age(&self.last_confirmed);
         values
@@ -431,17 +430,17 @@ impl Ledger {
     }
 }
 
-/// A moment that many may set and read: milliseconds after a beginning; 0 = never.
+/// A moment that many may set and read, by the steady clock; 0 = never.
 #[derive(Default)]
 struct Moment(AtomicI64);
 
 impl Moment {
-    fn set(&self, began: Instant) {
-        self.0.store(began.elapsed().as_millis() as i64 + 1, Ordering::Relaxed);
+    fn set(&self, steady_ns: i64) {
+        self.0.store(steady_ns.max(1), Ordering::Relaxed);
     }
 
-    fn age(&self, began: Instant) -> Option<Duration> {
+    fn age(&self) -> Option<Duration> {
         let set = self.0.load(Ordering::Relaxed);
-        (set > 0).then(|| began.elapsed().saturating_sub(Duration::from_millis(set as u64 - 1)))
+        (set > 0).then(|| Duration::from_nanos(steady_ns().saturating_sub(set).max(0) as u64))
     }
 }

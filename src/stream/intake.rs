@@ -273,6 +273,9 @@ impl Intake {
 
     /// The stream is given its frames this way and no other.
     pub fn claim(&self, way: Way) -> Result<()> {
+        if self.way.load(Ordering::Relaxed) == way as u8 {
+            return Ok(()); // As for all frames but the first: nothing is written.
+        }
         match self.way.compare_exchange(0, way as u8, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => Ok(()),
             Err(before) if before == way as u8 => Ok(()),
@@ -453,7 +456,7 @@ impl Intake {
         let slot = slot();
         let facts = FrameFacts { width, height, id, entered, stamp_ns, stamped, flags, promised: promise.hand_on() };
         // Counted before the encoder can see it, so that nothing is confirmed that was not accepted.
-        ledger.frames_accepted(1, facts.pixels() as i64);
+        ledger.frames_accepted(1, facts.pixels() as i64, entered.steady_ns);
         ledger.add(Stat::QueueFrames, 1);
         if frame.flags & codes::Frame::Incomplete as u32 != 0 {
             ledger.add(Stat::FramesIncomplete, 1);

@@ -123,7 +123,7 @@ impl ChunkDesk {
             Ok(sealed) => {
                 works.folder.root().wrote(sealed.bytes - sealed.added);
                 let frames = i64::from(chunk.count);
-                works.ledger.frames_accepted(frames, frames * geometry.frame_bytes() as i64);
+                works.ledger.frames_accepted(frames, frames * geometry.frame_bytes() as i64, platform::steady_ns());
                 let bytes = sealed.bytes;
                 works.chunk_sealed(&file, begun, sealed, Place::Slots, works.ledger.get(Stat::FramesAccepted) as u64);
                 works.note_spool_rate(bytes, chunk.count.into());

@@ -96,6 +96,8 @@ struct Deliveries<'a> {
     confirmed: u64,
     in_flight: HashSet<u64>,
     attempts: JoinSet<Attempt>,
+    /// Of files whose chunks are confirmed.
+    removals: JoinSet<()>,
 }
 
 struct Attempt {
@@ -106,9 +108,9 @@ struct Attempt {
     permit: OwnedSemaphorePermit,
 }
 
-/// What became of a chunk, its file included.
+/// What became of a chunk.
 enum Outcome {
-    /// The service has it.
+    /// The service has it. Its file is yet to be removed.
     Confirmed,
     /// Not delivered, and not to be: it is kept beside the spool.
     SetAside(NoDelivery),
@@ -132,6 +134,7 @@ impl Courier {
             confirmed: 0,
             in_flight: HashSet::new(),
             attempts: JoinSet::new(),
+            removals: JoinSet::new(),
         };
         let mut turn: Option<Turn> = None;
         while !self.folder.is_drained() {
@@ -157,7 +160,11 @@ impl Courier {
                 },
                 () = self.folder.changed.notified() => {}
                 () = tokio::time::sleep_until(pause.unwrap_or_else(Instant::now)), if pause.is_some() => {}
+                Some(removed) = deliveries.removals.join_next() => passed_on(removed),
             }
+        }
+        while let Some(removed) = deliveries.removals.join_next().await {
+            passed_on(removed);
         }
     }
 }
@@ -215,7 +222,7 @@ impl Deliveries<'_> {
     }
 
     fn ended(&mut self, attempt: Attempt) {
-        let Attempt { chunk, began, outcome, permit: _permit } = attempt;
+        let Attempt { chunk, began, outcome, permit } = attempt;
         let courier = self.courier;
         self.in_flight.remove(&chunk.order);
         match outcome {
@@ -224,6 +231,13 @@ impl Deliveries<'_> {
                 self.confirmed += 1;
                 self.tries.remove(&chunk.order);
                 courier.note_connected(&self.data_id);
+                // Nobody who waits for the service waits for the disk. A worker does: files do not gather.
+                let removed = chunk.clone();
+                let removal = on_disk(&courier.folder, move |folder| folder.remove(&removed));
+                self.removals.spawn(async move {
+                    removal.await;
+                    drop(permit);
+                });
                 courier.folder.settle(&chunk, |waiting| {
                     courier.ledger.chunk_confirmed(chunk.chunk, chunk.frames.into());
                     courier.ledger.agrees(Place::Waiting, waiting);
@@ -315,15 +329,21 @@ struct Carried {
     enough: Enough,
 }
 
+/// A panic goes on in whoever started the task; a task that was cut off is nobody's concern.
+fn passed_on(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}
+
 impl Carried {
-    /// Removes the file of a chunk that was delivered, sets aside the one that is not to be.
+    /// Sets a chunk aside that is not to be delivered.
     async fn put_away(&self, chunk: &SealedChunk, carried: Result<(), UploadTrouble>) -> Outcome {
         let putting_away = chunk.clone();
         match carried {
-            Ok(()) => {
-                on_disk(&self.folder, move |folder| folder.remove(&putting_away)).await;
-                Outcome::Confirmed
-            }
+            Ok(()) => Outcome::Confirmed,
             Err(trouble) => match NoDelivery::of(&trouble, self.enough) {
                 None => Outcome::Failed(trouble),
                 Some(why) => {

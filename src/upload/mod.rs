@@ -14,6 +14,7 @@ use crate::clock::ReferenceClock;
 use crate::codes::{self, Stat};
 use crate::ledger::{Connection, Ledger, Notices, Phase, Place, report};
 use crate::log::Level;
+use crate::platform::steady_ns;
 use crate::service::{Backoff, Service, Trouble};
 use crate::spool::{Folder, TakenUp};
 use std::sync::Arc;
@@ -200,13 +201,19 @@ impl Courier {
 }
 
 /// A disk is asked on a thread that may wait for it: one that hangs is not to hold up what goes on beside it. The folder is not
-/// let go meanwhile, even when the courier is stopped.
-async fn on_disk<T: Send + 'static>(folder: &Arc<Folder>, ask: impl FnOnce(&Folder) -> T + Send + 'static) -> T {
+/// let go meanwhile, even when the courier is stopped. It is asked at once, whether or not somebody waits for the answer.
+fn on_disk<T: Send + 'static, F: FnOnce(&Folder) -> T + Send + 'static>(
+    folder: &Arc<Folder>,
+    ask: F,
+) -> impl Future<Output = T> + Send + use<T, F> {
     let folder = folder.at_work();
-    match tokio::task::spawn_blocking(move || ask(&folder)).await {
-        Ok(answer) => answer,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => std::future::pending().await, // The runtime is shutting down, and with it whoever waits.
+    let asked = tokio::task::spawn_blocking(move || ask(&folder));
+    async {
+        match asked.await {
+            Ok(answer) => answer,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => std::future::pending().await, // The runtime is shutting down, and with it whoever waits.
+        }
     }
 }
 
@@ -255,11 +262,11 @@ fn finalized(ledger: &Ledger) {
 pub fn account_for(taken: &TakenUp, ledger: &Ledger) {
     let notices = &ledger.notices;
     ledger.enter(Phase::Finalizing);
-    ledger.frames_accepted(taken.frames as i64, 0);
+    ledger.frames_accepted(taken.frames as i64, 0, steady_ns());
     ledger.transfer(Place::Slots, Place::Waiting, taken.frames);
     ledger.add(Stat::ChunksSealed, taken.folder.waiting() as i64);
     for (reason, loss) in taken.losses.iter().chain(taken.lost.iter()) {
-        ledger.frames_accepted(loss.frames as i64, 0);
+        ledger.frames_accepted(loss.frames as i64, 0, steady_ns());
         ledger.add(Stat::ChunksSealed, loss.chunks as i64);
         ledger.frames_lost(Place::Slots, reason, loss);
     }

@@ -42,7 +42,7 @@ To try it, and to trust it:
                         how fast it is, beside what a user would take instead, on the same
                         frames; a table, target/bench/bench.json and target/bench/bench.svg;
                         parts: push, through, levels, latency, scale, memory, footprint.
-                        --long watches the memory for two hours
+                        --long watches the memory for an hour
 
 To use it:
   install --prefix DIR [--debug]

@@ -11,6 +11,8 @@ pub struct Summary {
     suites: Vec<Suite>,
     /// The tests that were skipped, or a part of them, and why.
     skips: BTreeMap<String, BTreeSet<String>>,
+    /// What the end of a long log should say again: the tests that failed, what a tool found, how a program ended.
+    troubles: Vec<String>,
 }
 
 struct Suite {
@@ -61,6 +63,8 @@ impl Summary {
                 failed: number_before(" failed", result),
                 ignored: number_before(" ignored", result),
             });
+        } else if is_trouble(line) {
+            self.troubles.push(self.tool.map_or_else(|| line.to_owned(), |tool| format!("{tool}: {line}")));
         }
     }
 
@@ -87,6 +91,14 @@ impl Summary {
         let is_good = |suite: &Suite| suite.result.is_some_and(|counts| counts.failed == 0);
         self.suites.iter().all(is_good) && self.suites.iter().any(|suite| suite.result.is_some_and(|counts| counts.passed > 0))
     }
+}
+
+/// A failed test; a sanitizer's sum of what it saw; cargo's own words when all tests passed and the program still did not end well.
+fn is_trouble(line: &str) -> bool {
+    (line.starts_with("test ") && line.ends_with(" ... FAILED"))
+        || line.starts_with("SUMMARY: ")
+        || line.starts_with("error: ")
+        || line.starts_with("process didn't exit successfully")
 }
 
 fn number_before(word: &str, text: &str) -> usize {
@@ -117,6 +129,9 @@ impl fmt::Display for Summary {
             for why in whys {
                 write!(out, "\nSKIPPED {test}: {why}")?;
             }
+        }
+        for trouble in &self.troubles {
+            write!(out, "\n{trouble}")?;
         }
         Ok(())
     }
@@ -151,6 +166,24 @@ test result: ok. 4 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
         assert_eq!(rows[2], ["c_programs", "4", "3", "0", "1"]);
         assert_eq!(rows[3], ["all", "7", "5", "0", "2"]);
         assert_eq!(table.lines().last(), Some("SKIPPED c_programs::hello_cpp: no zarr"));
+    }
+
+    #[test]
+    fn the_end_says_again_what_failed() {
+        let mut summary = Summary::default();
+        summary.under("thread");
+        RUN.lines().for_each(|line| summary.read(line.trim()));
+        for line in
+            ["test ring::it_turns ... FAILED", "SUMMARY: ThreadSanitizer: data race", "error: test failed, to rerun pass `--lib`"]
+        {
+            summary.read(line);
+        }
+        let table = summary.to_string();
+        let end: Vec<&str> = table.lines().rev().take(3).collect();
+        assert_eq!(end[2], "thread: test ring::it_turns ... FAILED");
+        assert_eq!(end[1], "thread: SUMMARY: ThreadSanitizer: data race");
+        assert_eq!(end[0], "thread: error: test failed, to rerun pass `--lib`");
+        assert!(!read(RUN).to_string().contains("thread"));
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub enum Length {
     Quick,
     /// Twenty-five minutes.
     Usual,
-    /// As `Usual`, and the memory is watched for an hour, with many slots and with few.
+    /// As `Usual`, and the memory is watched for an hour.
     Long,
 }
 
