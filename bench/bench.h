@@ -8,7 +8,9 @@
 #ifndef BENCH_H
 #define BENCH_H
 
+#ifndef _GNU_SOURCE
 #define _XOPEN_SOURCE 700
+#endif
 #include "rheed_stream.h"
 
 #include <inttypes.h>

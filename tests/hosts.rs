@@ -224,6 +224,22 @@ fn without_threads_an_init_says_so_and_a_stream_lives_on_those_that_it_has() {
 }
 
 #[test]
+fn who_waits_for_the_service_does_not_wait_until_the_disk_has_removed_a_file() {
+    let scene = Scene::of("removal_hangs");
+    scene.play(&["finalize"]);
+    assert_eq!(scene.arrived(FRAME_BYTES), [20]);
+}
+
+#[test]
+fn a_shutdown_waits_until_what_is_confirmed_is_removed_and_none_of_it_is_sent_again() {
+    let scene = Scene::of("removal_hangs");
+    scene.play(&["shutdown"]);
+    scene.resume();
+    assert_eq!(scene.arrived(FRAME_BYTES), [20]);
+    assert_eq!(service::presigns(&scene.service).len(), 1);
+}
+
+#[test]
 fn a_clock_that_is_set_by_a_day_harms_neither_frames_nor_what_was_set_aside() {
     let scene = Scene::of("clock_jumps");
     let (main, _) = clock_jumps(&scene, &scene.options(), || {});

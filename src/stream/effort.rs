@@ -12,6 +12,10 @@ const MEMORY: f64 = 0.9;
 /// So much of what is known of the other levels stays meanwhile: what is forgotten is tried again.
 const FORGETTING: f64 = 0.9999;
 
+/// A frame that takes longer than so many times what is known, or than its own compression, has met a disk that stalls: how long
+/// that lasts says nothing of the next frame.
+const STALLS: f64 = 4.0;
+
 /// What a stream learns of the time that its frames take.
 pub struct Effort {
     compression: Compression,
@@ -37,7 +41,11 @@ impl Effort {
     pub fn learn(&mut self, level: i32, compressing: Duration, writing: Duration, threads: usize) {
         let pace = writing.as_secs_f64().max((compressing + writing).as_secs_f64() / threads as f64);
         for (known, of) in self.pace.iter_mut().zip(LEVELS) {
-            *known = if of == level { MEMORY * *known + (1.0 - MEMORY) * pace } else { FORGETTING * *known };
+            *known = if of == level {
+                MEMORY * *known + (1.0 - MEMORY) * pace.min(STALLS * known.max(compressing.as_secs_f64()))
+            } else {
+                FORGETTING * *known
+            };
         }
     }
 
@@ -69,6 +77,22 @@ mod tests {
         assert_eq!([0, 1, 24, 25, 49, 50, 100].map(|waiting| auto.level(waiting, 100)), [3, 1, 1, -20, -20, -1000, -1000]);
         assert_eq!(auto.level(1, 1), -1000); // A stream with one slot, and somebody waits for it.
         assert_eq!(Effort::new(Compression::Level(7)).level(100, 100), 7);
+    }
+
+    #[test]
+    fn with_auto_a_disk_that_stalls_once_does_not_spoil_the_fastest_level() {
+        for stalls_at in [0, 500] {
+            let mut auto = Effort::new(Compression::Auto);
+            let mut used = Vec::new();
+            for frame in 0..1000 {
+                let level = auto.level(100, 100);
+                used.push(level);
+                let at = LEVELS.iter().position(|known| *known == level).unwrap();
+                let writing = if frame == stalls_at { 60_000 * MS } else { MS };
+                auto.learn(level, [9, 6, 4, 2][at] * MS, writing, 1);
+            }
+            assert!(used[stalls_at + 100..].iter().filter(|level| **level == -1000).count() > 380, "{used:?}");
+        }
     }
 
     #[test]

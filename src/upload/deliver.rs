@@ -97,7 +97,7 @@ struct Deliveries<'a> {
     in_flight: HashSet<u64>,
     attempts: JoinSet<Attempt>,
     /// Of files whose chunks are confirmed.
-    removals: JoinSet<()>,
+    removals: &'a mut JoinSet<()>,
 }
 
 struct Attempt {
@@ -124,7 +124,7 @@ type Turn = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
 
 impl Courier {
     /// Until no chunk will follow and each is confirmed or accounted for.
-    pub(super) async fn deliver(&self, data_id: &str) {
+    pub(super) async fn deliver(&self, data_id: &str, removals: &mut JoinSet<()>) {
         let mut deliveries = Deliveries {
             courier: self,
             facts: self.folder.facts(),
@@ -134,7 +134,7 @@ impl Courier {
             confirmed: 0,
             in_flight: HashSet::new(),
             attempts: JoinSet::new(),
-            removals: JoinSet::new(),
+            removals,
         };
         let mut turn: Option<Turn> = None;
         while !self.folder.is_drained() {
@@ -163,9 +163,7 @@ impl Courier {
                 Some(removed) = deliveries.removals.join_next() => passed_on(removed),
             }
         }
-        while let Some(removed) = deliveries.removals.join_next().await {
-            passed_on(removed);
-        }
+        all(deliveries.removals).await;
     }
 }
 
@@ -232,6 +230,7 @@ impl Deliveries<'_> {
                 self.tries.remove(&chunk.order);
                 courier.note_connected(&self.data_id);
                 // Nobody who waits for the service waits for the disk. A worker does: files do not gather.
+                courier.folder.confirm(&chunk);
                 let removed = chunk.clone();
                 let removal = on_disk(&courier.folder, move |folder| folder.remove(&removed));
                 self.removals.spawn(async move {
@@ -327,6 +326,13 @@ struct Carried {
     facts: StreamFacts,
     data_id: String,
     enough: Enough,
+}
+
+/// Until all tasks have ended.
+pub(super) async fn all(tasks: &mut JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        passed_on(ended);
+    }
 }
 
 /// A panic goes on in whoever started the task; a task that was cut off is nobody's concern.

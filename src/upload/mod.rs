@@ -20,6 +20,7 @@ use crate::spool::{Folder, TakenUp};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Carries one stream's chunks to the service.
@@ -58,16 +59,19 @@ impl Courier {
     /// Until the stream is ended, or the courier is stopped. Whoever waits for a first answer then learns that none will come.
     pub async fn run(mut self) {
         let cancel = self.cancel.clone();
-        let _ = cancel.run_until_cancelled(self.see_through()).await;
+        let mut removals = JoinSet::new();
+        let _ = cancel.run_until_cancelled(self.see_through(&mut removals)).await;
+        // Also when it was stopped: what is confirmed and not removed would be sent and counted again by the next process.
+        deliver::all(&mut removals).await;
     }
 
-    async fn see_through(&mut self) -> Result<(), Refused> {
+    async fn see_through(&mut self, removals: &mut JoinSet<()>) -> Result<(), Refused> {
         let Some(data_id) = self.exist().await? else {
             self.finish().await; // It never had a frame, and never was at the service.
             return Ok(());
         };
         tokio::join!(self.link_if_needed(&data_id), async {
-            self.deliver(&data_id).await;
+            self.deliver(&data_id, removals).await;
             if self.ledger.phase() < Phase::Aborted {
                 self.clear().await;
                 if !self.is_left_for_later() {

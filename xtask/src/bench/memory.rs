@@ -72,7 +72,7 @@ fn compare(site: &Site, table: &mut Table, case: &Case) -> Result<()> {
     let after: Vec<_> = within(0.67, 1.0).skip_while(|moment| moment.pending > usual).collect();
     let name = format!("{}, {threads} encoders, {} s", case.name, case.seconds);
     let row = |measure: &str| Row::new(NAME, &name, measure, Better::Less);
-    table.add(row("peak, MB").ours(vec![last.peak * 1e-6]).beside("slots + 16 MB", vec![allowed]).reach(1.0));
+    table.add(row("peak, MB").ours(vec![last.peak * 1e-6]).beside("slots, frames, 16 MB", vec![allowed]).reach(1.0));
     let before = median(&resident(&online));
     table.add(row("MB in an outage").ours(vec![median(&resident(&outage))]).beside("before it", vec![before]));
     if after.is_empty() {

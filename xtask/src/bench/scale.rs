@@ -92,7 +92,7 @@ fn chunks_waiting(site: &Site, table: &mut Table) -> Result<()> {
     let frames = site.frames.noisy(2 * SMALL, 2 * SMALL, 240)?;
     let chunks = site.length.pick(1000, 10_000);
     let (mut first, mut last, mut over, mut empty) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut calls, mut sent) = (Vec::new(), Vec::new());
+    let (mut calls, mut begun, mut sent) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..site.length.pick(1, 3) {
         let mut service = site.workshop.service()?;
         service.stop();
@@ -112,6 +112,7 @@ fn chunks_waiting(site: &Site, table: &mut Table) -> Result<()> {
         service.go_on()?;
         let answer = ask(service.serve(&mut site.workshop.program("resume")))?;
         calls.push(answer.number("call_ns")? * 1e-6);
+        begun.push(answer.number("first_sent_ns")? * 1e-6);
         sent.push(answer.number("chunks")? / (answer.number("all_sent_ns")? * 1e-9));
     }
     let row = |case: &str, measure: &str, better| Row::new(NAME, case, measure, better);
@@ -119,6 +120,7 @@ fn chunks_waiting(site: &Site, table: &mut Table) -> Result<()> {
     table.add(row(&waiting, FRAME, Better::Less).ours(last).beside("a tenth of them", first));
     table.add(row(&waiting, "rheed_init, ms", Better::Less).ours(over).beside("an empty spool", empty));
     table.add(row(&waiting, "rheed_resume, ms", Better::Less).ours(calls));
+    table.add(row(&waiting, "until the first is sent, ms", Better::Less).ours(begun));
     table.add(row(&waiting, "chunks sent a second", Better::More).ours(sent));
     Ok(())
 }
