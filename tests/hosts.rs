@@ -161,8 +161,8 @@ fn a_callback_may_call_every_function_and_none_waits_for_itself() {
 }
 
 #[test]
-fn calls_that_wait_are_ended_by_free_abort_and_shutdown_with_the_code_that_the_header_gives() {
-    for way in ["free", "abort", "shutdown"] {
+fn calls_that_wait_are_ended_by_free_abort_shutdown_and_labview_with_the_code_that_the_header_gives() {
+    for way in ["free", "abort", "shutdown", "labview_unreserve", "labview_abort"] {
         let scene = Scene::of("woken");
         scene.service.set_faults("presign:status=503").expect("a rule");
         scene.play(&[way, &scene.workshop.spool().display().to_string()]);
