@@ -7,6 +7,7 @@ mod fuzz;
 mod header;
 mod install;
 mod kit;
+mod labview;
 mod options;
 mod receiver;
 mod summary;
@@ -51,7 +52,8 @@ To use it:
 
 To work on it (these write a file that is committed; --check only looks whether it
 is up to date):
-  header [--check]      include/rheed_stream.h from the sources, with cbindgen
+  header [--check]      include/rheed_stream.h from the sources, with cbindgen; and what LabVIEW
+                        has of it: a flat header, error texts, numbers (labview/)
   options [--check]     docs/options.md from the table in src/options.rs
 ";
 
