@@ -32,7 +32,7 @@ fn examples() -> String {
 fn source_of(snippet: &str) -> String {
     match snippet.contains("#include") {
         true => snippet.to_owned(),
-        false => format!("#include <rheed_stream.h>\nvoid piece(void);\nvoid piece(void)\n{{\n{snippet}}}\n"),
+        false => format!("#include <rheed_stream.h>\n#include <stdio.h>\nvoid piece(void);\nvoid piece(void)\n{{\n{snippet}}}\n"),
     }
 }
 
