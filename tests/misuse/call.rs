@@ -560,8 +560,8 @@ fn simple_call() -> impl Strategy<Value = Call> {
         8 => (handle(), timeout(), buffer()).prop_map(|(handle, timeout, buffer)| Call::NextEvent(handle, timeout, buffer)),
         2 => (any::<bool>(), verbosity).prop_map(|(callback, verbosity)| Call::SetLog { callback, verbosity }),
         1 => timeout().prop_map(Call::Shutdown),
-        2 => instance().prop_map(Call::Reserve),
-        4 => (handle(), instance()).prop_map(|(handle, instance)| Call::Attach(handle, instance)),
+        4 => instance().prop_map(Call::Reserve),
+        8 => (handle(), instance()).prop_map(|(handle, instance)| Call::Attach(handle, instance)),
         1 => instance().prop_map(Call::AbortNode),
         1 => instance().prop_map(Call::Unreserve),
         1 => any::<i32>().prop_map(Call::Strerror),
@@ -605,7 +605,7 @@ fn address() -> impl Strategy<Value = Address> {
 fn instance() -> impl Strategy<Value = Instance> {
     prop_oneof![
         20 => any::<usize>().prop_map(Instance::Given),
-        2 => Just(Instance::Is(0)),
+        10 => Just(Instance::Is(0)),
         1 => any::<usize>().prop_map(Instance::Is),
         1 => Just(Instance::Nowhere),
     ]
