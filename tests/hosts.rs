@@ -176,6 +176,18 @@ fn calls_that_wait_are_ended_by_free_abort_shutdown_and_labview_with_the_code_th
 }
 
 #[test]
+fn a_vi_in_the_order_of_labviews_page_loses_nothing_however_it_ends() {
+    for ends in ["finalizes", "forgets", "aborts"] {
+        let scene = Scene::of("labview_vi");
+        scene.play(&[ends]);
+        if ends != "finalizes" {
+            scene.resume();
+        }
+        assert_eq!(scene.arrived(FRAME_BYTES), [50], "{ends}");
+    }
+}
+
+#[test]
 fn two_hosts_share_a_spool_and_the_next_one_takes_up_what_the_killed_one_left() {
     let scene = Scene::of("streamer");
     let number = |line: String| line.rsplit(' ').next().and_then(|number| number.parse::<u64>().ok()).expect("a number");
