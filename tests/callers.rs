@@ -9,7 +9,7 @@ use std::process::Command;
 use support::declarations::functions;
 use support::service::{self, only_stream, pixels};
 use support::spool::{entries, streams};
-use support::{Ended, MustSucceed, Workshop, is_command, library_folder, root, skip, start_in};
+use support::{Ended, MustSucceed, STRICT, Workshop, is_command, library_folder, root, skip, start_in};
 
 const WIDTH: usize = 320;
 const HEIGHT: usize = 240;
@@ -20,16 +20,18 @@ const FRAMES: usize = 90;
 enum Language {
     Python,
     CSharp,
+    /// Stands for MATLAB, too: a MEX file is the same in both.
+    Octave,
 }
 
 impl Language {
-    const ALL: [Language; 2] = [Language::Python, Language::CSharp];
+    const ALL: [Language; 3] = [Language::Python, Language::CSharp, Language::Octave];
 
-    /// Its program, ready to run: what starts it, and its first argument. None where the language is not installed.
-    fn program(self, workshop: &Workshop) -> Option<(PathBuf, PathBuf)> {
+    /// Its program, ready to run: what starts it, and its first arguments. None where the language is not installed.
+    fn program(self, workshop: &Workshop) -> Option<(PathBuf, Vec<String>)> {
         let source = |name| root().join("examples_other").join(name);
         match self {
-            Language::Python => Some((which("python3")?, source("stream.py"))),
+            Language::Python => Some((which("python3")?, vec![source("stream.py").display().to_string()])),
             Language::CSharp => {
                 let (compiler, mono) = (which("mcs")?, which("mono")?);
                 let built = workshop.path().join("Stream.exe");
@@ -38,7 +40,27 @@ impl Language {
                     .arg(format!("-out:{}", built.display()))
                     .arg(source("Stream.cs"))
                     .must_succeed();
-                Some((mono, built))
+                Some((mono, vec![built.display().to_string()]))
+            }
+            Language::Octave => {
+                let (compiler, octave) = (which("mkoctfile")?, which("octave-cli")?);
+                let built = workshop.path().join("rheed_mex.mex");
+                Command::new(compiler)
+                    .env("CFLAGS", STRICT.join(" "))
+                    .arg("--mex")
+                    .arg(source("rheed_mex.c"))
+                    .arg(format!("-I{}", root().join("include").display()))
+                    .arg(format!("-L{}", library_folder().display()))
+                    .arg("-lrheed_stream")
+                    .arg("-o")
+                    .arg(&built)
+                    .must_succeed();
+                let folders = [workshop.path(), &root().join("examples_other")].map(|folder| folder.display().to_string());
+                let [here, there] = folders;
+                let play = format!("addpath('{here}', '{there}');\nexit(stream_frames(argv(){{:}}));\n");
+                // Its history would lie in the user's home.
+                let options = ["--no-history", "--norc"].map(String::from).into_iter();
+                Some((octave, options.chain([workshop.write("play.m", &play).display().to_string()]).collect()))
             }
         }
     }
@@ -52,20 +74,17 @@ fn which(name: &str) -> Option<PathBuf> {
 fn for_each_language(play: impl Fn(&Workshop, &dyn Fn(&[String]) -> Ended)) {
     for language in Language::ALL {
         let workshop = Workshop::new();
-        let Some((starter, program)) = language.program(&workshop) else {
+        let Some((starter, first)) = language.program(&workshop) else {
             skip(&format!("{language:?}"), "it is not installed");
             continue;
         };
         let folder = library_folder();
         let environment = [
             ("RHEED_LIBRARY", workshop.shared_library().display().to_string()),
-            ("LD_LIBRARY_PATH", folder.display().to_string()),
+            ("LD_LIBRARY_PATH", format!("{}:{}", folder.display(), workshop.path().display())),
             ("HOME", workshop.path().display().to_string()), // mono leaves a folder there.
         ];
-        play(&workshop, &|options| {
-            let arguments = [program.display().to_string()].into_iter().chain(options.iter().cloned());
-            start_in(&environment, &starter, arguments).finish()
-        });
+        play(&workshop, &|options| start_in(&environment, &starter, first.iter().chain(options)).finish());
     }
 }
 
@@ -135,12 +154,15 @@ fn every_program_in_another_language_is_in_the_table_and_declares_what_the_heade
     let header = std::fs::read_to_string(root().join("include/rheed_stream.h")).expect("the header is there");
     let table = std::fs::read_to_string(root().join("examples_other/README.md")).expect("examples_other has a README");
     let files = entries(&root().join("examples_other"));
-    assert_eq!(files.len(), Language::ALL.len() + 1);
+    assert!(files.len() > Language::ALL.len());
     for file in files.iter().filter(|file| !file.ends_with("README.md")) {
         let name = file.file_name().expect("a file has a name").to_string_lossy();
         assert!(table.contains(&format!("`{name}`")), "examples_other/README.md does not tell of {name}");
         let text = std::fs::read_to_string(file).expect("a program can be read");
         assert!(text.lines().count() < 160, "{name} is too long to be copied");
+        if file.extension().is_some_and(|ending| ending == "c" || ending == "m") {
+            continue; // What includes the header declares nothing itself.
+        }
         let mut compared = 0;
         for function in functions(&header) {
             if let Some(kinds) = declared(&text, &function.name) {
