@@ -298,11 +298,11 @@ impl Books {
                 (Call::Reserve(_), Instance::Is(_)) | (Call::AbortNode(_) | Call::Unreserve(_), Instance::Is(0)) => vec![Ok],
                 (Call::Attach(..), Instance::Is(node)) if self.nodes.contains(node) => vec![Ok, EArgument, EHandle],
                 (Call::Attach(..), _) => vec![EArgument, EHandle],
-                (Call::InitOnNode(opening, _), Instance::Is(node)) if self.nodes.contains(node) => {
-                    let faults = opening.faults(false);
+                (Call::InitOnNode(..), Instance::Is(node)) if self.nodes.contains(node) => {
+                    let faults = call.faults(limits);
                     if faults.is_empty() { vec![Ok, EArgument, EAborted] } else { [faults, vec![EArgument]].concat() }
                 }
-                (Call::InitOnNode(opening, _), _) => [opening.faults(false), vec![EArgument]].concat(),
+                (Call::InitOnNode(..), _) => [call.faults(limits), vec![EArgument]].concat(),
                 (_, Instance::Is(node)) if self.nodes.contains(node) => vec![Ok, EArgument],
                 _ => vec![EArgument],
             };

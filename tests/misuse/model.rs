@@ -211,8 +211,8 @@ impl Model {
         let is_good = match call {
             Call::Reserve(_) => true,
             Call::Attach(..) => is_reserved,
-            Call::InitOnNode(opening, _) => {
-                let faults = opening.faults(false);
+            Call::InitOnNode(..) => {
+                let faults = call.faults(&WIDEST);
                 return match (faults.is_empty(), is_reserved) {
                     (true, true) => vec![Code::Ok],
                     (_, true) => faults,

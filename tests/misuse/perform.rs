@@ -33,15 +33,15 @@ impl From<i32> for Answer {
 #[track_caller]
 pub fn perform(call: &Call, number: u64, memory: &[u8], options: &[String]) -> Answer {
     match call {
-        Call::Init(opening) => open(rheed_init, opening, options),
-        Call::Resume(opening) => open(rheed_resume, opening, options),
+        Call::Init(opening) => open(&|text, stream, message, size| rheed_init(text, stream, message, size), opening, options),
+        Call::Resume(opening) => open(&|text, spool, message, size| rheed_resume(text, spool, message, size), opening, options),
         Call::InitOnNode(opening, instance) => {
             let mut place = match instance {
                 Instance::Is(number) => Some(ptr::without_provenance_mut(*number)),
                 _ => None,
             };
             let place = place.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
-            open(|options, stream, message, size| rheed_labview_init(options, stream, message, size, place), opening, options)
+            open(&|text, stream, message, size| rheed_labview_init(text, stream, message, size, place), opening, options)
         }
         Call::Push(_, push) => {
             let picture = &push.picture;
@@ -158,7 +158,9 @@ fn static_text(text: *const c_char) -> Answer {
     OK.into()
 }
 
-fn open(opener: impl FnOnce(*const c_char, *mut u64, *mut c_char, i32) -> i32, opening: &Opening, shared: &[String]) -> Answer {
+type Opener<'a> = &'a dyn Fn(*const c_char, *mut u64, *mut c_char, i32) -> i32;
+
+fn open(opener: Opener, opening: &Opening, shared: &[String]) -> Answer {
     let mut lines = shared.to_vec();
     match opening.options {
         Told::Good(variant) => lines.push(VARIANTS[variant].0.into()),
