@@ -1,7 +1,9 @@
 //! Asks cargo to build, and learns from its messages where the files are.
 
+use crate::old_glibc;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -30,7 +32,8 @@ pub fn command(root: &Path) -> Command {
 
 /// The features and packages are those of `cargo xtask test`, so that nothing is built twice.
 pub fn build_to_run(root: &Path) -> Result<DebugBuild> {
-    let files = build(command(root).args(["build", "--workspace", "--exclude", "rheed-stream-shipped", "--all-features"]))?;
+    let files =
+        build(command(root).args(["build", IN_MESSAGES, "--workspace", "--exclude", "rheed-stream-shipped", "--all-features"]))?;
     Ok(DebugBuild { shared: named(&files, "librheed_stream.so")?, receiver: named(&files, "rheed-receiver")? })
 }
 
@@ -39,9 +42,22 @@ pub fn build_to_run(root: &Path) -> Result<DebugBuild> {
 /// From a package of its own: beside an rlib, which the tests need, cargo leaves out the optimization across crates (`lto`).
 pub fn build_to_ship(root: &Path, debug: bool) -> Result<PathBuf> {
     let mut cargo = command(root);
-    cargo.args(["build", "--package", "rheed-stream-shipped"]);
-    if !debug {
-        cargo.arg("--release");
+    if debug {
+        cargo.args(["build", IN_MESSAGES, "--package", "rheed-stream-shipped"]);
+    } else {
+        // With a target, build scripts are built without these flags, and none of it replaces what `cargo build` made.
+        cargo.args(["rustc", IN_MESSAGES, "--package", "rheed-stream-shipped", "--lib", "--release", "--target", &host()?]);
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", nameless_paths(root)?.join("\x1f")).arg("--");
+        if cfg!(all(target_os = "linux", target_env = "gnu")) {
+            match old_glibc::make(&root.join(OLD_GLIBC)) {
+                // Relative, as cargo calls rustc in the project's folder: the library is the same wherever that lies.
+                Ok(()) => cargo.args([&format!("-Clink-arg=-L{OLD_GLIBC}"), "-Clink-arg=-Wl,-z,defs"]),
+                Err(error) => {
+                    eprintln!("warning: the library will need this computer's glibc or a later one: {error:#}");
+                    &mut cargo
+                }
+            };
+        }
     }
     let files = build(&mut cargo)?;
     let shipped = root.join("target/shipped");
@@ -49,18 +65,59 @@ pub fn build_to_ship(root: &Path, debug: bool) -> Result<PathBuf> {
     for name in ["librheed_stream.so", "librheed_stream.a"] {
         fs::copy(named(&files, &name.replace('.', "_shipped."))?, shipped.join(name))?;
     }
+    if !debug {
+        // What is for debuggers is no use without our sources, and names the folders that the C parts were compiled in.
+        let mut strip = Command::new("strip");
+        strip.args(["--strip-debug", "--enable-deterministic-archives"]).arg(shipped.join("librheed_stream.a"));
+        ensure!(strip.status().context("strip")?.success(), "strip does not take the static library");
+    }
     Ok(shipped)
+}
+
+/// The libraries that a release is linked with.
+const OLD_GLIBC: &str = "target/old-glibc";
+
+pub fn rustc() -> OsString {
+    std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
+}
+
+/// This computer, as Rust names it: `x86_64-unknown-linux-gnu`.
+pub fn host() -> Result<String> {
+    let output = Command::new(rustc()).args(["--print", "host-tuple"]).output().context("rustc")?;
+    ensure!(output.status.success(), "rustc does not tell its host: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+/// What keeps this computer's folders out of a library, where a panic's place would name them: the user's flags, and these.
+pub fn nameless_paths(root: &Path) -> Result<Vec<String>> {
+    let own = std::env::var("RUSTFLAGS").unwrap_or_default();
+    let mut flags: Vec<String> = own.split_whitespace().map(str::to_owned).collect();
+    let cargo_home = match std::env::var_os("CARGO_HOME") {
+        Some(folder) => PathBuf::from(folder),
+        None => std::env::home_dir().context("who runs this has no home folder")?.join(".cargo"),
+    };
+    let mut call = |folder: &Path, name: &str| flags.push(format!("--remap-path-prefix={}={name}", folder.display()));
+    call(&cargo_home, "cargo");
+    // Named after the registry, and the same sources from a mirror of it are the same sources.
+    for registry in fs::read_dir(cargo_home.join("registry/src")).into_iter().flatten() {
+        call(&registry?.path(), "crates");
+    }
+    call(root, "rheed-stream");
+    Ok(flags)
 }
 
 /// `rheed-receiver`, in a profile of Cargo.toml.
 pub fn build_receiver(root: &Path, profile: &str) -> Result<PathBuf> {
-    let arguments = ["build", "--features", "receiver", "--bin", "rheed-receiver", "--profile", profile];
+    let arguments = ["build", IN_MESSAGES, "--features", "receiver", "--bin", "rheed-receiver", "--profile", profile];
     named(&build(command(root).args(arguments))?, "rheed-receiver")
 }
 
+/// Told to cargo before anything that is rustc's.
+const IN_MESSAGES: &str = "--message-format=json-render-diagnostics";
+
 /// Every file that was built.
 fn build(cargo: &mut Command) -> Result<Vec<PathBuf>> {
-    let mut cargo = cargo.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped()).spawn().context("cargo")?;
+    let mut cargo = cargo.stdout(Stdio::piped()).spawn().context("cargo")?;
     let messages = BufReader::new(cargo.stdout.take().expect("stdout is piped"));
     let mut files = Vec::new();
     for message in messages.lines() {
