@@ -11,6 +11,7 @@ mod kit;
 mod old_glibc;
 mod options;
 mod receiver;
+mod site;
 mod summary;
 mod test;
 mod tools;
@@ -56,6 +57,9 @@ To use it:
                         --check-reproducible packs once more from another folder, and
                         compares the bytes
 
+  docs                  the header's reference and the pages of docs/ as a site, by Doxygen:
+                        target/site/index.html
+
 To work on it (these write a file that is committed; --check only looks whether it
 is up to date):
   header [--check]      include/rheed_stream.h from the sources, with cbindgen
@@ -82,6 +86,7 @@ enum Command {
     Dist { target: Option<String>, only_once: bool },
     Header { only_check: bool },
     Options { only_check: bool },
+    Docs,
 }
 
 fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
@@ -124,6 +129,7 @@ fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
         "dist" => Command::Dist { target, only_once },
         "header" => Command::Header { only_check },
         "options" => Command::Options { only_check },
+        "docs" => Command::Docs,
         unknown => bail!("there is no command {unknown:?}: `cargo xtask --help` lists them"),
     })
 }
@@ -147,6 +153,7 @@ impl Command {
             Command::Header { only_check: true } => header::check(root)?,
             Command::Header { only_check: false } => header::write(root)?,
             Command::Options { only_check } => options::run(root, only_check)?,
+            Command::Docs => println!("the site begins at {}", site::run(root)?.display()),
         }
         Ok(ExitCode::SUCCESS)
     }
