@@ -4,6 +4,7 @@ use crate::cargo;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,7 +44,7 @@ pub struct Contents {
 }
 
 impl Contents {
-    pub fn of(root: &Path, target: &str) -> Result<Contents> {
+    pub fn of(root: &Path, target: &str, rustc: &OsStr) -> Result<Contents> {
         let needs = needs(root, target)?;
         let checksums = checksums(root)?;
         let metadata =
@@ -67,7 +68,7 @@ impl Contents {
         }
         ensure!(crates.len() == needs.len(), "cargo tells of {} of {} crates", crates.len(), needs.len());
         crates.sort_by(|one, other| one.id.cmp(&other.id));
-        let rustc = said(Command::new(cargo::rustc()).arg("--version"))?.trim().to_owned();
+        let rustc = said(Command::new(rustc).arg("--version"))?.trim().to_owned();
         Ok(Contents { crates, rustc })
     }
 

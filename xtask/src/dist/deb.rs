@@ -3,7 +3,7 @@
 //! Made without Debian's tools, so that their bytes do not hang on those tools' version: a package is an `ar` of two archives.
 
 use super::papers::{copy, mail_date};
-use super::{Release, archive, staging};
+use super::{Release, archive, put, staging};
 use crate::install;
 use crate::old_glibc::Version;
 use anyhow::{Context, Error, Result, bail};
@@ -101,7 +101,7 @@ fn write(root: &Path, release: &Release, folder: &Path, control: &[(&str, &str)]
     let control = archive::tar_gz(&staged, ".", release.time)?;
     let data = archive::tar_gz(folder, ".", release.time)?;
     let members = [("debian-binary", b"2.0\n".as_slice()), ("control.tar.gz", &control), ("data.tar.gz", &data)];
-    fs::write(file, archive::ar(&members, release.time)).with_context(|| file.display().to_string())
+    put(root, file, &archive::ar(&members, release.time))
 }
 
 /// From the list of what is exported, and since when.

@@ -1,6 +1,6 @@
 //! For Linux: a prefix to unpack anywhere, and Debian's packages.
 
-use super::{Release, archive, deb, papers, staging};
+use super::{Release, archive, deb, papers, put, staging};
 use crate::old_glibc::{self, Version};
 use crate::{cargo, install};
 use anyhow::{Error, Result, ensure};
@@ -26,9 +26,9 @@ pub fn pack(root: &Path, release: &Release, out: &Path) -> Result<Vec<PathBuf>> 
     fs::write(prefix.join("README.md"), readme(release, glibc))?;
 
     let archive = out.join(format!("{top}.tar.gz"));
-    fs::write(&archive, archive::tar_gz(&prefix, &top, release.time)?)?;
+    put(root, &archive, &archive::tar_gz(&prefix, &top, release.time)?)?;
     let bill = out.join(papers::bill_name(release));
-    fs::write(&bill, papers::bill(release, &libraries)?)?;
+    put(root, &bill, papers::bill(release, &libraries)?.as_bytes())?;
     let mut made = vec![archive, bill];
     made.extend(deb::pack(root, release, &built, glibc, &prefix.join(PAPERS), out)?);
     Ok(made)

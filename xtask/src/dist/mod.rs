@@ -14,6 +14,7 @@ mod third_party;
 use crate::cargo;
 use anyhow::{Context, Result, bail, ensure};
 use contents::Contents;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,14 +26,16 @@ pub struct Release {
     pub target: String,
     /// Seconds since 1970: the commit's. Everything that is packed is of then.
     pub time: u64,
+    /// The compiler.
+    pub rustc: OsString,
     /// The crates that the library is made of.
     pub contents: Contents,
 }
 
 impl Release {
-    fn of(root: &Path, target: &str) -> Result<Release> {
-        let contents = Contents::of(root, target)?;
-        Ok(Release { version: contents.version(), target: target.to_owned(), time: commit_time(root)?, contents })
+    fn of(root: &Path, target: &str, rustc: OsString) -> Result<Release> {
+        let contents = Contents::of(root, target, &rustc)?;
+        Ok(Release { version: contents.version(), target: target.to_owned(), time: commit_time(root)?, rustc, contents })
     }
 
     /// Of the archive and of the one folder in it.
@@ -44,7 +47,7 @@ impl Release {
 /// Packs for a target, or for this computer; then tells what lies where.
 pub fn run(root: &Path, target: Option<&str>) -> Result<()> {
     let target = target.map_or_else(cargo::host, |target| Ok(target.to_owned()))?;
-    let release = Release::of(root, &target)?;
+    let release = Release::of(root, &target, cargo::rustc())?;
     let out = root.join("target/dist");
     fs::create_dir_all(&out)?;
     let made = match target.split('-').find(|word| ["linux", "windows"].contains(word)) {
@@ -52,7 +55,7 @@ pub fn run(root: &Path, target: Option<&str>) -> Result<()> {
         Some("windows") => bail!("not yet for Windows"),
         _ => bail!("packages are made for Linux and Windows, not for {target}"),
     };
-    sum_up(&out)?;
+    sum_up(root, &out)?;
     for file in made {
         let bytes = fs::metadata(&file)?.len();
         println!("{bytes:>10} bytes  {}", file.strip_prefix(root).unwrap_or(&file).display());
@@ -64,12 +67,19 @@ pub fn run(root: &Path, target: Option<&str>) -> Result<()> {
 /// Of everything in `target/dist`; `sha256sum --check` reads it.
 const SUMS: &str = "SHA256SUMS";
 
-fn sum_up(out: &Path) -> Result<()> {
+fn sum_up(root: &Path, out: &Path) -> Result<()> {
     let mut sums = String::new();
     for file in archive::files_below(out)?.iter().filter(|file| file.to_str() != Some(SUMS)) {
         sums += &format!("{}  {}\n", archive::sha256(&out.join(file))?, file.display());
     }
-    Ok(fs::write(out.join(SUMS), sums)?)
+    put(root, &out.join(SUMS), sums.as_bytes())
+}
+
+/// Writes a package beside and renames it: nobody who has it open, or looks for it just now, gets half of it.
+pub fn put(root: &Path, file: &Path, bytes: &[u8]) -> Result<()> {
+    let beside = root.join("target/staged").join(file.file_name().context("a package has a name")?);
+    fs::write(&beside, bytes).with_context(|| beside.display().to_string())?;
+    fs::rename(&beside, file).with_context(|| file.display().to_string())
 }
 
 /// An empty folder to stage in, outside `target/dist`.

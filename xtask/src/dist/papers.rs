@@ -1,17 +1,15 @@
 //! What lies beside the library in every package: pages, programs to copy, licences, others' licences, the bill of materials.
 
 use super::{Release, archive, sbom, third_party};
-use crate::cargo;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Of the project, as they are.
 const OURS: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
 /// Folders of the project of which every file goes along.
-const FOLDERS: [&str; 2] = ["docs", "examples_c"];
+const FOLDERS: [&str; 4] = ["docs", "examples_c", "examples_other", "labview"];
 
 /// Lays all of it into `folder`; `libraries` are what it speaks of.
 pub fn lay(root: &Path, release: &Release, libraries: &[PathBuf], folder: &Path) -> Result<()> {
@@ -19,13 +17,14 @@ pub fn lay(root: &Path, release: &Release, libraries: &[PathBuf], folder: &Path)
     for file in OURS {
         copy(&root.join(file), &folder.join(file))?;
     }
-    for name in FOLDERS {
+    for name in FOLDERS.iter().filter(|name| root.join(name).is_dir()) {
         for file in archive::files_below(&root.join(name))? {
             copy(&root.join(name).join(&file), &folder.join(name).join(&file))?;
         }
     }
     fs::write(folder.join("THIRD-PARTY.md"), third_party::page(release)?)?;
-    copy(&third_party::standard_library(&sysroot()?)?, &folder.join("rust-standard-library.html"))?;
+    let (notices, name) = third_party::standard_library(&release.rustc)?;
+    copy(&notices, &folder.join(name))?;
     fs::write(folder.join(bill_name(release)), bill(release, libraries)?)?;
     Ok(())
 }
@@ -43,11 +42,6 @@ pub fn bill(release: &Release, libraries: &[PathBuf]) -> Result<String> {
         sums.push((name, archive::sha256(library)?));
     }
     Ok(serde_json::to_string_pretty(&sbom::bill(release, &sums))? + "\n")
-}
-
-fn sysroot() -> Result<PathBuf> {
-    let output = Command::new(cargo::rustc()).args(["--print", "sysroot"]).output().context("rustc")?;
-    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
 }
 
 pub fn copy(from: &Path, to: &Path) -> Result<()> {

@@ -5,9 +5,11 @@ use super::archive::files_below;
 use super::contents::Crate;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::process::Command;
 
 /// How the file of a licence may begin.
 const BEGINNINGS: [&str; 6] = ["licen", "copying", "copyright", "notice", "unlicense", "unlicence"];
@@ -18,7 +20,7 @@ const NOT_TAKEN: [&str; 1] = ["zstd/COPYING"];
 pub fn page(release: &Release) -> Result<String> {
     let mut page = format!(
         "# Others' work in rheed-stream {}\n\nThe library for {} contains the crates below, the C code of zstd (in zstd-sys) and the \
-         assembler of BoringSSL (in ring), and Rust's standard library ({}), whose notices are in rust-standard-library.html. \
+         assembler of BoringSSL (in ring), and Rust's standard library ({}), whose notices are in the file rust-standard-library. \
          The licences' texts follow the table, each once.\n\n| crate | version | licence | texts |\n| --- | --- | --- | --- |\n",
         release.version, release.target, release.contents.rustc
     );
@@ -63,9 +65,16 @@ fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The notices of Rust's standard library and of what it contains, as they come with the compiler.
-pub fn standard_library(sysroot: &Path) -> Result<PathBuf> {
-    let from_rust = sysroot.join("share/doc/rust/COPYRIGHT-library.html");
-    ensure!(from_rust.is_file(), "{} is missing: it comes with Rust from rustup", from_rust.display());
-    Ok(from_rust)
+/// The notices of Rust's standard library and of what it contains, as they come with the compiler; and the name of the file here.
+pub fn standard_library(rustc: &OsStr) -> Result<(PathBuf, &'static str)> {
+    let output = Command::new(rustc).args(["--print", "sysroot"]).output().context("rustc")?;
+    let sysroot = PathBuf::from(String::from_utf8(output.stdout)?.trim());
+    let places = [
+        (sysroot.join("share/doc/rust/COPYRIGHT-library.html"), "rust-standard-library.html"),
+        // Debian's.
+        (sysroot.join("share/doc/rust-web-src/copyright"), "rust-standard-library.txt"),
+        (sysroot.join("share/doc/libstd-rust-dev/copyright"), "rust-standard-library.txt"),
+    ];
+    let missing = format!("the compiler brings no notices of its standard library: {} is missing", places[0].0.display());
+    places.into_iter().find(|(file, _)| file.is_file()).context(missing)
 }
