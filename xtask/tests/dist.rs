@@ -405,6 +405,7 @@ fn the_debian_packages_install_serve_programs_and_leave_nothing() {
         said_by(Command::new(&cmake).arg("--build").arg(&build));
         streams(&build.join("plain"), None, &["2"]);
     }
+    assert!(said_by(Command::new("/sbin/ldconfig").arg("-p")).contains("librheed_stream.so.1"), "ldconfig was not told");
     // What was unpacked is what was packed; and who packages a program is told which package it needs.
     assert_eq!(said_by(Command::new("dpkg").arg("--verify").args(PACKAGES)), "");
     if is_command("dpkg-shlibdeps") {

@@ -39,10 +39,12 @@ pub fn pack(root: &Path, release: &Release, built: &Path, glibc: Version, papers
         let doc = folder.join("usr/share/doc").join(package);
         fs::create_dir_all(&doc)?;
         fs::write(doc.join("copyright"), copyright(papers)?)?;
+        for file in archive::files_below(papers)?.iter().filter(|file| is_of_others(file)) {
+            copy(&papers.join(file), &doc.join(file))?;
+        }
         fs::write(doc.join("changelog.gz"), archive::gz(&fs::read(papers.join("CHANGELOG.md"))?, release.time)?)?;
         fs::write(doc.join("changelog.Debian.gz"), archive::gz(changelog(release, &version).as_bytes(), release.time)?)?;
     }
-    copy_all(papers, &runtime.join("usr/share/doc").join(RUNTIME), &["rust-standard-library.html"])?;
     copy_all(papers, &development.join("usr/share/doc").join(DEVELOPMENT), &["README.md", "docs", "examples_c"])?;
 
     let common = |package: &str, section: &str, depends: &str, about: &str, folder: &Path| -> Result<String> {
@@ -123,14 +125,18 @@ fn changelog(release: &Release, version: &str) -> String {
     )
 }
 
-/// Ours, and everybody else's. Debian keeps the Apache licence's text in one place.
+/// Ours; everybody else's lies beside it. Debian keeps the Apache licence's text in one place.
 fn copyright(papers: &Path) -> Result<String> {
     Ok(format!(
-        "rheed-stream is under either of two licences, as you like: the MIT licence, which follows, or the Apache License 2.0, which \
-         is\n/usr/share/common-licenses/Apache-2.0 on Debian.\n\n{}\n{}",
-        fs::read_to_string(papers.join("LICENSE-MIT"))?,
-        fs::read_to_string(papers.join("THIRD-PARTY.md"))?
+        "rheed-stream is under either of two licences, as you like: the MIT licence, which follows, or the Apache License 2.0, which\n\
+         is /usr/share/common-licenses/Apache-2.0 on Debian. What of others is in the library stands in THIRD-PARTY.md and in\n\
+         rust-standard-library.* beside this file, with its licences.\n\n{}",
+        fs::read_to_string(papers.join("LICENSE-MIT"))?
     ))
+}
+
+fn is_of_others(file: &Path) -> bool {
+    file.to_str().is_some_and(|name| name == "THIRD-PARTY.md" || name.starts_with("rust-standard-library."))
 }
 
 fn copy_all(from: &Path, to: &Path, names: &[&str]) -> Result<()> {

@@ -55,6 +55,13 @@ pub fn run(root: &Path, target: Option<&str>) -> Result<()> {
         Some("windows") => bail!("not yet for Windows"),
         _ => bail!("packages are made for Linux and Windows, not for {target}"),
     };
+    // An earlier one may have had another name: with the glibc that it needed.
+    for file in archive::files_below(&out)?.iter().map(|file| out.join(file)) {
+        let is_of_this = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&release.name()));
+        if is_of_this && !made.contains(&file) {
+            fs::remove_file(file)?;
+        }
+    }
     sum_up(root, &out)?;
     for file in made {
         let bytes = fs::metadata(&file)?.len();
