@@ -407,6 +407,8 @@ fn the_debian_packages_install_serve_programs_and_leave_nothing() {
     }
     assert!(said_by(Command::new("/sbin/ldconfig").arg("-p")).contains("librheed_stream.so.1"), "ldconfig was not told");
     // What was unpacked is what was packed; and who packages a program is told which package it needs.
+    let sums = said_by(Command::new("dpkg-query").args(["--control-show", PACKAGES[0], "md5sums"]));
+    assert!(sums.contains("/librheed_stream.so.1\n"), "{sums}");
     assert_eq!(said_by(Command::new("dpkg").arg("--verify").args(PACKAGES)), "");
     if is_command("dpkg-shlibdeps") {
         fs::create_dir_all(workshop.join("debian")).unwrap();
