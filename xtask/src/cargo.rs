@@ -32,8 +32,7 @@ pub fn command(root: &Path) -> Command {
 
 /// The features and packages are those of `cargo xtask test`, so that nothing is built twice.
 pub fn build_to_run(root: &Path) -> Result<DebugBuild> {
-    let files =
-        build(command(root).args(["build", IN_MESSAGES, "--workspace", "--exclude", "rheed-stream-shipped", "--all-features"]))?;
+    let files = build(command(root).args(["build", "--workspace", "--exclude", "rheed-stream-shipped", "--all-features"]))?;
     Ok(DebugBuild { shared: named(&files, "librheed_stream.so")?, receiver: named(&files, "rheed-receiver")? })
 }
 
@@ -42,24 +41,16 @@ pub fn build_to_run(root: &Path) -> Result<DebugBuild> {
 /// From a package of its own: beside an rlib, which the tests need, cargo leaves out the optimization across crates (`lto`).
 pub fn build_to_ship(root: &Path, debug: bool) -> Result<PathBuf> {
     let mut cargo = command(root);
+    let mut linked = Vec::new();
     if debug {
-        cargo.args(["build", IN_MESSAGES, "--package", "rheed-stream-shipped"]);
+        cargo.args(["build", "--package", "rheed-stream-shipped"]);
     } else {
         // With a target, build scripts are built without these flags, and none of it replaces what `cargo build` made.
-        cargo.args(["rustc", IN_MESSAGES, "--package", "rheed-stream-shipped", "--lib", "--release", "--target", &host()?]);
-        cargo.env("CARGO_ENCODED_RUSTFLAGS", nameless_paths(root)?.join("\x1f")).arg("--");
-        if cfg!(all(target_os = "linux", target_env = "gnu")) {
-            match old_glibc::make(&root.join(OLD_GLIBC)) {
-                // Relative, as cargo calls rustc in the project's folder: the library is the same wherever that lies.
-                Ok(()) => cargo.args([&format!("-Clink-arg=-L{OLD_GLIBC}"), "-Clink-arg=-Wl,-z,defs"]),
-                Err(error) => {
-                    eprintln!("warning: the library will need this computer's glibc or a later one: {error:#}");
-                    &mut cargo
-                }
-            };
-        }
+        cargo.args(["rustc", "--package", "rheed-stream-shipped", "--lib", "--release", "--target", &host()?]);
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", nameless_paths(root)?.join("\x1f"));
+        linked = for_old_systems(root);
     }
-    let files = build(&mut cargo)?;
+    let files = build_told(&mut cargo, &linked)?;
     let shipped = root.join("target/shipped");
     fs::create_dir_all(&shipped)?;
     for name in ["librheed_stream.so", "librheed_stream.a"] {
@@ -74,8 +65,21 @@ pub fn build_to_ship(root: &Path, debug: bool) -> Result<PathBuf> {
     Ok(shipped)
 }
 
-/// The libraries that a release is linked with.
-const OLD_GLIBC: &str = "target/old-glibc";
+/// What rustc is told so that the library runs with an old glibc, too.
+fn for_old_systems(root: &Path) -> Vec<String> {
+    // Relative, as cargo calls rustc in the project's folder: the library is the same wherever that lies.
+    const OLD_GLIBC: &str = "target/old-glibc";
+    if !cfg!(all(target_os = "linux", target_env = "gnu")) {
+        return Vec::new();
+    }
+    match old_glibc::make(&root.join(OLD_GLIBC)) {
+        Ok(()) => vec![format!("-Clink-arg=-L{OLD_GLIBC}"), "-Clink-arg=-Wl,-z,defs".to_owned()],
+        Err(error) => {
+            eprintln!("warning: the library will need this computer's glibc or a later one: {error:#}");
+            Vec::new()
+        }
+    }
+}
 
 pub fn rustc() -> OsString {
     std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
@@ -108,15 +112,21 @@ pub fn nameless_paths(root: &Path) -> Result<Vec<String>> {
 
 /// `rheed-receiver`, in a profile of Cargo.toml.
 pub fn build_receiver(root: &Path, profile: &str) -> Result<PathBuf> {
-    let arguments = ["build", IN_MESSAGES, "--features", "receiver", "--bin", "rheed-receiver", "--profile", profile];
+    let arguments = ["build", "--features", "receiver", "--bin", "rheed-receiver", "--profile", profile];
     named(&build(command(root).args(arguments))?, "rheed-receiver")
 }
 
-/// Told to cargo before anything that is rustc's.
-const IN_MESSAGES: &str = "--message-format=json-render-diagnostics";
-
 /// Every file that was built.
-fn build(cargo: &mut Command) -> Result<Vec<PathBuf>> {
+pub fn build(cargo: &mut Command) -> Result<Vec<PathBuf>> {
+    build_told(cargo, &[])
+}
+
+/// The same; rustc is told something besides when it makes the last of them.
+fn build_told(cargo: &mut Command, rustc: &[String]) -> Result<Vec<PathBuf>> {
+    cargo.arg("--message-format=json-render-diagnostics");
+    if !rustc.is_empty() {
+        cargo.arg("--").args(rustc);
+    }
     let mut cargo = cargo.stdout(Stdio::piped()).spawn().context("cargo")?;
     let messages = BufReader::new(cargo.stdout.take().expect("stdout is piped"));
     let mut files = Vec::new();
@@ -129,7 +139,8 @@ fn build(cargo: &mut Command) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn named(files: &[PathBuf], name: &str) -> Result<PathBuf> {
+/// The one of that name.
+pub fn named(files: &[PathBuf], name: &str) -> Result<PathBuf> {
     let file = files.iter().find(|file| file.file_name().is_some_and(|known| known == name));
     file.cloned().with_context(|| format!("cargo built no {name}"))
 }
