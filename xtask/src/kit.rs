@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::{env, fs};
 
 /// The programs that tests call, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("g++", "g++"),
     ("clang", "clang"),
     ("pkg-config", "pkg-config"),
@@ -14,6 +14,10 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("valgrind", "valgrind"),
     ("abidiff", "abigail-tools"),
     ("doxygen", "doxygen"),
+    ("mcs", "mono-mcs"),
+    ("mono", "mono-runtime"),
+    ("octave-cli", "octave"),
+    ("mkoctfile", "octave-dev"),
     // The bare server: nothing is set up, nothing is started. Not in every user's PATH.
     ("/usr/sbin/apache2", "apache2-bin"),
 ];
