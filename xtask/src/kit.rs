@@ -93,6 +93,10 @@ impl Venv {
             format!("they need Python 3.11 {bound} with its venv module (on Debian: python3-venv)")
         })?;
         println!("Getting the Python packages of {requirements}");
+        // A link leads to a venv that others use: it is left, and what it leads to stays as it is.
+        if folder.is_symlink() {
+            fs::remove_file(folder)?;
+        }
         quietly(Command::new(python).args(["-m", "venv", "--clear"]).arg(&venv.0))?;
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "2", "--requirement"];
         quietly(Command::new(venv.python()).args(pip).arg(&wanted))?;
