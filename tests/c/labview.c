@@ -215,9 +215,9 @@ static void *run_vis(void *argument) {
         case 2: code = push_shade(shared[at], at, RHEED_NO_FRAME_ID); break;
         default: code = rheed_next_event(shared[at], 0, NULL, NULL, NULL, NULL, 0, NULL); break;
         }
-        /* Whatever comes first; nothing else. */
+        /* Whatever comes first; nothing else. A stream that is being freed is closed before its handle is gone. */
         CHECK(code == RHEED_OK || code == RHEED_E_ABORTED || code == RHEED_E_QUEUE_FULL || code == RHEED_E_HANDLE ||
-              code == RHEED_E_ARGUMENT);
+              code == RHEED_E_ARGUMENT || code == RHEED_E_CLOSED);
     }
     return NULL;
 }
