@@ -59,7 +59,7 @@ pub fn build_receiver(root: &Path, profile: &str) -> Result<PathBuf> {
 }
 
 /// Every file that was built.
-fn build(cargo: &mut Command) -> Result<Vec<PathBuf>> {
+pub fn build(cargo: &mut Command) -> Result<Vec<PathBuf>> {
     let mut cargo = cargo.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped()).spawn().context("cargo")?;
     let messages = BufReader::new(cargo.stdout.take().expect("stdout is piped"));
     let mut files = Vec::new();
@@ -72,7 +72,8 @@ fn build(cargo: &mut Command) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn named(files: &[PathBuf], name: &str) -> Result<PathBuf> {
+/// The one of that name.
+pub fn named(files: &[PathBuf], name: &str) -> Result<PathBuf> {
     let file = files.iter().find(|file| file.file_name().is_some_and(|known| known == name));
     file.cloned().with_context(|| format!("cargo built no {name}"))
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod cargo;
 mod demo;
+mod dist;
 mod fuzz;
 mod header;
 mod install;
@@ -72,6 +73,7 @@ enum Command {
     Torture { only: Option<String>, times: Option<u64> },
     Bench { only: Option<String>, length: bench::Length },
     Install { prefix: PathBuf, debug: bool },
+    Dist { target: String },
     Header { only_check: bool },
     Options { only_check: bool },
 }
@@ -82,6 +84,7 @@ fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
         Some(Value(name)) => name.string()?,
         Some(other) => return Err(other.unexpected().into()),
     };
+    let mut dist_target = None;
     let (mut length, mut prefix, mut debug, mut only_check) = (None, None, false, false);
     let (mut only, mut times, mut bench_length) = (None, None, bench::Length::Usual);
     while let Some(argument) = arguments.next()? {
@@ -94,6 +97,7 @@ fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
             ("bench", Long("long")) => bench_length = bench::Length::Long,
             ("install", Long("prefix")) => prefix = Some(arguments.value()?.into()),
             ("install", Long("debug")) => debug = true,
+            ("dist", Long("target")) => dist_target = Some(arguments.value()?.string()?),
             ("header" | "options", Long("check")) => only_check = true,
             (_, other) => return Err(other.unexpected().into()),
         }
@@ -109,6 +113,10 @@ fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
         "install" => match prefix {
             Some(prefix) => Command::Install { prefix, debug },
             None => bail!("install needs a place: cargo xtask install --prefix DIR"),
+        },
+        "dist" => match dist_target {
+            Some(target) => Command::Dist { target },
+            None => bail!("dist needs a target: cargo xtask dist --target TARGET"),
         },
         "header" => Command::Header { only_check },
         "options" => Command::Options { only_check },
@@ -130,6 +138,7 @@ impl Command {
             Command::Torture { only, times } => return torture::run(root, only.as_deref(), times),
             Command::Bench { only, length } => bench::run(root, only.as_deref(), length)?,
             Command::Install { prefix, debug } => install(root, &prefix, debug)?,
+            Command::Dist { target } => dist::run(root, &target)?,
             Command::Header { only_check: true } => header::check(root)?,
             Command::Header { only_check: false } => header::write(root)?,
             Command::Options { only_check } => options::run(root, only_check)?,
