@@ -44,7 +44,7 @@ static inline const char *utf8_of(const char *argument) {
     static __thread char text[4096];
     int count = 0, at = 0;
     LPWSTR *const all = CommandLineToArgvW(GetCommandLineW(), &count);
-    while (at < count && __argv[at] != argument) at++;
+    while (at < count && strcmp(__argv[at], argument) != 0) at++; /* main got copies of these. */
     CHECK(all != NULL && at < count);
     CHECK(WideCharToMultiByte(CP_UTF8, 0, all[at], -1, text, sizeof text, NULL, NULL) > 0);
     LocalFree(all);

@@ -76,7 +76,12 @@ static void wait_for_frame(struct timespec *next) {
         next->tv_nsec -= 1000000000;
         next->tv_sec++;
     }
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, next, NULL) != 0) {
+    for (struct timespec now;;) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        const int64_t left = (next->tv_sec - now.tv_sec) * INT64_C(1000000000) + next->tv_nsec - now.tv_nsec;
+        const struct timespec pause = {0, left < 999999999 ? (long)left : 999999999};
+        if (left <= 0) return;
+        nanosleep(&pause, NULL);
     }
 }
 

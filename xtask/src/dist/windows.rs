@@ -25,6 +25,17 @@ const RUST_PACKAGES: &str = "rustc-web cargo-web rust-web-src";
 /// What a static library of Rust's asks of the system, which mingw has under these names.
 const SYSTEM_LIBRARIES: [&str; 7] = ["kernel32", "ntdll", "userenv", "ws2_32", "advapi32", "bcrypt", "crypt32"];
 
+/// Makes empty files of what it is to link.
+const NO_LINKER: &str = r#"#!/bin/sh
+while [ $# -gt 0 ]; do
+    case "$1" in
+        -o) : > "$2" ;;
+        -Wl,--out-implib=*) : > "${1#-Wl,--out-implib=}" ;;
+    esac
+    shift
+done
+"#;
+
 /// What every Windows 10 has. `msvcrt.dll` is the C library that Windows itself uses.
 const IN_EVERY_WINDOWS: [&str; 11] = [
     "advapi32.dll",
@@ -122,6 +133,12 @@ fn build_static(root: &Path, target: &str) -> Result<PathBuf> {
     if has_source {
         cargo.args(["-Z", "build-std=std,panic_unwind"]);
     }
+    // On the way cargo links a DLL of the package that `shipped` puts together, which nobody needs.
+    let linker = root.join("target/windows/no-linker.sh");
+    fs::create_dir_all(root.join("target/windows"))?;
+    fs::write(&linker, NO_LINKER)?;
+    fs::set_permissions(&linker, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    cargo.env(format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_")), linker);
     let files = crate::cargo::build(&mut cargo)?;
     crate::cargo::named(&files, "librheed_stream_shipped.a")
 }
