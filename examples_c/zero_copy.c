@@ -68,7 +68,7 @@ static void frame_written(void *pixels, uint64_t frame_id, int is_complete) {
     void *next = NULL;
     /* First the place for the next frame: a camera that has none stops. */
     if (rheed_acquire(stream, FRAME_BYTES, &next) != RHEED_OK) {
-        camera_writes_to(pixels); /* The queue is full: this frame is given up for the next, which the stream has counted. */
+        camera_writes_to(pixels); /* No slot is free, which the stream counts, or it takes no more: this frame gives its place to the next. */
         return;
     }
     camera_writes_to(next);

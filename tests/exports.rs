@@ -47,16 +47,6 @@ fn the_header_declares_the_promised_functions() {
 }
 
 #[test]
-fn no_function_is_promised_for_a_version_to_come() {
-    let numbers =
-        |version: &str| -> Vec<u64> { version.split('.').map(|part| part.parse().expect("versions are numbers")).collect() };
-    let now = numbers(env!("CARGO_PKG_VERSION"));
-    for (name, version) in promised() {
-        assert!(numbers(&version) <= now, "{name} is promised since {version}, this is {}", env!("CARGO_PKG_VERSION"));
-    }
-}
-
-#[test]
 fn the_soname_bears_the_number_of_the_interface() {
     let soname = format!("librheed_stream.so.{}", rheed_stream::codes::ABI);
     assert_eq!(soname, support::SONAME);

@@ -6,12 +6,14 @@ use std::process::{Command, Stdio};
 use std::{env, fs};
 
 /// The programs that tests call, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("g++", "g++"),
     ("clang", "clang"),
     ("pkg-config", "pkg-config"),
     ("make", "make"),
     ("valgrind", "valgrind"),
+    ("abidiff", "abigail-tools"),
+    ("doxygen", "doxygen"),
     // The bare server: nothing is set up, nothing is started. Not in every user's PATH.
     ("/usr/sbin/apache2", "apache2-bin"),
 ];

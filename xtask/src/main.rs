@@ -10,6 +10,7 @@ mod install;
 mod kit;
 mod options;
 mod receiver;
+mod site;
 mod summary;
 mod test;
 mod tools;
@@ -50,6 +51,9 @@ To use it:
                         build the library and put it there with its headers, CMake
                         package and pkg-config file; optimized unless --debug
 
+  docs                  the header's reference and the pages of docs/ as a site, by Doxygen:
+                        target/site/index.html
+
 To work on it (these write a file that is committed; --check only looks whether it
 is up to date):
   header [--check]      include/rheed_stream.h from the sources, with cbindgen
@@ -76,6 +80,7 @@ enum Command {
     Dist { target: String },
     Header { only_check: bool },
     Options { only_check: bool },
+    Docs,
 }
 
 fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
@@ -120,6 +125,7 @@ fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
         },
         "header" => Command::Header { only_check },
         "options" => Command::Options { only_check },
+        "docs" => Command::Docs,
         unknown => bail!("there is no command {unknown:?}: `cargo xtask --help` lists them"),
     })
 }
@@ -142,6 +148,7 @@ impl Command {
             Command::Header { only_check: true } => header::check(root)?,
             Command::Header { only_check: false } => header::write(root)?,
             Command::Options { only_check } => options::run(root, only_check)?,
+            Command::Docs => println!("the site begins at {}", site::run(root)?.display()),
         }
         Ok(ExitCode::SUCCESS)
     }
