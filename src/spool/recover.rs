@@ -540,6 +540,7 @@ mod tests {
         std::fs::remove_dir_all(folder).unwrap();
     }
 
+    #[cfg(unix)]
     #[test]
     fn what_is_no_file_is_not_opened() {
         let folder = folder();
