@@ -276,6 +276,12 @@ fn the_bill_of_materials_is_cyclonedx_and_names_what_is_in_the_library() {
         assert!(find(outside).is_none(), "{outside} is not in the library");
     }
     assert_eq!(find("zstd-sys").unwrap()["components"][0]["name"], "zstd");
+    let workshop = workshop("bill");
+    let lib = unpacked(&workshop).join("lib");
+    for library in bill["metadata"]["component"]["components"].as_array().unwrap() {
+        let sum = said_by(Command::new("sha256sum").arg(lib.join(library["name"].as_str().unwrap())));
+        assert!(sum.starts_with(library["hashes"][0]["content"].as_str().unwrap()), "{library}: {sum}");
+    }
     let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
     let mut references: BTreeSet<&str> = BTreeSet::from([bill["metadata"]["component"]["bom-ref"].as_str().unwrap()]);
     for component in components {

@@ -56,9 +56,10 @@ impl Contents {
             let id = Id { name: text("name").unwrap_or_default(), version: text("version").unwrap_or_default() };
             let Some(needs) = needs.get(&id) else { continue };
             let manifest = PathBuf::from(text("manifest_path").context("a package has a manifest")?);
+            let licence = text("license").with_context(|| format!("{} tells no licence", id.name))?;
             crates.push(Crate {
                 // Before SPDX had expressions, a slash stood for `OR`.
-                licence: text("license").with_context(|| format!("{} tells no licence", id.name))?.replace('/', " OR "),
+                licence: licence.split('/').map(str::trim).collect::<Vec<_>>().join(" OR "),
                 folder: manifest.parent().context("a manifest lies in a folder")?.to_owned(),
                 sha256: checksums.get(&id).cloned(),
                 repository: text("repository"),

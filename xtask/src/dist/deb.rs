@@ -15,7 +15,8 @@ const MAINTAINER: &str = "the rheed-stream authors <rheed-stream@users.invalid>"
 /// What the two are called, by the ABI's number.
 const RUNTIME: &str = "librheed-stream1";
 const DEVELOPMENT: &str = "librheed-stream-dev";
-const SONAME: &str = "librheed_stream.so.1";
+/// What programs ask for.
+pub const SONAME: &str = "librheed_stream.so.1";
 
 /// Packs what lies built in `built`, with the papers that were laid for the archive.
 pub fn pack(root: &Path, release: &Release, built: &Path, glibc: Version, papers: &Path, out: &Path) -> Result<Vec<PathBuf>> {

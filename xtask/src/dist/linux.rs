@@ -15,13 +15,13 @@ pub fn pack(root: &Path, release: &Release, out: &Path) -> Result<Vec<PathBuf>> 
     let host = cargo::host()?;
     ensure!(release.target == host, "for Linux, a computer packs for its own kind: this is {host}, not {}", release.target);
     let built = cargo::build_to_ship(root, false)?;
-    let libraries = ["librheed_stream.so", "librheed_stream.a"].map(|name| built.join(name));
     // Of the library itself: whatever was meant, this is what it needs.
-    let glibc = old_glibc::needed(&libraries[0])?;
+    let glibc = old_glibc::needed(&built.join("librheed_stream.so"))?;
 
     let top = name(release, glibc);
     let prefix = staging(root, &top)?;
     install::install(root, &prefix, &built).map_err(Error::msg)?;
+    let libraries = [deb::SONAME, "librheed_stream.a"].map(|name| prefix.join("lib").join(name));
     papers::lay(root, release, &libraries, &prefix.join(PAPERS))?;
     fs::write(prefix.join("README.md"), readme(release, glibc))?;
 
