@@ -1,7 +1,9 @@
 //! Asks cargo to build, and learns from its messages where the files are.
 
+use crate::old_glibc;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -39,17 +41,73 @@ pub fn build_to_run(root: &Path) -> Result<DebugBuild> {
 /// From a package of its own: beside an rlib, which the tests need, cargo leaves out the optimization across crates (`lto`).
 pub fn build_to_ship(root: &Path, debug: bool) -> Result<PathBuf> {
     let mut cargo = command(root);
-    cargo.args(["build", "--package", "rheed-stream-shipped"]);
-    if !debug {
-        cargo.arg("--release");
+    let mut linked = Vec::new();
+    if debug {
+        cargo.args(["build", "--package", "rheed-stream-shipped"]);
+    } else {
+        // With a target, build scripts are built without these flags, and none of it replaces what `cargo build` made.
+        cargo.args(["rustc", "--package", "rheed-stream-shipped", "--lib", "--release", "--target", &host()?]);
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", nameless_paths(root)?.join("\x1f"));
+        linked = for_old_systems(root);
     }
-    let files = build(&mut cargo)?;
+    let files = build_told(&mut cargo, &linked)?;
     let shipped = root.join("target/shipped");
     fs::create_dir_all(&shipped)?;
     for name in ["librheed_stream.so", "librheed_stream.a"] {
         fs::copy(named(&files, &name.replace('.', "_shipped."))?, shipped.join(name))?;
     }
+    if !debug {
+        // What is for debuggers is no use without our sources, and names the folders that the C parts were compiled in.
+        let mut strip = Command::new("strip");
+        strip.args(["--strip-debug", "--enable-deterministic-archives"]).arg(shipped.join("librheed_stream.a"));
+        ensure!(strip.status().context("strip")?.success(), "strip does not take the static library");
+    }
     Ok(shipped)
+}
+
+/// What rustc is told so that the library runs with an old glibc, too.
+fn for_old_systems(root: &Path) -> Vec<String> {
+    // Relative, as cargo calls rustc in the project's folder: the library is the same wherever that lies.
+    const OLD_GLIBC: &str = "target/old-glibc";
+    if !cfg!(all(target_os = "linux", target_env = "gnu")) {
+        return Vec::new();
+    }
+    match old_glibc::make(&root.join(OLD_GLIBC)) {
+        Ok(()) => vec![format!("-Clink-arg=-L{OLD_GLIBC}"), "-Clink-arg=-Wl,-z,defs".to_owned()],
+        Err(error) => {
+            eprintln!("warning: the library will need this computer's glibc or a later one: {error:#}");
+            Vec::new()
+        }
+    }
+}
+
+pub fn rustc() -> OsString {
+    std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
+}
+
+/// This computer, as Rust names it: `x86_64-unknown-linux-gnu`.
+pub fn host() -> Result<String> {
+    let output = Command::new(rustc()).args(["--print", "host-tuple"]).output().context("rustc")?;
+    ensure!(output.status.success(), "rustc does not tell its host: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+/// What keeps this computer's folders out of a library, where a panic's place would name them: the user's flags, and these.
+pub fn nameless_paths(root: &Path) -> Result<Vec<String>> {
+    let own = std::env::var("RUSTFLAGS").unwrap_or_default();
+    let mut flags: Vec<String> = own.split_whitespace().map(str::to_owned).collect();
+    let cargo_home = match std::env::var_os("CARGO_HOME") {
+        Some(folder) => PathBuf::from(folder),
+        None => std::env::home_dir().context("who runs this has no home folder")?.join(".cargo"),
+    };
+    let mut call = |folder: &Path, name: &str| flags.push(format!("--remap-path-prefix={}={name}", folder.display()));
+    call(&cargo_home, "cargo");
+    // Named after the registry, and the same sources from a mirror of it are the same sources.
+    for registry in fs::read_dir(cargo_home.join("registry/src")).into_iter().flatten() {
+        call(&registry?.path(), "crates");
+    }
+    call(root, "rheed-stream");
+    Ok(flags)
 }
 
 /// `rheed-receiver`, in a profile of Cargo.toml.
@@ -60,7 +118,16 @@ pub fn build_receiver(root: &Path, profile: &str) -> Result<PathBuf> {
 
 /// Every file that was built.
 pub fn build(cargo: &mut Command) -> Result<Vec<PathBuf>> {
-    let mut cargo = cargo.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped()).spawn().context("cargo")?;
+    build_told(cargo, &[])
+}
+
+/// The same; rustc is told something besides when it makes the last of them.
+fn build_told(cargo: &mut Command, rustc: &[String]) -> Result<Vec<PathBuf>> {
+    cargo.arg("--message-format=json-render-diagnostics");
+    if !rustc.is_empty() {
+        cargo.arg("--").args(rustc);
+    }
+    let mut cargo = cargo.stdout(Stdio::piped()).spawn().context("cargo")?;
     let messages = BufReader::new(cargo.stdout.take().expect("stdout is piped"));
     let mut files = Vec::new();
     for message in messages.lines() {

@@ -9,8 +9,13 @@ use std::process::{Command, Stdio};
 
 /// Installs under `prefix` what lies built in `artefacts` (`target/shipped`, or a debug build's) and in the project at `root`.
 pub fn install(root: &Path, prefix: &Path, artefacts: &Path) -> Result<(), String> {
-    let facts = Facts::gather(root)?;
-    let lib = prefix.join("lib");
+    install_in(root, prefix, "lib", artefacts)
+}
+
+/// The same, with the libraries in another folder below the prefix than `lib`: Debian has `lib/x86_64-linux-gnu`.
+pub fn install_in(root: &Path, prefix: &Path, folder: &str, artefacts: &Path) -> Result<(), String> {
+    let facts = Facts::gather(root, folder)?;
+    let lib = prefix.join(folder);
 
     for header in ["rheed_stream.h", "rheed_stream.hpp"] {
         copy(&root.join("include").join(header), &prefix.join("include").join(header))?;
@@ -46,12 +51,14 @@ pub fn install(root: &Path, prefix: &Path, artefacts: &Path) -> Result<(), Strin
 struct Facts {
     version: String,
     abi: String,
+    /// Of the libraries, from the prefix.
+    folder: String,
     /// Linker flags, `-lm` and the like.
     native_static_libs: Vec<String>,
 }
 
 impl Facts {
-    fn gather(root: &Path) -> Result<Facts, String> {
+    fn gather(root: &Path, folder: &str) -> Result<Facts, String> {
         let read = |file: &str| fs::read_to_string(root.join(file)).map_err(|error| format!("{file}: {error}"));
         let version = read("Cargo.toml")?
             .lines()
@@ -62,7 +69,7 @@ impl Facts {
             .lines()
             .find_map(|line| line.strip_prefix("#define RHEED_ABI ").map(str::to_string))
             .ok_or("include/rheed_stream.h does not define RHEED_ABI")?;
-        Ok(Facts { version, abi, native_static_libs: native_static_libs()? })
+        Ok(Facts { version, abi, folder: folder.to_string(), native_static_libs: native_static_libs()? })
     }
 
     fn fill(&self, template: &str) -> String {
@@ -71,6 +78,8 @@ impl Facts {
             ("@VERSION@", self.version.as_str()),
             ("@VERSION_MAJOR@", self.version.split('.').next().unwrap_or_default()),
             ("@ABI@", &self.abi),
+            ("@LIB@", &self.folder),
+            ("@UP@", &vec![".."; self.folder.split('/').count()].join("/")),
             ("@POINTER_BYTES@", &size_of::<usize>().to_string()),
             ("@NATIVE_STATIC_LIBS@", &self.native_static_libs.join(" ")),
             ("@NATIVE_STATIC_LIBS_CMAKE@", &without_dashes.join(";")),

@@ -8,6 +8,7 @@ mod fuzz;
 mod header;
 mod install;
 mod kit;
+mod old_glibc;
 mod options;
 mod receiver;
 mod site;
@@ -50,6 +51,11 @@ To use it:
   install --prefix DIR [--debug]
                         build the library and put it there with its headers, CMake
                         package and pkg-config file; optimized unless --debug
+  dist [--target T] [--check-reproducible]
+                        pack what users install, for this computer's kind or another:
+                        a .tar.gz and .debs for Linux, a .zip for Windows, in target/dist.
+                        --check-reproducible packs once more from another folder, and
+                        compares the bytes
 
   docs                  the header's reference and the pages of docs/ as a site, by Doxygen:
                         target/site/index.html
@@ -77,7 +83,7 @@ enum Command {
     Torture { only: Option<String>, times: Option<u64> },
     Bench { only: Option<String>, length: bench::Length },
     Install { prefix: PathBuf, debug: bool },
-    Dist { target: String },
+    Dist { target: Option<String>, only_once: bool },
     Header { only_check: bool },
     Options { only_check: bool },
     Docs,
@@ -89,8 +95,8 @@ fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
         Some(Value(name)) => name.string()?,
         Some(other) => return Err(other.unexpected().into()),
     };
-    let mut dist_target = None;
     let (mut length, mut prefix, mut debug, mut only_check) = (None, None, false, false);
+    let (mut target, mut only_once) = (None, true);
     let (mut only, mut times, mut bench_length) = (None, None, bench::Length::Usual);
     while let Some(argument) = arguments.next()? {
         match (name.as_str(), argument) {
@@ -102,7 +108,8 @@ fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
             ("bench", Long("long")) => bench_length = bench::Length::Long,
             ("install", Long("prefix")) => prefix = Some(arguments.value()?.into()),
             ("install", Long("debug")) => debug = true,
-            ("dist", Long("target")) => dist_target = Some(arguments.value()?.string()?),
+            ("dist", Long("target")) => target = Some(arguments.value()?.string()?),
+            ("dist", Long("check-reproducible")) => only_once = false,
             ("header" | "options", Long("check")) => only_check = true,
             (_, other) => return Err(other.unexpected().into()),
         }
@@ -119,10 +126,7 @@ fn read_command(mut arguments: lexopt::Parser) -> Result<Command> {
             Some(prefix) => Command::Install { prefix, debug },
             None => bail!("install needs a place: cargo xtask install --prefix DIR"),
         },
-        "dist" => match dist_target {
-            Some(target) => Command::Dist { target },
-            None => bail!("dist needs a target: cargo xtask dist --target TARGET"),
-        },
+        "dist" => Command::Dist { target, only_once },
         "header" => Command::Header { only_check },
         "options" => Command::Options { only_check },
         "docs" => Command::Docs,
@@ -144,7 +148,8 @@ impl Command {
             Command::Torture { only, times } => return torture::run(root, only.as_deref(), times),
             Command::Bench { only, length } => bench::run(root, only.as_deref(), length)?,
             Command::Install { prefix, debug } => install(root, &prefix, debug)?,
-            Command::Dist { target } => dist::run(root, &target)?,
+            Command::Dist { target, only_once: true } => dist::run(root, target.as_deref())?,
+            Command::Dist { target, only_once: false } => dist::check_reproducible(root, target.as_deref())?,
             Command::Header { only_check: true } => header::check(root)?,
             Command::Header { only_check: false } => header::write(root)?,
             Command::Options { only_check } => options::run(root, only_check)?,

@@ -1,26 +1,20 @@
 //! The site has what a user looks for.
 
+mod support;
+
 use std::fs;
-use std::io::Write;
-use std::path::Path;
-use std::process::Command;
+use support::{is_command, root, said_by, skip, xtask};
 
 #[test]
 fn the_site_has_every_page_and_every_function_and_no_dead_link() {
-    if Command::new("doxygen").arg("--version").output().is_err() {
-        if let Some(skips) = std::env::var_os("RHEED_TEST_SKIPS") {
-            let mut skips = fs::File::options().append(true).open(skips).unwrap();
-            writeln!(skips, "docs::the_site_has_every_page_and_every_function_and_no_dead_link: no doxygen").unwrap();
-        }
-        return;
+    if !is_command("doxygen") {
+        return skip("no doxygen");
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     // It fails by itself when a link is dead, or Doxygen warns.
-    let output = Command::new(env!("CARGO_BIN_EXE_xtask")).arg("docs").current_dir(root).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    said_by(&mut xtask(&["docs"]));
     let read =
-        |page: &str| fs::read_to_string(root.join("target/site").join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
-    for page in fs::read_dir(root.join("docs")).unwrap() {
+        |page: &str| fs::read_to_string(root().join("target/site").join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
+    for page in fs::read_dir(root().join("docs")).unwrap() {
         let page = page.unwrap().path();
         if page.extension().is_some_and(|extension| extension == "md") && page.file_stem().unwrap() != "README" {
             let text = read(&format!("{}.html", page.file_stem().unwrap().to_string_lossy()));
@@ -28,7 +22,7 @@ fn the_site_has_every_page_and_every_function_and_no_dead_link() {
         }
     }
     let reference = read("rheed__stream_8h.html");
-    let symbols = fs::read_to_string(root.join("abi/symbols.txt")).unwrap();
+    let symbols = fs::read_to_string(root().join("abi/symbols.txt")).unwrap();
     let functions: Vec<&str> =
         symbols.lines().filter(|line| !line.starts_with('#')).map(|line| line.split_whitespace().next().unwrap()).collect();
     assert!(functions.len() > 15);

@@ -1,9 +1,12 @@
 //! What `cargo xtask install` installs: the library that users get, optimized as a whole, which the other tests do not link.
 #![cfg(target_os = "linux")]
 
+mod support;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use support::{root, said_by, xtask};
 
 /// Bytes of the shared library, without symbols.
 const LARGEST: u64 = 4_000_000;
@@ -27,18 +30,6 @@ int main(void) {
     return rheed_free(stream) == RHEED_OK ? 0 : 5;
 }
 "#;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the project")
-}
-
-#[track_caller]
-fn said_by(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{command:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
-    said
-}
 
 fn compile_and_run(folder: &Path, name: &str, library: &[PathBuf], system: &[&str]) -> String {
     let source = folder.join("program.c");
@@ -65,7 +56,7 @@ fn compile_and_run(folder: &Path, name: &str, library: &[PathBuf], system: &[&st
 fn what_is_installed_is_small_exports_what_is_promised_and_links_both_ways() {
     let prefix = root().join("target/tmp/shipped");
     let _ = fs::remove_dir_all(&prefix);
-    said_by(Command::new(env!("CARGO_BIN_EXE_xtask")).args(["install", "--prefix"]).arg(&prefix).current_dir(root()));
+    said_by(xtask(&["install", "--prefix"]).arg(&prefix));
     let shared = prefix.join("lib/librheed_stream.so");
 
     let bytes = fs::metadata(&shared).unwrap().len();

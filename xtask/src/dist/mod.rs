@@ -1,12 +1,156 @@
-//! `cargo xtask dist`: what users get, packed.
+//! `cargo xtask dist`: what users install, packed into `target/dist`.
+//!
+//! A target's module stages a folder: the library, its headers, its build systems' files. Here it gets its papers and is packed, so
+//! that the same sources, compilers and commit give the same bytes on every computer.
 
+mod archive;
+mod contents;
+mod deb;
+mod linux;
+mod papers;
+mod sbom;
+mod third_party;
 pub mod windows;
 
-use anyhow::{Result, ensure};
-use std::path::Path;
+use crate::cargo;
+use anyhow::{Context, Result, ensure};
+use contents::Contents;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-/// Lays it out below `target/dist`.
-pub fn run(root: &Path, target: &str) -> Result<()> {
-    ensure!(windows::is_one(target), "{target}: give a target for Windows");
-    windows::stage(root, target, &root.join("target/dist").join(target))
+/// What is packed, and for whom.
+pub struct Release {
+    pub version: String,
+    /// As Rust names it: `x86_64-unknown-linux-gnu`.
+    pub target: String,
+    /// Seconds since 1970: the commit's. Everything that is packed is of then.
+    pub time: u64,
+    /// The compiler.
+    pub rustc: OsString,
+    /// The crates that the library is made of.
+    pub contents: Contents,
+}
+
+impl Release {
+    fn of(root: &Path, target: &str, rustc: OsString) -> Result<Release> {
+        let contents = Contents::of(root, target, &rustc)?;
+        Ok(Release { version: contents.version(), target: target.to_owned(), time: commit_time(root)?, rustc, contents })
+    }
+
+    /// Of the archive and of the one folder in it.
+    pub fn name(&self) -> String {
+        format!("rheed-stream-{}-{}", self.version, self.target)
+    }
+}
+
+/// Packs for a target, or for this computer; then tells what lies where.
+pub fn run(root: &Path, target: Option<&str>) -> Result<()> {
+    let target = target.map_or_else(cargo::host, |target| Ok(target.to_owned()))?;
+    let out = root.join("target/dist");
+    fs::create_dir_all(&out)?;
+    let is_windows = windows::is_one(&target);
+    ensure!(is_windows || target.contains("-linux-"), "packages are made for Linux and Windows, not for {target}");
+    let release = Release::of(root, &target, if is_windows { windows::rustc(&target) } else { cargo::rustc() })?;
+    let made = if is_windows { pack_for_windows(root, &release, &out)? } else { linux::pack(root, &release, &out)? };
+    // An earlier one may have had another name: with the glibc that it needed.
+    for file in archive::files_below(&out)?.iter().map(|file| out.join(file)) {
+        let is_of_this = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&release.name()));
+        if is_of_this && !made.contains(&file) {
+            fs::remove_file(file)?;
+        }
+    }
+    sum_up(root, &out)?;
+    for file in made {
+        let bytes = fs::metadata(&file)?.len();
+        println!("{bytes:>10} bytes  {}", file.strip_prefix(root).unwrap_or(&file).display());
+    }
+    println!("their SHA-256: {}", Path::new("target/dist").join(SUMS).display());
+    Ok(())
+}
+
+/// One folder, zipped; `out` gets it and its bill of materials.
+fn pack_for_windows(root: &Path, release: &Release, out: &Path) -> Result<Vec<PathBuf>> {
+    let prefix = staging(root, &release.name())?;
+    windows::stage(root, &release.target, &prefix)?;
+    let libraries = [prefix.join("bin").join(windows::DLL), prefix.join("lib/librheed_stream.a")];
+    papers::lay(root, release, &libraries, &prefix.join("share/doc/rheed-stream"))?;
+    let archive = out.join(format!("{}.zip", release.name()));
+    put(root, &archive, &archive::zip(&prefix, &release.name(), release.time)?)?;
+    let bill = out.join(papers::bill_name(release));
+    put(root, &bill, papers::bill(release, &libraries)?.as_bytes())?;
+    Ok(vec![archive, bill])
+}
+
+/// Of everything in `target/dist`; `sha256sum --check` reads it.
+const SUMS: &str = "SHA256SUMS";
+
+fn sum_up(root: &Path, out: &Path) -> Result<()> {
+    let mut sums = String::new();
+    for file in archive::files_below(out)?.iter().filter(|file| file.to_str() != Some(SUMS)) {
+        sums += &format!("{}  {}\n", archive::sha256(&out.join(file))?, file.display());
+    }
+    put(root, &out.join(SUMS), sums.as_bytes())
+}
+
+/// Writes a package beside and renames it: nobody who has it open, or looks for it just now, gets half of it.
+pub fn put(root: &Path, file: &Path, bytes: &[u8]) -> Result<()> {
+    let beside = root.join("target/staged").join(file.file_name().context("a package has a name")?);
+    fs::write(&beside, bytes).with_context(|| beside.display().to_string())?;
+    fs::rename(&beside, file).with_context(|| file.display().to_string())
+}
+
+/// An empty folder to stage in, outside `target/dist`.
+pub fn staging(root: &Path, name: &str) -> Result<PathBuf> {
+    let folder = root.join("target/staged").join(name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// SOURCE_DATE_EPOCH, else the commit's time.
+fn commit_time(root: &Path) -> Result<u64> {
+    let said = match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(time) => time,
+        Err(_) => {
+            let git = Command::new("git").args(["log", "-1", "--format=%ct"]).current_dir(root).output().context("git")?;
+            String::from_utf8(git.stdout)?
+        }
+    };
+    said.trim()
+        .parse()
+        .context("neither SOURCE_DATE_EPOCH nor git tells of when these sources are (a number of seconds since 1970)")
+}
+
+/// `cargo xtask dist --check-reproducible`: packs once more from a copy of the sources in another folder, and compares.
+pub fn check_reproducible(root: &Path, target: Option<&str>) -> Result<()> {
+    run(root, target)?;
+    let copy = std::env::temp_dir().join(format!("rheed-stream once more {}", std::process::id()));
+    let outcome = pack_again(root, target, &copy);
+    let _ = fs::remove_dir_all(&copy);
+    let sums = [fs::read_to_string(root.join("target/dist").join(SUMS))?, outcome?];
+    let again: Vec<&str> = sums[1].lines().collect();
+    let differing: Vec<&str> = again.iter().filter(|line| !sums[0].contains(**line)).copied().collect();
+    ensure!(differing.is_empty(), "built from another folder, these have other bytes:\n{}", differing.join("\n"));
+    println!("Built twice, from two folders, the same bytes:\n{}", sums[1].trim_end());
+    Ok(())
+}
+
+/// The checksums of what a copy of these sources becomes in `folder`.
+fn pack_again(root: &Path, target: Option<&str>, folder: &Path) -> Result<String> {
+    let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root).output().context("git")?;
+    ensure!(listed.status.success(), "git does not list the sources: {}", String::from_utf8_lossy(&listed.stderr));
+    for file in String::from_utf8(listed.stdout)?.split('\0').filter(|file| !file.is_empty()) {
+        let to = folder.join(file);
+        fs::create_dir_all(to.parent().context("a file lies in a folder")?)?;
+        fs::copy(root.join(file), to).with_context(|| file.to_owned())?;
+    }
+    let mut again = cargo::command(folder);
+    again.args(["xtask", "dist"]).args(target.iter().flat_map(|target| ["--target", target]));
+    again.env("SOURCE_DATE_EPOCH", commit_time(root)?.to_string()).env_remove("CARGO_TARGET_DIR");
+    ensure!(again.status().context("cargo")?.success(), "the copy in {} cannot be packed", folder.display());
+    Ok(fs::read_to_string(folder.join("target/dist").join(SUMS))?)
 }

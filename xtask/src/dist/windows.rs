@@ -5,6 +5,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -95,12 +96,6 @@ pub fn stage(root: &Path, target: &str, into: &Path) -> Result<()> {
         fs::create_dir_all(place.parent().expect("it lies in a folder"))?;
         fs::write(place, facts.fill(&template, target))?;
     }
-    copy_folder(&root.join("examples_c"), &into.join("share/rheed-stream/examples"))?;
-    let pages = into.join("share/doc/rheed-stream");
-    copy_folder(&root.join("docs"), &pages)?;
-    for page in ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"] {
-        copy(&root.join(page), &pages.join(page))?;
-    }
     Ok(())
 }
 
@@ -141,6 +136,11 @@ fn build_static(root: &Path, target: &str) -> Result<PathBuf> {
     cargo.env(format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_")), linker);
     let files = crate::cargo::build(&mut cargo)?;
     crate::cargo::named(&files, "librheed_stream_shipped.a")
+}
+
+/// The compiler that builds for a target.
+pub fn rustc(target: &str) -> OsString {
+    if has_standard_library(target) { crate::cargo::rustc() } else { RUSTC_WITH_SOURCE.into() }
 }
 
 fn has_standard_library(target: &str) -> bool {
@@ -264,6 +264,8 @@ impl Facts {
             ("@VERSION@", self.version.as_str()),
             ("@VERSION_MAJOR@", self.version.split('.').next().unwrap_or_default()),
             ("@ABI@", &self.abi),
+            ("@LIB@", "lib"),
+            ("@UP@", ".."),
             ("@POINTER_BYTES@", pointer_bytes),
             ("@NATIVE_STATIC_LIBS@", &SYSTEM_LIBRARIES.map(|name| format!("-l{name}")).join(" ")),
             ("@NATIVE_STATIC_LIBS_CMAKE@", &SYSTEM_LIBRARIES.join(";")),
@@ -311,15 +313,6 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     let folder = to.parent().expect("a file lies in a folder");
     fs::create_dir_all(folder)?;
     fs::copy(from, to).with_context(|| format!("{} to {}", from.display(), to.display()))?;
-    Ok(())
-}
-
-fn copy_folder(from: &Path, to: &Path) -> Result<()> {
-    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
-        let entry = entry?;
-        let (from, to) = (entry.path(), to.join(entry.file_name()));
-        if from.is_dir() { copy_folder(&from, &to)? } else { copy(&from, &to)? }
-    }
     Ok(())
 }
 

@@ -1,0 +1,158 @@
+//! Debian's packages: `librheed-stream1`, which programs need, and `librheed-stream-dev`, which compilers need.
+//!
+//! Made without Debian's tools, so that their bytes do not hang on those tools' version: a package is an `ar` of two archives.
+
+use super::papers::{copy, mail_date};
+use super::{Release, archive, put, staging};
+use crate::install;
+use crate::old_glibc::Version;
+use anyhow::{Context, Error, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const MAINTAINER: &str = "the rheed-stream authors <rheed-stream@users.invalid>";
+
+/// What the two are called, by the ABI's number.
+const RUNTIME: &str = "librheed-stream1";
+const DEVELOPMENT: &str = "librheed-stream-dev";
+/// What programs ask for.
+pub const SONAME: &str = "librheed_stream.so.1";
+
+/// Packs what lies built in `built`, with the papers that were laid for the archive.
+pub fn pack(root: &Path, release: &Release, built: &Path, glibc: Version, papers: &Path, out: &Path) -> Result<Vec<PathBuf>> {
+    let (architecture, triplet) = match release.target.split('-').next() {
+        Some("x86_64") => ("amd64", "x86_64-linux-gnu"),
+        Some("aarch64") => ("arm64", "aarch64-linux-gnu"),
+        _ => bail!("Debian's name for {} is not known here", release.target),
+    };
+    let folder = format!("lib/{triplet}");
+    let [runtime, development] = [staging(root, RUNTIME)?, staging(root, DEVELOPMENT)?];
+
+    // All of it as a prefix, of which the runtime takes what programs ask for.
+    install::install_in(root, &development.join("usr"), &folder, built).map_err(Error::msg)?;
+    fs::remove_dir_all(development.join("usr/share"))?;
+    let shared = Path::new("usr").join(&folder).join(SONAME);
+    copy(&development.join(&shared), &runtime.join(&shared))?;
+    fs::remove_file(development.join(&shared))?;
+
+    let version = format!("{}-1", release.version);
+    for (package, folder) in [(RUNTIME, &runtime), (DEVELOPMENT, &development)] {
+        let doc = folder.join("usr/share/doc").join(package);
+        fs::create_dir_all(&doc)?;
+        fs::write(doc.join("copyright"), copyright(papers)?)?;
+        for file in archive::files_below(papers)?.iter().filter(|file| is_of_others(file)) {
+            copy(&papers.join(file), &doc.join(file))?;
+        }
+        fs::write(doc.join("changelog.gz"), archive::gz(&fs::read(papers.join("CHANGELOG.md"))?, release.time)?)?;
+        fs::write(doc.join("changelog.Debian.gz"), archive::gz(changelog(release, &version).as_bytes(), release.time)?)?;
+    }
+    copy_all(papers, &development.join("usr/share/doc").join(DEVELOPMENT), &["README.md", "docs", "examples_c"])?;
+
+    let common = |package: &str, section: &str, depends: &str, about: &str, folder: &Path| -> Result<String> {
+        let bytes: u64 = archive::files_below(folder)?.iter().map(|file| size(&folder.join(file))).sum();
+        Ok(format!(
+            "Package: {package}\nSource: rheed-stream\nVersion: {version}\nArchitecture: {architecture}\nMulti-Arch: same\n\
+             Maintainer: {MAINTAINER}\nSection: {section}\nPriority: optional\nInstalled-Size: {}\nDepends: {depends}\n{about}",
+            bytes.div_ceil(1024)
+        ))
+    };
+    let runtime_control = common(
+        RUNTIME,
+        "libs",
+        &format!("libc6 (>= {glibc}), libgcc-s1 (>= 4.2) | libgcc1 (>= 1:4.2)"),
+        "Recommends: ca-certificates\nDescription: puts a growth chamber's RHEED camera on line\n\
+         \x20A C library that takes the frames of a RHEED camera, keeps them on disk until\n\
+         \x20they are safe, and uploads them to the analysis service while a crystal grows.\n\
+         \x20.\n\
+         \x20This package holds the shared library.\n",
+        &runtime,
+    )?;
+    let development_control = common(
+        DEVELOPMENT,
+        "libdevel",
+        &format!("{RUNTIME} (= {version}), libc6-dev"),
+        "Description: puts a growth chamber's RHEED camera on line (development files)\n\
+         \x20A C library that takes the frames of a RHEED camera, keeps them on disk until\n\
+         \x20they are safe, and uploads them to the analysis service while a crystal grows.\n\
+         \x20.\n\
+         \x20This package holds the headers for C and C++, the static library, the files\n\
+         \x20for pkg-config and CMake, the manual, and programs to copy.\n",
+        &development,
+    )?;
+    // For those who package programs: from which version on the library has what they call.
+    let symbols = symbols(root)?;
+    let shlibs = format!("librheed_stream 1 {RUNTIME} (>= {})\n", release.version);
+    let runtime_files: [(&str, &str); 4] =
+        [("control", &runtime_control), ("shlibs", &shlibs), ("symbols", &symbols), ("triggers", "activate-noawait ldconfig\n")];
+    let file = |package: &str| out.join(format!("{package}_{version}_{architecture}.deb"));
+    let files = [file(RUNTIME), file(DEVELOPMENT)];
+    write(root, release, &runtime, &runtime_files, &files[0])?;
+    write(root, release, &development, &[("control", &development_control)], &files[1])?;
+    Ok(files.into())
+}
+
+/// A package of what is staged in `folder`.
+fn write(root: &Path, release: &Release, folder: &Path, control: &[(&str, &str)], file: &Path) -> Result<()> {
+    let mut sums = String::new();
+    for name in archive::files_below(folder)?.iter().filter(|name| !folder.join(name).is_symlink()) {
+        sums += &format!("{}  {}\n", archive::md5(&fs::read(folder.join(name))?), name.display());
+    }
+    let staged = staging(root, "control")?;
+    for (name, text) in control.iter().copied().chain([("md5sums", sums.as_str())]) {
+        fs::write(staged.join(name), text)?;
+    }
+    let control = archive::tar_gz(&staged, ".", release.time)?;
+    let data = archive::tar_gz(folder, ".", release.time)?;
+    let members = [("debian-binary", b"2.0\n".as_slice()), ("control.tar.gz", &control), ("data.tar.gz", &data)];
+    put(root, file, &archive::ar(&members, release.time))
+}
+
+/// From the list of what is exported, and since when.
+fn symbols(root: &Path) -> Result<String> {
+    let mut symbols = format!("{SONAME} {RUNTIME} #MINVER#\n* Build-Depends-Package: {DEVELOPMENT}\n");
+    let listed = fs::read_to_string(root.join("abi/symbols.txt")).context("abi/symbols.txt")?;
+    for line in listed.lines().filter(|line| !line.starts_with('#')) {
+        let [name, since] = line.split_whitespace().collect::<Vec<_>>()[..] else { bail!("abi/symbols.txt: {line:?}") };
+        symbols += &format!(" {name}@Base {since}\n");
+    }
+    Ok(symbols)
+}
+
+fn changelog(release: &Release, version: &str) -> String {
+    format!(
+        "rheed-stream ({version}) unstable; urgency=medium\n\n  * Version {}: see changelog.gz.\n\n -- {MAINTAINER}  {}\n",
+        release.version,
+        mail_date(release.time)
+    )
+}
+
+/// Ours; everybody else's lies beside it. Debian keeps the Apache licence's text in one place.
+fn copyright(papers: &Path) -> Result<String> {
+    Ok(format!(
+        "rheed-stream is under either of two licences, as you like: the MIT licence, which follows, or the Apache License 2.0, which\n\
+         is /usr/share/common-licenses/Apache-2.0 on Debian. What of others is in the library stands in THIRD-PARTY.md and in\n\
+         rust-standard-library.* beside this file, with its licences.\n\n{}",
+        fs::read_to_string(papers.join("LICENSE-MIT"))?
+    ))
+}
+
+fn is_of_others(file: &Path) -> bool {
+    file.to_str().is_some_and(|name| name == "THIRD-PARTY.md" || name.starts_with("rust-standard-library."))
+}
+
+fn copy_all(from: &Path, to: &Path, names: &[&str]) -> Result<()> {
+    for name in names {
+        if from.join(name).is_dir() {
+            for file in archive::files_below(&from.join(name))? {
+                copy(&from.join(name).join(&file), &to.join(name).join(&file))?;
+            }
+        } else {
+            copy(&from.join(name), &to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn size(file: &Path) -> u64 {
+    fs::symlink_metadata(file).map_or(0, |known| known.len())
+}

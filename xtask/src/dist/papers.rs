@@ -1,0 +1,65 @@
+//! What lies beside the library in every package: pages, programs to copy, licences, others' licences, the bill of materials.
+
+use super::{Release, archive, sbom, third_party};
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Of the project, as they are.
+const OURS: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
+/// Folders of the project of which every file goes along.
+const FOLDERS: [&str; 4] = ["docs", "examples_c", "examples_other", "labview"];
+
+/// Lays all of it into `folder`; `libraries` are what it speaks of.
+pub fn lay(root: &Path, release: &Release, libraries: &[PathBuf], folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    for file in OURS {
+        copy(&root.join(file), &folder.join(file))?;
+    }
+    for name in FOLDERS.iter().filter(|name| root.join(name).is_dir()) {
+        for file in archive::files_below(&root.join(name))? {
+            copy(&root.join(name).join(&file), &folder.join(name).join(&file))?;
+        }
+    }
+    fs::write(folder.join("THIRD-PARTY.md"), third_party::page(release)?)?;
+    let (notices, name) = third_party::standard_library(&release.rustc)?;
+    copy(&notices, &folder.join(name))?;
+    fs::write(folder.join(bill_name(release)), bill(release, libraries)?)?;
+    Ok(())
+}
+
+/// `rheed-stream-0.1.0-x86_64-unknown-linux-gnu.cdx.json`
+pub fn bill_name(release: &Release) -> String {
+    format!("{}.cdx.json", release.name())
+}
+
+/// The bill of materials as text.
+pub fn bill(release: &Release, libraries: &[PathBuf]) -> Result<String> {
+    let mut sums = Vec::new();
+    for library in libraries {
+        let name = library.file_name().context("a library has a name")?.to_string_lossy().into_owned();
+        sums.push((name, archive::sha256(library)?));
+    }
+    Ok(serde_json::to_string_pretty(&sbom::bill(release, &sums))? + "\n")
+}
+
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to.parent().context("a file lies in a folder")?)?;
+    fs::copy(from, to).with_context(|| format!("{} to {}", from.display(), to.display()))?;
+    Ok(())
+}
+
+fn moment(time: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(time)
+}
+
+/// `2026-11-23T05:08:26Z`
+pub fn timestamp(time: u64) -> String {
+    humantime::format_rfc3339_seconds(moment(time)).to_string()
+}
+
+/// As a Debian changelog wants it: `Mon, 23 Nov 2026 05:08:26 +0000`.
+pub fn mail_date(time: u64) -> String {
+    httpdate::fmt_http_date(moment(time)).replace("GMT", "+0000")
+}
