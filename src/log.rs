@@ -280,6 +280,7 @@ mod tests {
         }
         let size = |name: &str| std::fs::metadata(folder.join(name)).unwrap().len();
         assert!(size("rheed.log") <= 111 && size("rheed.log.1") <= 111);
+        drop(file);
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -76,7 +76,7 @@ pub fn read_at_most(file: &File, most: u64) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FileLock, date, is_still_at, private_file, remove_file, rename};
+    use super::{FileLock, date, is_still_at, private_file, remove_file, remove_folder, rename};
 
     #[test]
     fn a_lock_is_held_once_and_can_be_taken_again() {
@@ -89,20 +89,19 @@ mod tests {
     }
 
     #[test]
-    fn an_open_file_can_be_renamed_and_replaced_and_knows_its_name() {
+    fn an_open_file_can_be_renamed_and_knows_its_name() {
         let folder = std::env::temp_dir().join(format!("rheed-names-{}", uuid::Uuid::now_v7()));
         std::fs::create_dir(&folder).unwrap();
         let [one, other] = ["one", "other"].map(|name| folder.join(name));
         let open = |path| private_file(true).open(path).unwrap();
         let (first, second) = (open(&one), open(&other));
         assert!(is_still_at(&first, &one).unwrap() && !is_still_at(&first, &other).unwrap());
+        drop(second); // Not every system replaces what is open.
         rename(&one, &other).unwrap();
         assert!(is_still_at(&first, &other).unwrap() && !is_still_at(&first, &one).unwrap());
-        assert!(!is_still_at(&second, &other).unwrap());
+        drop(first);
         remove_file(&other).unwrap();
-        assert!(!is_still_at(&first, &other).unwrap());
-        drop((first, second));
-        std::fs::remove_dir(folder).unwrap();
+        remove_folder(&folder).unwrap();
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What the environment lacks when there is no default spool.
 pub const HOME: &str = "HOME";
@@ -20,6 +20,9 @@ pub const KEEP_TO_OWNER: &str = "`chmod 600` keeps it to its owner";
 
 /// Also one in which a file is open.
 pub const CAN_RENAME_FOLDERS_IN_USE: bool = true;
+
+/// How much later than it wanted a thread may be woken that waits until some moment: not worth a thought.
+pub const WOKEN_LATE_BY: Duration = Duration::ZERO;
 
 static FORKED: AtomicBool = AtomicBool::new(false);
 

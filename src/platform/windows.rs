@@ -16,7 +16,7 @@ use std::os::windows::fs::{MetadataExt, OpenOptionsExt};
 use std::os::windows::io::AsRawHandle;
 use std::path::{Path, PathBuf};
 use std::sync::{Once, OnceLock};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use windows_sys::Win32::Foundation as win;
 use windows_sys::Win32::Globalization::{CP_ACP, MB_ERR_INVALID_CHARS, MultiByteToWideChar};
 use windows_sys::Win32::Storage::FileSystem::*;
@@ -35,6 +35,10 @@ pub const KEEP_TO_OWNER: &str = "`icacls FILE /inheritance:r /grant:r \"%USERNAM
 
 /// Not one in which a file is open.
 pub const CAN_RENAME_FOLDERS_IN_USE: bool = false;
+
+/// How much later than it wanted a thread may be woken that waits until some moment: by a tick of the system's clock, which is two
+/// frame times of a fast camera. Who sleeps is woken in time.
+pub const WOKEN_LATE_BY: Duration = Duration::from_millis(16);
 
 /// Processes are not forked here.
 pub fn is_forked_child() -> bool {

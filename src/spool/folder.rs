@@ -681,10 +681,12 @@ pub(super) fn bytes_of(path: &Path) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![cfg_attr(not(unix), allow(unused_imports))]
     use super::*;
     use crate::spool::scratch::Scratch;
     use std::sync::Barrier;
 
+    #[cfg(unix)] // Elsewhere an open file keeps its folder.
     #[test]
     fn a_folder_that_is_removed_is_made_again_once_for_all_who_write_to_it() {
         const WRITERS: u64 = 8;

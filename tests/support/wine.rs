@@ -1,7 +1,7 @@
 //! Programs for Windows, built by mingw against the DLL that is shipped, and run under Wine.
 
 use super::{MustSucceed, STRICT, Workshop, is_command, root, skip};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -45,26 +45,12 @@ impl Bench {
         let bench = Bench { prefix: prefix.into(), windows };
         let is_made = bench.windows.join("is-made");
         if !is_made.is_file() {
-            bench.wine("wineboot").arg("--init").must_succeed();
+            let mut boot = Command::new("wine");
+            boot.args(["wineboot", "--init"]).env("WINEPREFIX", &bench.windows).env("WINEDEBUG", "-all");
+            boot.env("WINEDLLOVERRIDES", "mscoree,mshtml=").must_succeed();
             fs::write(is_made, "").expect("target can be written");
         }
         Ok(bench)
-    }
-
-    fn wine(&self, program: &str) -> Command {
-        let mut command = Command::new("wine");
-        command.arg(program).envs(self.environment());
-        command
-    }
-
-    fn environment(&self) -> [(&str, PathBuf); 4] {
-        [
-            ("WINEPREFIX", self.windows.clone()),
-            ("WINEDEBUG", "-all".into()),
-            // Neither asks for its own browser and runtime, which it does not need.
-            ("WINEDLLOVERRIDES", "mscoree,mshtml=".into()),
-            ("LC_ALL", "C.UTF-8".into()),
-        ]
     }
 
     /// The DLL that is tested.
@@ -99,11 +85,9 @@ impl Bench {
         let folder = program.parent().expect("a program lies in a folder");
         fs::copy(self.dll(), folder.join("rheed_stream.dll")).expect("target can be written");
         fs::copy(self.stand_in(workshop), folder.join("bcryptprimitives.dll")).expect("target can be written");
-        let set: String = self.environment().iter().map(|(name, value)| format!("{name}='{}' ", value.display())).collect();
         let starter = program.with_extension("sh");
-        let text = format!("#!/bin/sh\nexec env {set}wine '{}' \"$@\"\n", program.display());
-        fs::write(&starter, text).expect("target can be written");
-        fs::set_permissions(&starter, fs::Permissions::from_mode(0o755)).expect("it is the test's own");
+        symlink(root().join("tests/wine/start.sh"), &starter).expect("links can be made");
+        symlink(&self.windows, folder.join("wine")).expect("links can be made");
         starter
     }
 
@@ -112,7 +96,7 @@ impl Bench {
         static MADE: OnceLock<Vec<u8>> = OnceLock::new();
         let made = workshop.path().join("made.dll");
         let bytes = MADE.get_or_init(|| {
-            let source = root().join("tests/c/wine/bcryptprimitives.c");
+            let source = root().join("tests/wine/bcryptprimitives.c");
             Command::new(GCC).args(["-shared", "-static"]).arg(source).arg("-o").arg(&made).arg("-ladvapi32").must_succeed();
             fs::read(&made).expect("it was just made")
         });
