@@ -12,6 +12,7 @@ use support::frames::numbers;
 use support::host::{FRAME_BYTES, OK, Stream};
 use support::night::{self, Night};
 use support::spool::{entries, streams, with};
+use support::tls::{self, Authority};
 use support::wine::{Bench, Linked, OBJDUMP, bench, windows, with_windows_paths};
 use support::{Ended, HANGS_AFTER, MustSucceed, Workshop, long_run, root, run, service, start, tool};
 
@@ -203,6 +204,26 @@ fn every_chunk_is_confirmed_and_told_once_on_windows() {
     scene.play(&[]);
     let expected: Vec<u8> = (0..50u8).flat_map(|shade| vec![shade; 32 * 16]).collect();
     assert!(service::pixels(&service::only_stream(&scene.service)) == expected);
+}
+
+#[test]
+fn tls_on_windows_trusts_the_authorities_of_windows_and_no_other() {
+    let Some(bench) = bench() else { return };
+    let (known, other) = (Authority::new("known"), Authority::new("other"));
+    for (host, authority, delivers) in [("served", &known, true), ("offline", &other, false)] {
+        let workshop = Workshop::new();
+        let (service, front) = tls::serve(&workshop, &authority.certify(), &tls::MODERN);
+        let trust = bench.build(&workshop, &root().join("tests/wine/trust.c"), Linked::No);
+        let certificate = workshop.path().join("known.der");
+        std::fs::write(&certificate, known.der()).expect("target can be written");
+        run(&trust, [windows(&certificate)]).well();
+        let program = bench.build(&workshop, &root().join("tests/c").join(host).with_extension("c"), Linked::Shared);
+        let mut options = with_windows_paths(service::options(&service, &workshop));
+        options[0] = format!("endpoint={}", front.url());
+        run(&program, with(options, &["fps=10", "connect_timeout_ms=100000"])).well();
+        assert_eq!(service.streams().iter().any(|stream| stream.ended && stream.frames() == 50), delivers);
+        assert_eq!(service.requests().is_empty(), !delivers, "nothing is said to a stranger");
+    }
 }
 
 #[test]
@@ -449,6 +470,32 @@ fn a_cmake_project_links_the_dll_and_the_static_library_of_windows() {
         let said = run(&bench.wrap(&workshop, &program), [""; 0]).well().out;
         assert_eq!(said.trim(), env!("CARGO_PKG_VERSION"));
     }
+}
+
+#[test]
+fn a_linker_of_msvcs_kind_takes_the_import_library() {
+    let Some(bench) = bench() else { return };
+    for command in ["clang", "lld-link"] {
+        if !support::is_command(command) {
+            return support::skip("the import library for MSVC", &format!("no {command} in PATH"));
+        }
+    }
+    let workshop = Workshop::new();
+    let file = |name: &str| workshop.path().join(name);
+    let source = root().join("tests/wine/without_libraries.c");
+    let mut clang = Command::new("clang");
+    clang.args(["--target=x86_64-pc-windows-msvc", "-ffreestanding", "-mno-stack-arg-probe", "-c"]).arg(source);
+    clang.arg("-I").arg(bench.prefix.join("include")).arg("-o").arg(file("program.obj")).must_succeed();
+    // Windows' own import library, of the one function that the program calls.
+    let names = workshop.write("kernel32.def", "LIBRARY kernel32.dll\nEXPORTS\nExitProcess\n");
+    let mut dlltool = Command::new("x86_64-w64-mingw32-dlltool");
+    dlltool.arg("--input-def").arg(names).arg("--output-lib").arg(file("kernel32.lib")).must_succeed();
+    let mut link = Command::new("lld-link");
+    link.args(["/nologo", "/entry:start", "/subsystem:console", "/nodefaultlib"]).arg(file("program.obj"));
+    link.arg(bench.prefix.join("lib/rheed_stream.lib")).arg(file("kernel32.lib")).arg("/out:program.exe");
+    link.current_dir(workshop.path()).must_succeed();
+    let ended = run(&bench.wrap(&workshop, &file("program.exe")), [""; 0]);
+    assert_eq!(ended.status.code(), Some(42), "{ended:?}");
 }
 
 #[test]

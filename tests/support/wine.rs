@@ -3,7 +3,7 @@
 use super::{MustSucceed, STRICT, Workshop, is_command, root, skip};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::{env, fs};
 
@@ -43,13 +43,21 @@ impl Bench {
         // Kept for the next run: it takes a while to make.
         let windows = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wine");
         let bench = Bench { prefix: prefix.into(), windows };
-        let is_made = bench.windows.join("is-made");
-        if !is_made.is_file() {
-            let mut boot = Command::new("wine");
-            boot.args(["wineboot", "--init"]).env("WINEPREFIX", &bench.windows).env("WINEDEBUG", "-all");
-            boot.env("WINEDLLOVERRIDES", "mscoree,mshtml=").must_succeed();
-            fs::write(is_made, "").expect("target can be written");
+        fs::create_dir_all(&bench.windows).expect("target can be written");
+        let quietly = |arguments: &[&str]| {
+            let mut wine = Command::new("wine");
+            wine.args(arguments).env("WINEPREFIX", &bench.windows).env("WINEDEBUG", "-all");
+            wine.env("WINEDLLOVERRIDES", "mscoree,mshtml=").stdout(Stdio::null()).stderr(Stdio::null());
+            wine
+        };
+        // What runs beside all programs of Windows ends with the last of them, and holds the pipes of the first: so first and last
+        // is one that has none, and that ends with this process.
+        let status = quietly(&["wineboot"]).stdin(Stdio::null()).status();
+        if !status.is_ok_and(|status| status.success()) {
+            return Err("wineboot fails".into());
         }
+        let kept = quietly(&["cmd"]).stdin(Stdio::piped()).spawn();
+        std::mem::forget(kept.map_err(|error| format!("wine cannot be started: {error}"))?.stdin.take());
         Ok(bench)
     }
 
@@ -74,7 +82,7 @@ impl Bench {
                 let needed = ["userenv", "ws2_32", "ntdll", "bcrypt", "crypt32"].map(|name| format!("-l{name}"));
                 command.arg(self.prefix.join("lib/librheed_stream.a")).args(needed)
             }
-            Linked::No => &mut command,
+            Linked::No => command.arg("-lcrypt32"),
         };
         command.must_succeed();
         self.wrap(workshop, &program)

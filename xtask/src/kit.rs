@@ -26,12 +26,13 @@ const COMMA: &str = "/usr/share/i18n/locales/de_DE";
 const LOCALES_PACKAGE: &str = "locales";
 
 /// What builds the library for Windows and runs it, and the Debian package of each.
-const FOR_WINDOWS: [(&str, &str); 7] = [
+const FOR_WINDOWS: [(&str, &str); 8] = [
     ("/usr/bin/rustc", "rustc-web"),
     ("/usr/bin/cargo", "cargo-web"),
     ("/usr/lib/rustlib/src/rust/library/Cargo.lock", "rust-web-src"),
     ("x86_64-w64-mingw32-gcc-posix", "gcc-mingw-w64-x86-64"),
     ("x86_64-w64-mingw32-g++-posix", "g++-mingw-w64-x86-64"),
+    ("lld-link", "lld"),
     ("wine", "wine"),
     ("/usr/lib/wine/wine64", "wine64"),
 ];
