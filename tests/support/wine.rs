@@ -82,7 +82,7 @@ impl Bench {
                 let needed = ["userenv", "ws2_32", "ntdll", "bcrypt", "crypt32"].map(|name| format!("-l{name}"));
                 command.arg(self.prefix.join("lib/librheed_stream.a")).args(needed)
             }
-            Linked::No => command.arg("-lcrypt32"),
+            Linked::No => &mut command,
         };
         command.must_succeed();
         self.wrap(workshop, &program)
@@ -95,7 +95,9 @@ impl Bench {
         fs::copy(self.stand_in(workshop), folder.join("bcryptprimitives.dll")).expect("target can be written");
         let starter = program.with_extension("sh");
         symlink(root().join("tests/wine/start.sh"), &starter).expect("links can be made");
-        symlink(&self.windows, folder.join("wine")).expect("links can be made");
+        if !folder.join("wine").exists() {
+            symlink(&self.windows, folder.join("wine")).expect("links can be made");
+        }
         starter
     }
 
