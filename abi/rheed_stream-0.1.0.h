@@ -502,7 +502,8 @@ int32_t RHEED_CALL rheed_free(rheed_stream stream);
 
 /**
  * Aborts every stream and ends every thread of the library; rheed_init works again afterwards. Handles stay open for
- * questions until they are freed. Call it before a plug-in is unloaded; at a process's end it is not needed.
+ * questions until they are freed. Call it before a plug-in is unloaded, and before a process ends that has freed streams without
+ * finalizing them: it waits until their frames are in the spool. Else those last ones that are still in memory end with the process.
  *
  * `timeout_ms`: negative = until done, 0 = look and return. Any thread of the caller's, but not inside a log callback
  * (RHEED_E_ARGUMENT). Returns RHEED_OK, RHEED_W_PENDING (out of time, or frames are left in a spool), RHEED_W_LOSS,
@@ -561,6 +562,49 @@ int32_t RHEED_CALL rheed_next_event(rheed_stream stream,
 int32_t RHEED_CALL rheed_set_log(rheed_log_callback callback,
                       void *user,
                       int32_t verbosity);
+
+/**
+ * For LabVIEW: the procedure for Reserve on a Call Library Function Node's Callbacks tab (labview/README.md). LabVIEW calls
+ * it when the node's VI is about to run. `*instance`, which LabVIEW keeps for the node, receives a number that stands for
+ * the node until it is unreserved.
+ *
+ * Reserving a node again changes nothing. Starts nothing, any thread, never waits. Returns RHEED_OK, RHEED_E_ARGUMENT (NULL),
+ * RHEED_E_FORKED, RHEED_E_INTERNAL.
+ */
+int32_t RHEED_CALL rheed_labview_reserve(void **instance);
+
+/**
+ * For LabVIEW: the procedure for Unreserve. LabVIEW calls it when the node's VI has ended, in whatever way. Frees, as
+ * rheed_free does, the streams that are attached to the node and that the VI has not freed itself: what was taken goes on in
+ * the background, what the process leaves waits in the spool for the next. `*instance` becomes NULL.
+ *
+ * A node that is not reserved (any more) has no streams: nothing is done. Any thread, never waits. Returns RHEED_OK,
+ * RHEED_E_ARGUMENT (`instance` is NULL, or what is there is neither NULL nor from rheed_labview_reserve), RHEED_E_FORKED,
+ * RHEED_E_INTERNAL.
+ */
+int32_t RHEED_CALL rheed_labview_unreserve(void **instance);
+
+/**
+ * For LabVIEW: the procedure for Abort. Does what rheed_abort does to all streams that are attached to the node: each call
+ * that waits for one of them, on any thread, returns RHEED_E_ABORTED. The frames already taken are written to the spool and
+ * stay there for the next rheed_init or rheed_resume. The streams stay attached.
+ *
+ * Any thread, never waits. Returns RHEED_OK (also where nothing is attached), RHEED_E_ARGUMENT (as for
+ * rheed_labview_unreserve), RHEED_E_FORKED, RHEED_E_INTERNAL.
+ */
+int32_t RHEED_CALL rheed_labview_abort(void **instance);
+
+/**
+ * For LabVIEW: binds a stream (of rheed_init or rheed_resume) to the node that makes this call, whose callbacks then end it.
+ * `instance` is given by LabVIEW: a parameter of type Instance Data Pointer.
+ *
+ * A stream is bound to one node: the last it was attached to. Attaching it again changes nothing; freeing or finalizing it
+ * as ever remains right, and the node forgets it. Any thread, never waits. Returns RHEED_OK, RHEED_E_ARGUMENT (`instance` is
+ * NULL, or its node is not reserved: RHEED_TEXT_LAST_ERROR says what to do), RHEED_E_HANDLE, RHEED_E_FORKED,
+ * RHEED_E_INTERNAL.
+ */
+int32_t RHEED_CALL rheed_labview_attach(rheed_stream stream,
+                             void **instance);
 
 #ifdef __cplusplus
 }  // extern "C"

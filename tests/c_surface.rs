@@ -110,6 +110,11 @@ fn a_handle_may_be_freed_under_calls_of_other_threads() {
 }
 
 #[test]
+fn a_stream_that_is_attached_to_a_node_of_labview_ends_with_it_and_with_no_other() {
+    is_kept("labview", &["fps=10"]);
+}
+
+#[test]
 fn a_forked_child_is_told_and_the_parent_goes_on() {
     is_kept("fork", &["fps=10"]);
 }

@@ -161,8 +161,8 @@ fn a_callback_may_call_every_function_and_none_waits_for_itself() {
 }
 
 #[test]
-fn calls_that_wait_are_ended_by_free_abort_and_shutdown_with_the_code_that_the_header_gives() {
-    for way in ["free", "abort", "shutdown"] {
+fn calls_that_wait_are_ended_by_free_abort_shutdown_and_labview_with_the_code_that_the_header_gives() {
+    for way in ["free", "abort", "shutdown", "labview_unreserve", "labview_abort"] {
         let scene = Scene::of("woken");
         scene.service.set_faults("presign:status=503").expect("a rule");
         scene.play(&[way, &scene.workshop.spool().display().to_string()]);
@@ -172,6 +172,18 @@ fn calls_that_wait_are_ended_by_free_abort_and_shutdown_with_the_code_that_the_h
         let mut frames: Vec<u64> = scene.service.streams().iter().map(StreamRecord::frames).collect();
         frames.sort_unstable();
         assert_eq!(frames, [0, 1, 25, 25, 25], "{way}");
+    }
+}
+
+#[test]
+fn a_vi_in_the_order_of_labviews_page_loses_nothing_however_it_ends() {
+    for ends in ["finalizes", "forgets", "aborts"] {
+        let scene = Scene::of("labview_vi");
+        scene.play(&[ends]);
+        if ends != "finalizes" {
+            scene.resume();
+        }
+        assert_eq!(scene.arrived(FRAME_BYTES), [50], "{ends}");
     }
 }
 

@@ -15,8 +15,8 @@ fn c_snippets(page: &str) -> Vec<&str> {
 
 fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<PathBuf> = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(|page| root().join(page)).into();
-    for page in fs::read_dir(root().join("docs")).unwrap() {
-        pages.push(page.unwrap().path());
+    for folder in ["docs", "labview", "examples_c", "examples_other"] {
+        pages.extend(fs::read_dir(root().join(folder)).unwrap().map(|page| page.unwrap().path()));
     }
     pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
     pages

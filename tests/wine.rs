@@ -17,7 +17,7 @@ use support::wine::{Linked, OBJDUMP, bench, windows, with_windows_paths};
 use support::{Ended, HANGS_AFTER, MustSucceed, Workshop, long_run, root, run, service, start, tool};
 
 /// Hosts that need no service.
-const ALONE: [&str; 17] = [
+const ALONE: [&str; 18] = [
     "arguments",
     "handles",
     "texts",
@@ -35,10 +35,11 @@ const ALONE: [&str; 17] = [
     "many_lives",
     "zero_copy",
     "plugin_host",
+    "labview",
 ];
 
 /// Hosts that stream to a service; each has a test below.
-const SERVED: [&str; 13] = [
+const SERVED: [&str; 14] = [
     "offline",
     "served",
     "refused",
@@ -49,7 +50,8 @@ const SERVED: [&str; 13] = [
     "streamer",
     "exits",
     "night",
-    "labview",
+    "labview_vi",
+    "virtual_instrument",
     "scanned",
     "code_page",
 ];
@@ -392,12 +394,24 @@ fn two_processes_of_windows_share_a_spool() {
 
 #[test]
 fn labview_may_load_and_unload_the_dll_call_from_any_thread_and_close_a_vi_in_the_middle() {
-    let Some(scene) = Scene::with("labview", Linked::No) else { return };
+    let Some(scene) = Scene::with("virtual_instrument", Linked::No) else { return };
     let library = windows(&scene.workshop.path().join("rheed_stream.dll"));
     scene.play(&[&library]);
     scene.resume();
     let arrived = scene.arrived(FRAME_BYTES);
     assert!(arrived.len() == 3 && arrived[0] >= 20 && arrived[1..] == [30, 30], "{arrived:?}");
+}
+
+#[test]
+fn a_vi_of_windows_in_the_order_of_labviews_page_loses_nothing_however_it_ends() {
+    for ends in ["finalizes", "forgets", "aborts"] {
+        let Some(scene) = Scene::of("labview_vi") else { return };
+        scene.play(&[ends]);
+        if ends != "finalizes" {
+            scene.resume();
+        }
+        assert_eq!(scene.arrived(FRAME_BYTES), [50], "{ends}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! thing about a call that is not checked. The address of a slot is not trusted even so far: it stays a number.
 
 use crate::codes::Code;
-use crate::engine::{self, Session};
+use crate::engine::{self, Instance, Session};
 use crate::error::{Error, Result};
 use crate::panics;
 use crate::platform;
@@ -105,6 +105,16 @@ pub fn input_bytes<'a>(bytes: *const c_void, size: u64) -> Option<&'a [u8]> {
 /// Where an address goes to; none where the pointer is NULL.
 pub fn address_place(place: *mut *mut c_void) -> Option<impl FnOnce(NonNull<u8>)> {
     (!place.is_null()).then_some(move |address: NonNull<u8>| output(place, address.as_ptr().cast()))
+}
+
+/// What LabVIEW keeps for a node: a number of the library's, though it looks like an address.
+pub fn instance(place: *mut *mut c_void) -> Result<Instance> {
+    if place.is_null() {
+        return Err(Error::argument("instance is NULL: give the address of a node's instance data pointer"));
+    }
+    // SAFETY: not NULL, and the header asks for a place for one pointer. Unaligned is tolerated.
+    let kept = unsafe { place.read_unaligned() };
+    Ok(Instance { place: place.addr(), number: kept.addr() })
 }
 
 /// One number out, where the caller wants it.

@@ -259,7 +259,8 @@ export! {
     }
 
     /// Aborts every stream and ends every thread of the library; rheed_init works again afterwards. Handles stay open for
-    /// questions until they are freed. Call it before a plug-in is unloaded; at a process's end it is not needed.
+    /// questions until they are freed. Call it before a plug-in is unloaded, and before a process ends that has freed streams without
+    /// finalizing them: it waits until their frames are in the spool. Else those last ones that are still in memory end with the process.
     ///
     /// `timeout_ms`: negative = until done, 0 = look and return. Any thread of the caller's, but not inside a log callback
     /// (RHEED_E_ARGUMENT). Returns RHEED_OK, RHEED_W_PENDING (out of time, or frames are left in a spool), RHEED_W_LOSS,

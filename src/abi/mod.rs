@@ -6,6 +6,7 @@
 
 mod boundary;
 pub mod calls;
+pub mod labview;
 pub mod look;
 
 pub use calls::{rheed_log_callback, rheed_source};

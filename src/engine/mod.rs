@@ -1,5 +1,6 @@
 //! What a process has once: the runtime, the writing and syncing threads, the open handles; and how all of it ends.
 
+mod labview;
 mod open;
 mod outlived;
 mod registry;
@@ -7,6 +8,7 @@ mod session;
 mod taking_up;
 mod threads;
 
+pub use labview::{Instance, NODES};
 pub use open::{init, resume};
 pub use session::Session;
 

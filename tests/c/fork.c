@@ -39,6 +39,12 @@ static void child(rheed_stream stream, void *slot, const char *options) {
     CHECK_CODE(rheed_text(stream, RHEED_TEXT_STATUS, text, sizeof text, &number), RHEED_E_FORKED);
     CHECK_CODE(rheed_next_event(stream, -1, &number, NULL, NULL, text, sizeof text, NULL), RHEED_E_FORKED);
     CHECK_CODE(rheed_set_log(ignore, NULL, 4), RHEED_E_FORKED);
+    void *node = NULL;
+    CHECK_CODE(rheed_labview_reserve(&node), RHEED_E_FORKED);
+    CHECK_CODE(rheed_labview_attach(stream, &node), RHEED_E_FORKED);
+    CHECK_CODE(rheed_labview_abort(&node), RHEED_E_FORKED);
+    CHECK_CODE(rheed_labview_unreserve(&node), RHEED_E_FORKED);
+    CHECK(node == NULL);
     CHECK(rheed_version()[0] != '\0');
     CHECK(rheed_abi() == RHEED_ABI);
     CHECK(rheed_strerror(RHEED_E_FORKED)[0] != '\0');

@@ -26,6 +26,9 @@ static void is_refused(rheed_stream handle) {
     CHECK_CODE(rheed_commit(handle, pixels, WIDTH, HEIGHT, 0, 0, 0, 0, 0), RHEED_E_HANDLE);
     CHECK_CODE(rheed_discard(handle, pixels), RHEED_E_HANDLE);
     CHECK_CODE(rheed_run(handle, never_called, NULL), RHEED_E_HANDLE);
+    void *node = NULL;
+    CHECK_CODE(rheed_labview_attach(handle, &node), RHEED_E_HANDLE);
+    CHECK_CODE(rheed_labview_attach(handle, NULL), RHEED_E_HANDLE);
     CHECK_CODE(rheed_flush(handle, -1), RHEED_E_HANDLE);
     CHECK_CODE(rheed_finalize(handle, -1), RHEED_E_HANDLE);
     CHECK_CODE(rheed_abort(handle), RHEED_E_HANDLE);

@@ -1,140 +1,196 @@
-/* A host that does what LabVIEW does: it loads the library when a VI is opened and lets go of it when the VI is closed, each call
-   comes from another thread, texts and arrays are its own, and gone after the call. Three times in one process: the first VI ends
-   its stream, the second is closed in the middle of it, the third finds that stream by its number and ends it, opens one of its
-   own and is closed in its middle, too. The library's own path is the first argument. */
+/* What LabVIEW does: it keeps a pointer's worth of data for every node, calls the procedures of its Callbacks tab from threads of
+   its own, and lets nodes attach streams. Each stream belongs to one node and ends with it, and no other does. */
 #define _POSIX_C_SOURCE 200809L
-#include "module.h"
+#include "host.h"
 
 #include <pthread.h>
 
-#undef CHECK_CODE /* It calls rheed_strerror, which this program is not linked with. */
+enum { FRAMES = 25, NODES = 4, ROUNDS = 200 };
 
-enum { FRAMES = 30, IN_CHUNKS = 20, GUARD = 0x5A };
-
-static module library;
-static char *path, *options;
-static rheed_stream stream;
-static uint64_t frame;
-static int32_t answer;
-
-/* A terminal of the function node: a copy of its own, with room that the call must not touch. */
-static char *terminal(size_t bytes) {
-    char *const made = (char *)malloc(bytes + 64);
-    CHECK(made != NULL);
-    memset(made, GUARD, bytes + 64);
-    return made;
+static int says(rheed_stream stream, const char *words) {
+    char text[1024];
+    CHECK_CODE(rheed_text(stream, RHEED_TEXT_LAST_ERROR, text, sizeof text, NULL), RHEED_OK);
+    return strstr(text, words) != NULL;
 }
 
-static void give_back(char *terminal, size_t bytes) {
-    for (size_t at = bytes; at < bytes + 64; at++) CHECK(terminal[at] == GUARD);
-    memset(terminal, 0xDD, bytes + 64); /* The next VI has other things there. */
-    free(terminal);
+static void nodes_have_numbers_of_their_own(void) {
+    void *first = NULL, *second = NULL, *copy, *nothing = NULL, *made_up = &first;
+    CHECK_CODE(rheed_labview_reserve(&first), RHEED_OK);
+    CHECK_CODE(rheed_labview_reserve(&second), RHEED_OK);
+    CHECK(first != NULL && second != NULL && first != second);
+    void *const kept = first;
+    CHECK_CODE(rheed_labview_reserve(&first), RHEED_OK);
+    CHECK(first == kept);
+    copy = first; /* A VI is copied with its data. */
+    CHECK_CODE(rheed_labview_reserve(&copy), RHEED_OK);
+    CHECK(copy != first && copy != second);
+
+    CHECK_CODE(rheed_labview_abort(&first), RHEED_OK);
+    CHECK_CODE(rheed_labview_unreserve(&first), RHEED_OK);
+    CHECK(first == NULL);
+    CHECK_CODE(rheed_labview_unreserve(&first), RHEED_OK);
+    CHECK_CODE(rheed_labview_abort(&first), RHEED_OK);
+    first = kept; /* Left behind somewhere. */
+    CHECK_CODE(rheed_labview_abort(&first), RHEED_E_ARGUMENT);
+    CHECK_CODE(rheed_labview_unreserve(&first), RHEED_E_ARGUMENT);
+    CHECK(first == kept);
+    CHECK_CODE(rheed_labview_reserve(&first), RHEED_OK);
+    CHECK(first != kept);
+    CHECK_CODE(rheed_labview_abort(&made_up), RHEED_E_ARGUMENT);
+    CHECK_CODE(rheed_labview_unreserve(&made_up), RHEED_E_ARGUMENT);
+
+    CHECK_CODE(rheed_labview_reserve(NULL), RHEED_E_ARGUMENT);
+    CHECK_CODE(rheed_labview_abort(NULL), RHEED_E_ARGUMENT);
+    CHECK_CODE(rheed_labview_unreserve(NULL), RHEED_E_ARGUMENT);
+    CHECK_CODE(rheed_labview_attach(12345, &nothing), RHEED_E_HANDLE);
+    CHECK_CODE(rheed_labview_unreserve(&first), RHEED_OK);
+    CHECK_CODE(rheed_labview_unreserve(&second), RHEED_OK);
+    CHECK_CODE(rheed_labview_unreserve(&copy), RHEED_OK);
 }
 
-static char *copy_of(const char *text) {
-    char *const copy = terminal(strlen(text) + 1);
-    return strcpy(copy, text);
+static void a_node_that_is_not_reserved_takes_no_stream(rheed_stream stream) {
+    void *node = NULL, *stale;
+    CHECK_CODE(rheed_labview_attach(stream, NULL), RHEED_E_ARGUMENT);
+    CHECK(says(stream, "instance is NULL"));
+    CHECK_CODE(rheed_labview_attach(stream, &node), RHEED_E_ARGUMENT);
+    CHECK(says(stream, "rheed_labview_reserve"));
+    CHECK_CODE(rheed_labview_reserve(&node), RHEED_OK);
+    stale = node;
+    CHECK_CODE(rheed_labview_unreserve(&node), RHEED_OK);
+    CHECK_CODE(rheed_labview_attach(stream, &stale), RHEED_E_ARGUMENT);
+    CHECK_CODE(push_shade(stream, 1, RHEED_NO_FRAME_ID), RHEED_OK); /* It goes on. */
 }
 
-static void load(void) { library = load_module(path); }
+static void the_last_node_has_the_stream(int argc, char **argv) {
+    void *before = NULL, *after = NULL;
+    rheed_stream stream = open_stream(argc, argv, ""), other = open_stream(argc, argv, "");
+    CHECK_CODE(rheed_labview_reserve(&before), RHEED_OK);
+    CHECK_CODE(rheed_labview_reserve(&after), RHEED_OK);
+    CHECK_CODE(rheed_labview_attach(stream, &before), RHEED_OK);
+    CHECK_CODE(rheed_labview_attach(other, &before), RHEED_OK);
+    CHECK_CODE(rheed_labview_attach(stream, &after), RHEED_OK);
+    CHECK_CODE(rheed_labview_attach(stream, &after), RHEED_OK);
+    /* One that cannot take it leaves it where it is. */
+    void *nobody = NULL;
+    CHECK_CODE(rheed_labview_attach(stream, &nobody), RHEED_E_ARGUMENT);
 
-static void unload(void) { CHECK(unload_module(library)); }
-
-static void init(void) {
-    int32_t(RHEED_CALL * call)(const char *, rheed_stream *, char *, int32_t);
-    find_in(library, "rheed_init", &call);
-    char *const text = copy_of(options), *const message = terminal(1024);
-    answer = call(text, &stream, message, 1024);
-    if (answer != RHEED_OK) fprintf(stderr, "%s\n", message);
-    give_back(message, 1024);
-    give_back(text, strlen(options) + 1);
+    CHECK_CODE(rheed_labview_abort(&before), RHEED_OK);
+    CHECK_CODE(push_shade(other, 1, 1), RHEED_E_ABORTED);
+    CHECK_CODE(rheed_labview_unreserve(&before), RHEED_OK);
+    CHECK_CODE(push_shade(other, 1, 1), RHEED_E_HANDLE);
+    CHECK_CODE(push_shade(stream, 1, 1), RHEED_OK);
+    CHECK_CODE(rheed_labview_unreserve(&after), RHEED_OK);
+    CHECK_CODE(push_shade(stream, 1, 2), RHEED_E_HANDLE);
 }
 
-static void push(void) {
-    int32_t(RHEED_CALL * call)(rheed_stream, const void *, uint64_t, uint32_t, uint32_t, uint32_t, uint32_t, uint64_t, int64_t, uint32_t);
-    find_in(library, "rheed_push", &call);
-    char *const pixels = terminal(FRAME_BYTES);
-    fill_numbered((unsigned char *)pixels, FRAME_BYTES, frame);
-    answer = call(stream, pixels, FRAME_BYTES, WIDTH, HEIGHT, 0, 0, frame, 0, 0);
-    give_back(pixels, FRAME_BYTES);
+static void what_the_vi_has_ended_itself_stays_ended(int argc, char **argv) {
+    void *node = NULL;
+    rheed_stream finalized = open_stream(argc, argv, ""), freed = open_stream(argc, argv, "");
+    CHECK_CODE(rheed_labview_reserve(&node), RHEED_OK);
+    CHECK_CODE(rheed_labview_attach(finalized, &node), RHEED_OK);
+    CHECK_CODE(rheed_labview_attach(freed, &node), RHEED_OK);
+    CHECK_CODE(push_shade(finalized, 1, 1), RHEED_OK);
+    CHECK_CODE(rheed_finalize(finalized, -1), RHEED_OK);
+    CHECK_CODE(rheed_free(freed), RHEED_OK);
+    CHECK_CODE(rheed_labview_attach(freed, &node), RHEED_E_HANDLE);
+    CHECK_CODE(rheed_labview_abort(&node), RHEED_OK);
+    CHECK(stat_of(finalized, RHEED_STAT_STATE) == RHEED_STATE_FINALIZED);
+    CHECK_CODE(rheed_labview_unreserve(&node), RHEED_OK);
+    CHECK_CODE(rheed_free(finalized), RHEED_E_HANDLE);
 }
 
-static void timed(const char *name) {
-    int32_t(RHEED_CALL * call)(rheed_stream, int32_t);
-    find_in(library, name, &call);
-    answer = call(stream, -1);
+static void after_a_shutdown_nodes_still_free_their_streams(int argc, char **argv) {
+    void *node = NULL;
+    rheed_stream stream = open_stream(argc, argv, "");
+    CHECK_CODE(rheed_labview_reserve(&node), RHEED_OK);
+    CHECK_CODE(rheed_labview_attach(stream, &node), RHEED_OK);
+    CHECK(!RHEED_FAILED(rheed_shutdown(-1)));
+    CHECK_CODE(rheed_labview_abort(&node), RHEED_OK);
+    CHECK(stat_of(stream, RHEED_STAT_STATE) == RHEED_STATE_ABORTED);
+    CHECK_CODE(rheed_labview_unreserve(&node), RHEED_OK);
+    CHECK_CODE(rheed_free(stream), RHEED_E_HANDLE);
 }
 
-static void flush(void) { timed("rheed_flush"); }
+/* A VI that is run, aborted and closed without ever freeing a stream: what it pushed is in the spool. */
+static void a_vi_that_is_closed_leaves_its_frames(int argc, char **argv) {
+    char message[1024];
+    void *node = NULL;
+    rheed_stream stream = open_stream(argc, argv, "chunk_size = 20\n"), spool = 0;
+    CHECK_CODE(rheed_labview_reserve(&node), RHEED_OK);
+    CHECK_CODE(rheed_labview_attach(stream, &node), RHEED_OK);
+    for (uint64_t at = 0; at < FRAMES; at++) CHECK_CODE(push_numbered(stream, at), RHEED_OK);
+    CHECK_CODE(rheed_labview_abort(&node), RHEED_OK);
+    CHECK(stat_of(stream, RHEED_STAT_FRAMES_PENDING) == FRAMES && stat_of(stream, RHEED_STAT_FRAMES_LOST) == 0);
+    CHECK_CODE(rheed_labview_unreserve(&node), RHEED_OK);
+    CHECK_CODE(rheed_stats(stream, NULL, 0, NULL), RHEED_E_HANDLE);
 
-static void finalize(void) { timed("rheed_finalize"); }
-
-static void release(void) {
-    int32_t(RHEED_CALL * call)(rheed_stream);
-    find_in(library, "rheed_free", &call);
-    answer = call(stream);
+    /* The handle of a spool is ended in the same way. */
+    CHECK_CODE(rheed_resume(options_of(argc, argv, ""), &spool, message, sizeof message), RHEED_OK);
+    CHECK_CODE(rheed_labview_reserve(&node), RHEED_OK);
+    CHECK_CODE(rheed_labview_attach(spool, &node), RHEED_OK);
+    CHECK_CODE(rheed_labview_unreserve(&node), RHEED_OK);
+    CHECK_CODE(rheed_flush(spool, 0), RHEED_E_HANDLE);
 }
 
-static void look(void) {
-    int32_t(RHEED_CALL * stats)(rheed_stream, int64_t *, int32_t, int32_t *);
-    int32_t(RHEED_CALL * text)(rheed_stream, int32_t, char *, int32_t, int32_t *);
-    const char *(RHEED_CALL * words)(int32_t);
-    find_in(library, "rheed_stats", &stats);
-    find_in(library, "rheed_text", &text);
-    find_in(library, "rheed_strerror", &words);
-    int64_t values[STATS];
-    CHECK(stats(stream, values, STATS, NULL) == RHEED_OK);
-    CHECK(values[RHEED_STAT_FRAMES_ACCEPTED] == FRAMES && values[RHEED_STAT_FRAMES_CONFIRMED] >= IN_CHUNKS);
-    char *const status = terminal(16);
-    answer = text(stream, RHEED_TEXT_STATUS, status, 16, NULL);
-    CHECK(answer == RHEED_W_TRUNCATED && strlen(status) <= 15);
-    CHECK(strlen(words(answer)) > 0);
-    give_back(status, 16);
-}
+static void *shared_nodes[NODES];
+static rheed_stream shared[NODES];
 
-static void *run_there(void *what) {
-    void (*deed)(void);
-    memcpy(&deed, what, sizeof deed);
-    deed();
+static void *run_vis(void *argument) {
+    const int32_t self = *(const int32_t *)argument;
+    for (int round = 0; round < ROUNDS; round++) {
+        const int at = (round * 7 + self) % NODES;
+        int32_t code;
+        switch (round % 4) {
+        case 0: code = rheed_labview_attach(shared[(at + self) % NODES], &shared_nodes[at]); break;
+        case 1: code = rheed_labview_abort(&shared_nodes[at]); break;
+        case 2: code = push_shade(shared[at], at, RHEED_NO_FRAME_ID); break;
+        default: code = rheed_next_event(shared[at], 0, NULL, NULL, NULL, NULL, 0, NULL); break;
+        }
+        /* Whatever comes first; nothing else. */
+        CHECK(code == RHEED_OK || code == RHEED_E_ABORTED || code == RHEED_E_QUEUE_FULL || code == RHEED_E_HANDLE ||
+              code == RHEED_E_ARGUMENT);
+    }
     return NULL;
 }
 
-/* "Run in any thread": whichever is free. */
-static void on_another_thread(void (*deed)(void)) {
-    pthread_t thread;
-    CHECK(pthread_create(&thread, NULL, run_there, &deed) == 0);
-    CHECK(pthread_join(thread, NULL) == 0);
+static void *end_vis(void *argument) {
+    (void)argument;
+    for (int at = 0; at < NODES; at++) {
+        void *instance = shared_nodes[at]; /* The others go on with the number of a node that is gone. */
+        CHECK_CODE(rheed_labview_unreserve(&instance), RHEED_OK);
+    }
+    return NULL;
 }
 
-static void must(void (*deed)(void)) {
-    on_another_thread(deed);
-    CHECK(answer == RHEED_OK);
-}
-
-static void acquire(void) {
-    must(init);
-    for (frame = 0; frame < FRAMES; frame++) must(push);
-    must(flush);
-    on_another_thread(look);
+static void nodes_may_end_under_calls_of_other_threads(int argc, char **argv) {
+    int32_t selves[3] = {0, 1, 2};
+    for (int game = 0; game < 5; game++) {
+        pthread_t players[3], ender;
+        for (int at = 0; at < NODES; at++) {
+            shared_nodes[at] = NULL;
+            CHECK_CODE(rheed_labview_reserve(&shared_nodes[at]), RHEED_OK);
+            shared[at] = open_stream(argc, argv, "");
+            CHECK_CODE(rheed_labview_attach(shared[at], &shared_nodes[at]), RHEED_OK);
+        }
+        for (int at = 0; at < 3; at++) CHECK(pthread_create(&players[at], NULL, run_vis, &selves[at]) == 0);
+        CHECK(pthread_create(&ender, NULL, end_vis, NULL) == 0);
+        for (int at = 0; at < 3; at++) CHECK(pthread_join(players[at], NULL) == 0);
+        CHECK(pthread_join(ender, NULL) == 0);
+        /* Each was attached to one node at every moment, and all nodes are over. */
+        for (int at = 0; at < NODES; at++) CHECK_CODE(rheed_stats(shared[at], NULL, 0, NULL), RHEED_E_HANDLE);
+    }
 }
 
 int main(int argc, char **argv) {
-    CHECK(argc > 1);
-    path = argv[1];
-    options = copy_of(options_of(argc - 1, argv + 1, "chunk_size = 20\n"));
-    for (int vi = 0; vi < 3; vi++) {
-        on_another_thread(load);
-        CHECK(library != NULL);
-        if (vi == 2) {
-            must(finalize);
-            must(release);
-        }
-        acquire();
-        if (vi == 0) {
-            must(finalize);
-            must(release);
-        }
-        on_another_thread(unload);
-    }
+    nodes_have_numbers_of_their_own(); /* Before the first init, as LabVIEW does it. */
+    rheed_stream stream = open_stream(argc, argv, "");
+    a_node_that_is_not_reserved_takes_no_stream(stream);
+    the_last_node_has_the_stream(argc, argv);
+    what_the_vi_has_ended_itself_stays_ended(argc, argv);
+    a_vi_that_is_closed_leaves_its_frames(argc, argv);
+    nodes_may_end_under_calls_of_other_threads(argc, argv);
+    CHECK_CODE(push_shade(stream, 1, RHEED_NO_FRAME_ID), RHEED_OK); /* Of no node: nobody has touched it. */
+    CHECK_CODE(rheed_free(stream), RHEED_OK);
+    after_a_shutdown_nodes_still_free_their_streams(argc, argv);
     return 0;
 }

@@ -1,5 +1,5 @@
-/* Calls that wait, each on a stream that does not get on: free, abort and shutdown from another thread end each with the code
-   that the header gives. The first argument is that call, the second the spool's folder. */
+/* Calls that wait, each on a stream that does not get on: free, abort, shutdown and the procedures of LabVIEW's nodes from another
+   thread end each with the code that the header gives. The first argument is that call, the second the spool's folder. */
 #define _GNU_SOURCE /* gettid */
 #include "host.h"
 
@@ -93,12 +93,15 @@ int main(int argc, char **argv) {
     };
     enum { WAITERS = sizeof waiters / sizeof waiters[0] };
     int pipe_end = -1;
+    void *node = NULL;
+    CHECK_CODE(rheed_labview_reserve(&node), RHEED_OK);
     fill_numbered(large, sizeof large, 0);
 
     for (int at = 0; at < WAITERS; at++) {
         waiter *const one = &waiters[at];
         one->stream = open_stream(argc, argv, one->call == run ? "chunk_size = 20\n" : "chunk_size = 20\nwhen_full = block\n"
                                                                                        "queue_bytes = 1048576\n");
+        CHECK_CODE(rheed_labview_attach(one->stream, &node), RHEED_OK);
         if (one->call == push_large) {
             /* A disk that does not answer: the chunk's file is a pipe that nobody reads. */
             char path[1024];
@@ -117,17 +120,20 @@ int main(int argc, char **argv) {
         if (waiters[at].call == run) is_written(spool, waiters[at].stream);
     }
 
+    const int frees = strcmp(way, "free") == 0 || strcmp(way, "labview_unreserve") == 0;
     if (strcmp(way, "shutdown") == 0) {
         CHECK_CODE(rheed_shutdown(0), RHEED_W_PENDING);
+    } else if (strncmp(way, "labview_", 8) == 0) {
+        CHECK_CODE(frees ? rheed_labview_unreserve(&node) : rheed_labview_abort(&node), RHEED_OK);
     } else {
         for (int at = 0; at < WAITERS; at++) {
-            CHECK_CODE(strcmp(way, "free") == 0 ? rheed_free(waiters[at].stream) : rheed_abort(waiters[at].stream), RHEED_OK);
+            CHECK_CODE(frees ? rheed_free(waiters[at].stream) : rheed_abort(waiters[at].stream), RHEED_OK);
         }
     }
     for (int at = 0; at < WAITERS; at++) {
         waiter *const one = &waiters[at];
         CHECK(pthread_join(one->thread, NULL) == 0);
-        const int32_t expected = strcmp(way, "free") == 0 ? one->when_freed : RHEED_E_ABORTED;
+        const int32_t expected = frees ? one->when_freed : RHEED_E_ABORTED;
         /* Whoever asks for the next event of a freed stream learns that there is none, or that the handle is gone. */
         const int is_gone = one->answer == RHEED_E_HANDLE && one->call == listen_on && expected == RHEED_OK;
         if (one->answer != expected && !is_gone) {

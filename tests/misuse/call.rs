@@ -26,6 +26,10 @@ pub enum Call {
     Abort(Handle),
     Free(Handle),
     Shutdown(i32),
+    Reserve(Instance),
+    Attach(Handle, Instance),
+    AbortNode(Instance),
+    Unreserve(Instance),
     Stats(Handle, Places),
     Text(Handle, i32, Buffer),
     NextEvent(Handle, i32, Buffer),
@@ -66,6 +70,16 @@ pub enum Address {
     /// One that any stream gave.
     Elsewhere(usize),
     Is(usize),
+}
+
+/// What LabVIEW keeps for a node, as a procedure finds it.
+#[derive(Clone, Debug)]
+pub enum Instance {
+    /// A number that was given; its node may be over.
+    Given(usize),
+    Is(usize),
+    /// There is no place for it.
+    Nowhere,
 }
 
 /// What `rheed_init` and `rheed_resume` are given.
@@ -223,6 +237,17 @@ impl Address {
     }
 }
 
+impl Instance {
+    /// With its number, where these were given.
+    pub fn resolved(&self, given: &[usize]) -> Instance {
+        match self {
+            Instance::Given(at) if given.is_empty() => Instance::Is(at % 2),
+            Instance::Given(at) => Instance::Is(given[at % given.len()]),
+            other => other.clone(),
+        }
+    }
+}
+
 impl Limits {
     /// How many slots a host may hold, so that no call that waits for one does so for ever; and of two sizes at most.
     pub fn slots_to_hold(&self) -> usize {
@@ -253,10 +278,32 @@ impl Call {
             | Call::Finalize(handle, _)
             | Call::Abort(handle)
             | Call::Free(handle)
+            | Call::Attach(handle, _)
             | Call::Stats(handle, _)
             | Call::Text(handle, ..)
             | Call::NextEvent(handle, ..) => Some(handle),
             _ => None,
+        }
+    }
+
+    /// The node that it is about.
+    pub fn instance(&self) -> Option<&Instance> {
+        match self {
+            Call::Reserve(instance) | Call::Attach(_, instance) | Call::AbortNode(instance) | Call::Unreserve(instance) => {
+                Some(instance)
+            }
+            _ => None,
+        }
+    }
+
+    /// The same about a node whose number is known.
+    pub fn about(&self, instance: Instance) -> Call {
+        match self {
+            Call::Reserve(_) => Call::Reserve(instance),
+            Call::Attach(handle, _) => Call::Attach(handle.clone(), instance),
+            Call::AbortNode(_) => Call::AbortNode(instance),
+            Call::Unreserve(_) => Call::Unreserve(instance),
+            other => other.clone(),
         }
     }
 
@@ -513,6 +560,10 @@ fn simple_call() -> impl Strategy<Value = Call> {
         8 => (handle(), timeout(), buffer()).prop_map(|(handle, timeout, buffer)| Call::NextEvent(handle, timeout, buffer)),
         2 => (any::<bool>(), verbosity).prop_map(|(callback, verbosity)| Call::SetLog { callback, verbosity }),
         1 => timeout().prop_map(Call::Shutdown),
+        4 => instance().prop_map(Call::Reserve),
+        8 => (handle(), instance()).prop_map(|(handle, instance)| Call::Attach(handle, instance)),
+        1 => instance().prop_map(Call::AbortNode),
+        1 => instance().prop_map(Call::Unreserve),
         1 => any::<i32>().prop_map(Call::Strerror),
         1 => (-20..5i32).prop_map(Call::Strerror),
         1 => Just(Call::Version),
@@ -548,6 +599,15 @@ fn address() -> impl Strategy<Value = Address> {
         2 => at().prop_map(Address::Elsewhere),
         1 => select(vec![0, 1, 64, 4096, usize::MAX]).prop_map(Address::Is),
         1 => at().prop_map(Address::Is),
+    ]
+}
+
+fn instance() -> impl Strategy<Value = Instance> {
+    prop_oneof![
+        20 => any::<usize>().prop_map(Instance::Given),
+        10 => Just(Instance::Is(0)),
+        1 => any::<usize>().prop_map(Instance::Is),
+        1 => Just(Instance::Nowhere),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Many threads, one library, and handles that any of them opens, uses, ends and frees under the others: no answer may be one
 //! that the call cannot have, and the account is exact.
 
-use crate::call::{Address, Buffer, Call, Given, Handle, Limits, Opening, Source, Told, WIDEST, calls};
+use crate::call::{Address, Buffer, Call, Given, Handle, Instance, Limits, Opening, Source, Told, WIDEST, calls};
 use crate::model::{Print, is_rejection, waits};
 use crate::perform::{MESSAGES, perform, run};
 use crate::support::host::Stream as Handed;
@@ -11,7 +11,7 @@ use crate::{Memory, arrive, memory_for, prints, received, shared, written};
 use parking_lot::Mutex;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestRunner};
-use rheed_stream::abi::look::rheed_set_log;
+use rheed_stream::abi::look::{rheed_set_log, rheed_stats};
 use rheed_stream::codes::{Code, Stat};
 use rheed_stream::receiver::Receiver;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -68,6 +68,10 @@ struct Books {
     held: Vec<(u64, usize, Vec<u8>)>,
     /// How many slots of each stream are acquired, or just being so.
     lent: HashMap<u64, usize>,
+    /// Numbers that nodes were given.
+    nodes: Vec<usize>,
+    /// Those that a node may have ended.
+    attached: HashSet<u64>,
 }
 
 /// What was answered on a stream's handle.
@@ -189,6 +193,9 @@ impl Crowd {
         }
         let books = self.books.lock();
         for (number, account) in books.accounts.iter().filter(|(number, _)| !books.freed.contains(number)) {
+            if books.attached.contains(number) && rheed_stats(*number, ptr::null_mut(), 0, ptr::null_mut()) != Code::Ok as i32 {
+                continue; // Its node has freed it.
+            }
             let stats = ManuallyDrop::new(Handed(*number)).stats();
             let counted = |stat: Stat| stats[stat as usize] as u64;
             assert_eq!(counted(Stat::FramesAccepted), account.accepted(), "{}", account.name);
@@ -239,6 +246,9 @@ fn judge(call: &Call, number: u64, code: i32, allowed: &[Code]) {
 impl Books {
     /// The call, with a slot that nobody else has in hand, where it is about one; and no more slots than may be held.
     fn shortened(&mut self, call: &Call, number: u64, limits: &Limits) -> (Call, Option<(usize, Vec<u8>)>) {
+        if let Some(instance) = call.instance() {
+            return (call.about(instance.resolved(&self.nodes[self.nodes.len().saturating_sub(AT_HAND)..])), None);
+        }
         let mut taken = None;
         let mut resolved = |address: &Address| {
             let own = |at: usize| {
@@ -283,6 +293,15 @@ impl Books {
         if on_handle && (self.freed.contains(&number) || !self.handles.contains(&number)) {
             return vec![EHandle];
         }
+        if let Some(instance) = call.instance() {
+            return match (call, instance) {
+                (Call::Reserve(_), Instance::Is(_)) | (Call::AbortNode(_) | Call::Unreserve(_), Instance::Is(0)) => vec![Ok],
+                (Call::Attach(..), Instance::Is(node)) if self.nodes.contains(node) => vec![Ok, EArgument, EHandle],
+                (Call::Attach(..), _) => vec![EArgument, EHandle],
+                (_, Instance::Is(node)) if self.nodes.contains(node) => vec![Ok, EArgument],
+                _ => vec![EArgument],
+            };
+        }
         let meanwhile: &[Code] = match call {
             Call::Push(..) | Call::PushChunk(..) | Call::Run(..) | Call::Acquire(..) | Call::Commit(..) => {
                 &[EHandle, EClosed, EAborted, EArgument]
@@ -322,6 +341,8 @@ impl Books {
                 assert!(twin.is_none(), "handle {opened:#x} is given twice");
             }
             Call::Resume(_) if is_ok => self.handles.push(opened),
+            Call::Reserve(_) if is_ok => self.nodes.push(opened as usize),
+            Call::Attach(..) if is_ok => _ = self.attached.insert(number),
             Call::Free(_) if is_ok => assert!(self.freed.insert(number), "handle {number:#x} is freed twice"),
             Call::Acquire(..) => {
                 let Some(account) = self.accounts.get_mut(&number) else { return };

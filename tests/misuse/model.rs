@@ -1,7 +1,7 @@
 //! What the library must be after a sequence of calls, and what it may answer to the next: a state machine of a page, made from
 //! the interface's description.
 
-use crate::call::{Address, Call, Given, LONGEST_LOOK_MS, Limits, Source, WIDEST};
+use crate::call::{Address, Call, Given, Instance, LONGEST_LOOK_MS, Limits, Source, WIDEST};
 use rheed_stream::codes::{Code, Stat};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -28,6 +28,10 @@ pub struct Model {
     pub held: BTreeMap<(u64, usize), Vec<u8>>,
     /// All there ever were.
     slots: Vec<(u64, usize)>,
+    /// Nodes that are reserved, by number, and the handles that are attached to each.
+    nodes: BTreeMap<usize, Vec<u64>>,
+    /// The last numbers that nodes were given.
+    numbers: Vec<usize>,
 }
 
 enum Kind {
@@ -139,6 +143,9 @@ impl Model {
             };
             Address::Is(address.number(&slots(&|stream| stream == number), &slots(&|_| true)))
         };
+        if let Some(instance) = call.instance() {
+            return call.about(instance.resolved(&self.numbers));
+        }
         match call {
             Call::Commit(handle, address, push) => Call::Commit(handle.clone(), resolved(address), push.clone()),
             Call::Discard(handle, address) => Call::Discard(handle.clone(), resolved(address)),
@@ -173,6 +180,9 @@ impl Model {
         if on_handle && !self.open.contains_key(&number) {
             return vec![Code::EHandle];
         }
+        if let Some(instance) = call.instance() {
+            return self.node_answers(call, instance);
+        }
         let faults = match (call, slot) {
             (Call::Commit(_, _, push), Some(slot)) => Given::faults(&push.in_slot(slot.len()), &self.limits(number)),
             (Call::Commit(..) | Call::Discard(..), _) => vec![Code::EArgument],
@@ -192,6 +202,18 @@ impl Model {
         };
         let wrong = [faults, refusals].concat();
         if wrong.is_empty() { self.good_answers(call, number) } else { wrong }
+    }
+
+    /// Of a call about a node, whose handle is open.
+    fn node_answers(&self, call: &Call, instance: &Instance) -> Vec<Code> {
+        let Instance::Is(node) = instance else { return vec![Code::EArgument] };
+        let is_reserved = self.nodes.contains_key(node);
+        let is_good = match call {
+            Call::Reserve(_) => true,
+            Call::Attach(..) => is_reserved,
+            _ => is_reserved || *node == 0,
+        };
+        vec![if is_good { Code::Ok } else { Code::EArgument }]
     }
 
     /// Of a call with which nothing is wrong.
@@ -288,10 +310,23 @@ impl Model {
                 }
             }
             Call::Abort(_) => self.abort(number),
-            Call::Free(_) => {
-                if let Some(Kind::Stream(stream)) = self.open.remove(&number) {
-                    self.freed.push(stream);
-                }
+            Call::Free(_) => self.free(number),
+            Call::Reserve(Instance::Is(before)) => {
+                let node = opened as usize;
+                assert!(node != 0 && (node == *before || !self.nodes.contains_key(&node)), "node {node} is given twice");
+                self.nodes.entry(node).or_default();
+                self.numbers.push(node);
+                self.numbers.drain(..self.numbers.len().saturating_sub(4));
+            }
+            Call::Attach(_, Instance::Is(node)) if is_ok => {
+                self.nodes.values_mut().for_each(|streams| streams.retain(|stream| *stream != number));
+                self.nodes.get_mut(node).expect("it is reserved").push(number);
+            }
+            Call::AbortNode(Instance::Is(node)) => {
+                self.nodes.get(node).cloned().into_iter().flatten().for_each(|stream| self.abort(stream));
+            }
+            Call::Unreserve(Instance::Is(node)) => {
+                self.nodes.remove(node).into_iter().flatten().for_each(|stream| self.free(stream));
             }
             Call::Shutdown(_) => self.open_handles().into_iter().for_each(|number| self.abort(number)),
             _ => {}
@@ -306,6 +341,12 @@ impl Model {
             *other == address || address + self.held[&(number, address)].len() <= *other || other + bytes.len() <= address
         });
         assert!(twin.is_none() && apart, "the slot {address:#x} is given twice");
+    }
+
+    fn free(&mut self, number: u64) {
+        if let Some(Kind::Stream(stream)) = self.open.remove(&number) {
+            self.freed.push(stream);
+        }
     }
 
     fn abort(&mut self, number: u64) {

@@ -1,8 +1,9 @@
 //! A call is made as C would make it. Whatever it answers, it has to leave alone what is not its own: memory behind a buffer,
 //! places that it was not given; and what it tells has to be what its code says.
 
-use crate::call::{Address, Buffer, Call, Given, Opening, Places, SPOILERS, Told, VARIANTS, WIDEST};
+use crate::call::{Address, Buffer, Call, Given, Instance, Opening, Places, SPOILERS, Told, VARIANTS, WIDEST};
 use rheed_stream::abi::calls::*;
+use rheed_stream::abi::labview::*;
 use rheed_stream::abi::look::*;
 use rheed_stream::codes::{Code, Event, Stat, Text};
 use std::ffi::{CStr, c_char, c_void};
@@ -16,7 +17,7 @@ const OK: i32 = Code::Ok as i32;
 const TRUNCATED: i32 = Code::WTruncated as i32;
 const PENDING: i32 = Code::WPending as i32;
 
-/// What a call answers, and the handle or the slot that it opened.
+/// What a call answers, and the handle, the slot or the node that it opened.
 pub struct Answer {
     pub code: i32,
     pub opened: u64,
@@ -70,6 +71,17 @@ pub fn perform(call: &Call, number: u64, memory: &[u8], options: &[String]) -> A
         Call::Abort(_) => rheed_abort(number).into(),
         Call::Free(_) => rheed_free(number).into(),
         Call::Shutdown(timeout_ms) => rheed_shutdown(*timeout_ms).into(),
+        Call::Reserve(instance) => {
+            let (code, kept) = on_node(instance, |place| rheed_labview_reserve(place));
+            Answer { code, opened: kept as u64 }
+        }
+        Call::Attach(_, instance) => on_node(instance, |place| rheed_labview_attach(number, place)).0.into(),
+        Call::AbortNode(instance) => on_node(instance, |place| rheed_labview_abort(place)).0.into(),
+        Call::Unreserve(instance) => {
+            let (code, kept) = on_node(instance, |place| rheed_labview_unreserve(place));
+            assert!(code != OK || kept == 0, "a node that is over keeps the number {kept}");
+            code.into()
+        }
         Call::Stats(_, places) => stats(number, places).into(),
         Call::Text(_, which, buffer) => text(number, *which, buffer).into(),
         Call::NextEvent(_, timeout_ms, buffer) => next_event(number, *timeout_ms, buffer).into(),
@@ -90,6 +102,15 @@ pub fn perform(call: &Call, number: u64, memory: &[u8], options: &[String]) -> A
 fn at(address: &Address) -> *mut c_void {
     let Address::Is(number) = address else { panic!("{address:?} is to be a number by now") };
     ptr::with_exposed_provenance_mut(*number)
+}
+
+/// What LabVIEW does with one of its procedures; what it keeps for the node afterwards.
+fn on_node(instance: &Instance, procedure: impl FnOnce(*mut *mut c_void) -> i32) -> (i32, usize) {
+    let Instance::Is(number) = instance else { return (procedure(ptr::null_mut()), 0) };
+    let mut kept = ptr::without_provenance_mut(*number);
+    let code = procedure(&mut kept);
+    assert!(code == OK || kept.addr() == *number, "code {code}, but what was kept is another");
+    (code, kept.addr())
 }
 
 /// The memory of a slot that is acquired.

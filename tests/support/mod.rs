@@ -6,6 +6,7 @@
 pub mod again;
 pub mod apache;
 pub mod checker;
+pub mod declarations;
 pub mod formats;
 pub mod frames;
 pub mod host;

@@ -1,8 +1,9 @@
-//! Makes `include/rheed_stream.h` from the sources with cbindgen.
+//! Makes `include/rheed_stream.h` from the sources with cbindgen, and what LabVIEW has of it.
 //!
 //! What cbindgen cannot do is done here: it does not look inside `export!`, so the functions are taken out of it first; and it
 //! cannot put a calling convention between a return type and a name, so `RHEED_CALL` is put there last.
 
+use crate::labview;
 use anyhow::{Result, ensure};
 use quote::quote;
 use std::fs;
@@ -11,7 +12,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Item, Token};
 
 /// Where the enumerators and the functions are, in the header's order.
-const SOURCES: [&str; 4] = ["src/codes.rs", "src/abi/mod.rs", "src/abi/calls.rs", "src/abi/look.rs"];
+const SOURCES: [&str; 5] = ["src/codes.rs", "src/abi/mod.rs", "src/abi/calls.rs", "src/abi/look.rs", "src/abi/labview.rs"];
 
 /// The prefix of each enumeration's names.
 const PREFIXES: [(&str, &str); 8] = [
@@ -27,18 +28,29 @@ const PREFIXES: [(&str, &str); 8] = [
 
 const HEADER: &str = "include/rheed_stream.h";
 
-/// Writes the header.
+/// Writes the header and LabVIEW's files.
 pub fn write(root: &Path) -> Result<()> {
-    fs::write(root.join(HEADER), generate(root))?;
-    println!("{HEADER} is up to date");
+    for (file, text) in files(root) {
+        fs::write(root.join(file), text)?;
+        println!("{file} is up to date");
+    }
     Ok(())
 }
 
-/// Whether the committed header is what the sources say.
+/// Whether the committed files are what the sources say.
 pub fn check(root: &Path) -> Result<()> {
-    let committed = fs::read_to_string(root.join(HEADER)).unwrap_or_default();
-    ensure!(committed == generate(root), "{HEADER} is stale: run `cargo xtask header` and commit it");
+    for (file, text) in files(root) {
+        let committed = fs::read_to_string(root.join(file)).unwrap_or_default();
+        ensure!(committed == text, "{file} is stale: run `cargo xtask header` and commit it");
+    }
     Ok(())
+}
+
+fn files(root: &Path) -> Vec<(&'static str, String)> {
+    let header = generate(root);
+    let mut files = labview::files(root, &header, c_name);
+    files.push((HEADER, header));
+    files
 }
 
 /// The header as the sources have it now.
@@ -70,10 +82,8 @@ fn flatten(item: Item) -> String {
     match item {
         Item::Enum(mut enumeration) => {
             let name = enumeration.ident.to_string();
-            let (_, prefix) = PREFIXES.iter().find(|(known, _)| *known == name).expect("every enumeration has a prefix");
             for variant in &mut enumeration.variants {
-                let c_name = format!("{prefix}{}", screaming(&variant.ident.to_string()));
-                variant.ident = syn::Ident::new(&c_name, variant.ident.span());
+                variant.ident = syn::Ident::new(&c_name(&name, &variant.ident.to_string()), variant.ident.span());
             }
             quote!(#enumeration).to_string()
         }
@@ -84,6 +94,12 @@ fn flatten(item: Item) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// An enumerator's name in C.
+fn c_name(enumeration: &str, variant: &str) -> String {
+    let (_, prefix) = PREFIXES.iter().find(|(known, _)| *known == enumeration).expect("every enumeration has a prefix");
+    format!("{prefix}{}", screaming(variant))
 }
 
 /// `EQueueFull` -> `E_QUEUE_FULL`, `Mono10Packed` -> `MONO10_PACKED`, `BayerRG8` -> `BAYER_RG8`.
@@ -182,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_committed_header_is_what_the_sources_say() {
+    fn the_committed_headers_and_labviews_files_are_what_the_sources_say() {
         check(&crate::project_root()).unwrap();
     }
 

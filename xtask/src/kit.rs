@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::{env, fs};
 
 /// The programs that tests call, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("g++", "g++"),
     ("clang", "clang"),
     ("pkg-config", "pkg-config"),
@@ -14,6 +14,10 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("valgrind", "valgrind"),
     ("abidiff", "abigail-tools"),
     ("doxygen", "doxygen"),
+    ("mcs", "mono-mcs"),
+    ("mono", "mono-runtime"),
+    ("octave-cli", "octave"),
+    ("mkoctfile", "octave-dev"),
     // The bare server: nothing is set up, nothing is started. Not in every user's PATH.
     ("/usr/sbin/apache2", "apache2-bin"),
 ];
@@ -103,6 +107,10 @@ impl Venv {
             format!("they need Python 3.11 {bound} with its venv module (on Debian: python3-venv)")
         })?;
         println!("Getting the Python packages of {requirements}");
+        // A link leads to a venv that others use: it is left, and what it leads to stays as it is.
+        if folder.is_symlink() {
+            fs::remove_file(folder)?;
+        }
         quietly(Command::new(python).args(["-m", "venv", "--clear"]).arg(&venv.0))?;
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "2", "--requirement"];
         quietly(Command::new(venv.python()).args(pip).arg(&wanted))?;

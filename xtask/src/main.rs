@@ -8,6 +8,7 @@ mod fuzz;
 mod header;
 mod install;
 mod kit;
+mod labview;
 mod old_glibc;
 mod options;
 mod receiver;
@@ -62,7 +63,8 @@ To use it:
 
 To work on it (these write a file that is committed; --check only looks whether it
 is up to date):
-  header [--check]      include/rheed_stream.h from the sources, with cbindgen
+  header [--check]      include/rheed_stream.h from the sources, with cbindgen; and what LabVIEW
+                        has of it: a flat header, error texts, numbers (labview/)
   options [--check]     docs/options.md from the table in src/options.rs
 ";
 

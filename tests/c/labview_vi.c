@@ -1,0 +1,108 @@
+/* A VI as labview/README.md draws it, in C: declarations from the header for the import wizard, one loop that pushes, one that polls,
+   each on a thread of its own; the procedures of the Callbacks tab are called by name. The first argument is how the VI ends:
+   `finalizes`, `forgets` (no finalize, no free) or `aborts`. */
+#define _GNU_SOURCE /* RTLD_DEFAULT */
+#include "../../labview/rheed_stream_labview.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(condition)                                                              \
+    do {                                                                              \
+        if (!(condition)) {                                                           \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);           \
+            exit(1);                                                                  \
+        }                                                                             \
+    } while (0)
+
+enum { WIDTH = 32, HEIGHT = 16, FRAMES = 50, OK = 0, PENDING = 1, SEALED = 10, STATS = 24, STATUS = 3, TEXT_SIZE = 1024 };
+
+/* What lies on the diagram's wires. */
+static unsigned long long stream;
+static atomic_int stop;
+
+/* As tests/support/frames.rs makes and checks them. */
+static void fill_numbered(unsigned char *pixels, unsigned long long number) {
+    unsigned long long word = number, state = number ^ 0x9E3779B97F4A7C15ull;
+    for (int at = 0; at < WIDTH * HEIGHT; at++) {
+        if (at > 0 && at % 8 == 0) {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            word = state;
+        }
+        pixels[at] = (unsigned char)(word >> 8 * (at % 8));
+    }
+}
+
+static void *push_loop(void *unused) {
+    unsigned char image[HEIGHT][WIDTH]; /* A 2D array of U8: row by row. */
+    (void)unused;
+    for (unsigned long long at = 0; at < FRAMES; at++) {
+        fill_numbered(image[0], at);
+        CHECK(rheed_push(stream, image[0], sizeof image, WIDTH, HEIGHT, 0, 0, at, 0, 0) == OK);
+    }
+    return NULL;
+}
+
+static void *poll_loop(void *unused) {
+    char text[TEXT_SIZE]; /* The minimum size of the page. */
+    (void)unused;
+    while (!stop) {
+        int kind = 0, needed = 0;
+        long long time_ns = 0, value = 0, values[STATS] = {0};
+        do CHECK(rheed_next_event(stream, 0, &kind, &time_ns, &value, text, TEXT_SIZE, &needed) == OK);
+        while (kind != 0);
+        CHECK(rheed_stats(stream, values, STATS, &needed) == OK && needed == STATS);
+        CHECK(rheed_text(stream, STATUS, text, TEXT_SIZE, &needed) == OK && text[0] != '\0');
+        if (values[SEALED] >= 2) stop = 1; /* The user has seen enough. */
+    }
+    return NULL;
+}
+
+static int callback(const char *name, void **instance) {
+    int (*procedure)(void **);
+    void *const address = dlsym(RTLD_DEFAULT, name);
+    CHECK(address != NULL);
+    memcpy(&procedure, &address, sizeof address);
+    return procedure(instance);
+}
+
+int main(int argc, char **argv) {
+    CHECK(argc > 2);
+    const char *const ends = argv[1];
+    char options[4096] = "chunk_size = 20\r\n", message[TEXT_SIZE] = "";
+    for (int at = 2; at < argc; at++) strcat(strcat(options, argv[at]), "\r\n");
+    void *instance = NULL; /* What LabVIEW keeps for the node of rheed_labview_attach. */
+    pthread_t pushing, polling;
+
+    CHECK(callback("rheed_labview_reserve", &instance) == OK);
+    const int opened = rheed_init(options, &stream, message, TEXT_SIZE);
+    if (opened != OK) fprintf(stderr, "%s\n", message);
+    CHECK(opened == OK);
+    CHECK(rheed_labview_attach(stream, &instance) == OK);
+
+    CHECK(pthread_create(&pushing, NULL, push_loop, NULL) == 0);
+    CHECK(pthread_create(&polling, NULL, poll_loop, NULL) == 0);
+    CHECK(pthread_join(pushing, NULL) == 0);
+    CHECK(pthread_join(polling, NULL) == 0);
+
+    if (strcmp(ends, "finalizes") == 0) {
+        int ended;
+        do ended = rheed_finalize(stream, 200);
+        while (ended == PENDING);
+        CHECK(ended == OK);
+        CHECK(rheed_free(stream) == OK);
+    } else if (strcmp(ends, "aborts") == 0) {
+        CHECK(callback("rheed_labview_abort", &instance) == OK);
+    }
+    CHECK(callback("rheed_labview_unreserve", &instance) == OK);
+    CHECK(instance == NULL);
+    CHECK(rheed_stats(stream, NULL, 0, NULL) < 0); /* In each way the handle is gone. */
+    CHECK(rheed_shutdown(-1) >= OK); /* LabVIEW lives on for a while: what is in memory gets to the disk. */
+    return 0;
+}
