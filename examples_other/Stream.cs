@@ -13,9 +13,18 @@ using System.Threading;
 
 /// What the library exports. All types are blittable: nothing is converted on the way. Texts are bytes, UTF-8, ended by 0.
 static class Native {
-    // rheed_stream.dll on Windows, librheed_stream.so on Linux.
+    // Windows adds .dll. On Linux it is librheed_stream.so.1: mono reads that in Stream.exe.config, .NET asks here.
     const string Library = "rheed_stream";
     const CallingConvention C = CallingConvention.Cdecl;
+#if NETCOREAPP
+    static Native() {
+        NativeLibrary.SetDllImportResolver(typeof(Native).Assembly, (name, assembly, path) => {
+            IntPtr found = IntPtr.Zero;
+            var names = new[] { "librheed_stream.so.1", name, "rheed_stream_64" };
+            return Array.Exists(names, known => NativeLibrary.TryLoad(known, assembly, path, out found)) ? found : IntPtr.Zero;
+        });
+    }
+#endif
 
     [DllImport(Library, CallingConvention = C)] public static extern int rheed_abi();
     [DllImport(Library, CallingConvention = C)] public static extern IntPtr rheed_strerror(int code);
@@ -71,8 +80,7 @@ sealed class RheedStream : IDisposable {
     public IEnumerable<string> Events() {
         var text = new byte[1024];
         for (;;) {
-            int kind, needed;
-            long time, value;
+            int kind, needed; long time, value;
             Check(Native.rheed_next_event(handle, 0, out kind, out time, out value, text, text.Length, out needed));
             if (kind == 0) yield break;
             yield return TextIn(text);

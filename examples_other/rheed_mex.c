@@ -41,10 +41,17 @@ static double number(int count, const mxArray *arguments[], int at) {
     return mxGetScalar(arguments[at]); /* A handle is below 2^53: a double holds it. */
 }
 
+/* UTF-8, as the library wants it. Octave's mxArrayToString gives that; MATLAB's the local code page (untried). */
+#ifdef HAVE_OCTAVE
+#define text_of mxArrayToString
+#else
+#define text_of mxArrayToUTF8String
+#endif
+
 static mxArray *init(int count, const mxArray *arguments[]) {
     rheed_stream stream = 0;
     char message[TEXT_SIZE];
-    char *options = count > 1 && mxIsChar(arguments[1]) ? mxArrayToString(arguments[1]) : NULL;
+    char *options = count > 1 && mxIsChar(arguments[1]) ? text_of(arguments[1]) : NULL;
     if (rheed_abi() != RHEED_ABI) mexErrMsgIdAndTxt("rheed:abi", "compiled for another version of the library");
     const int32_t code = rheed_init(options, &stream, message, sizeof message);
     mxFree(options);

@@ -3,7 +3,7 @@
     python3 stream.py [key=value ...]
 
 Each key=value becomes a line of the stream's options (docs/options.md). The environment variable RHEED_LIBRARY may say where the
-library is. Ends with 0 when no frame was lost.
+library is; else the system's usual places are searched. Ends with 0 when no frame was lost.
 """
 
 import ctypes
@@ -21,10 +21,22 @@ ABI, FORMAT_MONO8 = 1, 0x01080001
 WIDTH, HEIGHT, FPS, FRAMES = 320, 240, 60, 90
 
 
+def find():
+    """The library under the first of its names that can be loaded: the second is that of a copy for 64-bit LabVIEW, or for building."""
+    names = ["rheed_stream.dll", "rheed_stream_64.dll"] if os.name == "nt" else ["librheed_stream.so.1", "librheed_stream.so"]
+    named = os.environ.get("RHEED_LIBRARY")
+    reasons = []
+    for name in [named] if named else names:
+        try:
+            return ctypes.CDLL(name)  # Lets other threads run during each call.
+        except OSError as error:
+            reasons.append(f"{name}: {error}")
+    sys.exit("error: no library; RHEED_LIBRARY may say where it is\n" + "\n".join(reasons))
+
+
 def load():
     """The library, with the types of its functions: without them ctypes would cut a handle to 32 bits."""
-    default = "rheed_stream.dll" if os.name == "nt" else "librheed_stream.so.1"
-    library = ctypes.CDLL(os.environ.get("RHEED_LIBRARY", default))  # Lets other threads run during each call.
+    library = find()
     signatures = {
         "rheed_abi": [],
         "rheed_init": [c_char_p, POINTER(c_uint64), c_char_p, c_int32],

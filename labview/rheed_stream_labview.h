@@ -67,5 +67,8 @@ int rheed_text(unsigned long long stream, int which, char *buffer, int size, int
 /* Takes the oldest waiting event of a stream: its kind (RHEED_EVENT_*), when it happened (Unix time, nanoseconds), its value and a line of text. */
 int rheed_next_event(unsigned long long stream, int timeout_ms, int *kind, long long *time_ns, long long *value, char *buffer, int size, int *needed);
 
+/* For LabVIEW: rheed_init and rheed_labview_attach in one call, so that there is no moment in which an aborted VI would leave the stream behind. `instance` is given by LabVIEW: a parameter of type Instance Data Pointer. */
+int rheed_labview_init(const char *options, unsigned long long *stream, char *message, int message_size, void **instance);
+
 /* For LabVIEW: binds a stream (of rheed_init or rheed_resume) to the node that makes this call, whose callbacks then end it. `instance` is given by LabVIEW: a parameter of type Instance Data Pointer. */
 int rheed_labview_attach(unsigned long long stream, void **instance);

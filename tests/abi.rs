@@ -3,6 +3,7 @@
 
 mod support;
 
+use rheed_stream::options::Options;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,9 @@ use support::{Dialect, MustSucceed, Workshop, is_command, root, skip};
 /// The header that programs were built with.
 const RELEASED: &str = "abi/rheed_stream-0.1.0.h";
 const HEADER: &str = "include/rheed_stream.h";
+/// The options that they were written with.
+const RELEASED_OPTIONS: &str = "abi/options-0.1.0.txt";
+const OPTIONS: &str = "abi/options.txt";
 
 fn read(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
@@ -49,12 +53,54 @@ fn every_value_of_the_header_is_promised_and_every_promised_one_is_there() {
 
 #[test]
 fn every_option_is_promised_and_every_promised_one_is_there() {
-    let promised: Vec<String> = listed("abi/options.txt").into_iter().map(|line| line[0].clone()).collect();
+    let keys = listed(OPTIONS).into_iter().filter(|line| line.len() == 2).map(|line| line[0].clone());
+    let promised: Vec<String> = keys.collect();
     let page = rheed_stream::options::markdown();
     let known: Vec<&str> =
         page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(key, _)| key).collect();
     assert!(known.len() > 20);
     assert_eq!(known, promised, "abi/options.txt: a new key gets a line, none may go");
+}
+
+/// Lines of an options text: the words of the list.
+fn promised_words(list: &str) -> Vec<String> {
+    listed(list).into_iter().filter(|line| line.len() > 2).map(|line| line[..line.len() - 1].join(" ")).collect()
+}
+
+#[test]
+fn every_promised_word_is_taken_and_every_word_of_the_page_is_promised() {
+    let words = promised_words(OPTIONS);
+    let takes = |line: &str| {
+        let key = if line.starts_with("endpoint") { "" } else { "endpoint = none\n" };
+        Options::for_stream(&format!("fps = 10\nspool_dir = /nowhere\n{key}{line}"))
+    };
+    for line in &words {
+        assert!(takes(line).is_ok(), "{line}: {:?}", takes(line).err());
+        if !["log_file", "stream_name"].iter().any(|key| line.starts_with(key)) {
+            assert!(takes(&format!("{line}s")).is_err(), "{line} is no word but a text");
+        }
+    }
+    let page = rheed_stream::options::markdown();
+    let mut told = 0;
+    for row in page.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let key = cells[0].trim_matches(['|', ' ', '`']);
+        for word in cells[1].split('`').skip(1).step_by(2).filter(|word| *word != "queue_bytes") {
+            assert!(words.contains(&format!("{key} = {word}")), "{OPTIONS}: `{word}` of {key} gets a line");
+            told += 1;
+        }
+    }
+    assert!(told > 8, "{told}");
+}
+
+#[test]
+fn what_the_last_release_promised_of_options_is_promised() {
+    let now = listed(OPTIONS);
+    let released = listed(RELEASED_OPTIONS);
+    assert!(released.len() > 30);
+    for line in released {
+        assert!(now.contains(&line), "{OPTIONS}: {line:?} is of the last release");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::process::Command;
 use support::declarations::functions;
 use support::service::{self, only_stream, pixels};
 use support::spool::{entries, streams};
-use support::{Ended, MustSucceed, STRICT, Workshop, is_command, library_folder, root, skip, start_in};
+use support::{Ended, MustSucceed, SONAME, STRICT, Workshop, is_command, library_folder, root, skip, start_in};
 
 const WIDTH: usize = 320;
 const HEIGHT: usize = 240;
@@ -40,6 +40,7 @@ impl Language {
                     .arg(format!("-out:{}", built.display()))
                     .arg(source("Stream.cs"))
                     .must_succeed();
+                std::fs::copy(source("Stream.exe.config"), built.with_extension("exe.config")).expect("it can be copied");
                 Some((mono, vec![built.display().to_string()]))
             }
             Language::Octave => {
@@ -78,10 +79,13 @@ fn for_each_language(play: impl Fn(&Workshop, &dyn Fn(&[String]) -> Ended)) {
             skip(&format!("{language:?}"), "it is not installed");
             continue;
         };
-        let folder = library_folder();
+        // Of the library it holds what the package for running has: the name with its number.
+        let folder = workshop.path().join("lib");
+        std::fs::create_dir(&folder).expect("a folder");
+        std::fs::copy(workshop.shared_library(), folder.join(SONAME)).expect("it can be copied");
+        assert_eq!(entries(&folder).len(), 1);
         let environment = [
-            ("RHEED_LIBRARY", workshop.shared_library().display().to_string()),
-            ("LD_LIBRARY_PATH", format!("{}:{}", folder.display(), workshop.path().display())),
+            ("LD_LIBRARY_PATH", folder.display().to_string()),
             ("HOME", workshop.path().display().to_string()), // mono leaves a folder there.
         ];
         play(&workshop, &|options| start_in(&environment, &starter, first.iter().chain(options)).finish());
@@ -112,6 +116,51 @@ fn frames_from_other_languages_arrive_bit_for_bit_and_events_are_told() {
         assert!(pixels(&stream) == expected(), "the shards differ from the frames");
         assert_eq!(streams(&workshop.spool()), [] as [PathBuf; 0]);
     });
+}
+
+#[test]
+fn python_takes_the_library_that_it_is_told_of_and_says_which_it_could_not_load() {
+    let workshop = Workshop::new();
+    let Some((python, arguments)) = Language::Python.program(&workshop) else {
+        return skip("a library by its path", "Python is not installed");
+    };
+    let nowhere = workshop.path().join("nowhere.so");
+    let spool = format!("spool_dir={}", workshop.spool().display());
+    let options = ["endpoint=none".into(), spool, "log_file=none".into()];
+    let told = |library: &str| {
+        let environment = [("RHEED_LIBRARY", library.to_string()), ("LD_LIBRARY_PATH", workshop.spool().display().to_string())];
+        start_in(&environment, &python, arguments.iter().chain(&options)).finish()
+    };
+    told(&workshop.shared_library().display().to_string()).well();
+    let ended = told(&nowhere.display().to_string());
+    assert!(!ended.status.success() && ended.err.contains("RHEED_LIBRARY") && ended.err.contains("nowhere.so"), "{ended:?}");
+    let ended = told("");
+    assert!(ended.err.contains("librheed_stream.so.1") && ended.err.contains("librheed_stream.so:"), "{ended:?}");
+}
+
+/// What .NET has and mono has not.
+const RESOLVER: &str = "using System; using System.Reflection;
+namespace System.Runtime.InteropServices {
+    public delegate IntPtr DllImportResolver(string name, Assembly assembly, DllImportSearchPath? path);
+    public static class NativeLibrary {
+        public static void SetDllImportResolver(Assembly assembly, DllImportResolver resolver) {}
+        public static bool TryLoad(string name, Assembly assembly, DllImportSearchPath? path, out IntPtr found) {
+            found = IntPtr.Zero;
+            return false;
+        }
+    }
+}
+";
+
+#[test]
+fn what_only_dot_net_compiles_of_the_program_in_csharp_is_right_by_its_types() {
+    let Some(compiler) = which("mcs") else { return skip("C# as .NET compiles it", "mcs is not installed") };
+    let workshop = Workshop::new();
+    Command::new(compiler)
+        .args(["-define:NETCOREAPP", "-warn:4", "-warnaserror"])
+        .arg(format!("-out:{}", workshop.path().join("Stream.exe").display()))
+        .args([root().join("examples_other/Stream.cs"), workshop.write("NativeLibrary.cs", RESOLVER)])
+        .must_succeed();
 }
 
 #[test]
@@ -160,8 +209,8 @@ fn every_program_in_another_language_is_in_the_table_and_declares_what_the_heade
         assert!(table.contains(&format!("`{name}`")), "examples_other/README.md does not tell of {name}");
         let text = std::fs::read_to_string(file).expect("a program can be read");
         assert!(text.lines().count() < 160, "{name} is too long to be copied");
-        if file.extension().is_some_and(|ending| ending == "c" || ending == "m") {
-            continue; // What includes the header declares nothing itself.
+        if file.extension().is_some_and(|ending| ["c", "m", "config"].iter().any(|other| ending == *other)) {
+            continue; // What includes the header, or is no program, declares nothing itself.
         }
         let mut compared = 0;
         for function in functions(&header) {

@@ -188,6 +188,19 @@ fn a_vi_in_the_order_of_labviews_page_loses_nothing_however_it_ends() {
 }
 
 #[test]
+fn labview_that_quits_without_a_shutdown_loses_no_more_than_the_queue_held_and_nothing_before_that() {
+    let scene = Scene::of("labview_vi");
+    scene.play(&["quits"]);
+    scene.resume();
+    // As the program has it.
+    let (taken, queue_bytes) = (6000, 1 << 20);
+    let arrived = scene.arrived(FRAME_BYTES);
+    assert_eq!(arrived.len(), 1);
+    assert!((taken - queue_bytes / FRAME_BYTES as u64..=taken).contains(&arrived[0]), "{arrived:?} of {taken}");
+    long_run::figure(&format!("hosts: LabVIEW quits without a shutdown: {} of {taken} frames lost", taken - arrived[0]));
+}
+
+#[test]
 fn two_hosts_share_a_spool_and_the_next_one_takes_up_what_the_killed_one_left() {
     let scene = Scene::of("streamer");
     let number = |line: String| line.rsplit(' ').next().and_then(|number| number.parse::<u64>().ok()).expect("a number");

@@ -176,12 +176,30 @@ fn every_code_has_its_text_in_the_ranges_that_labview_leaves_to_its_users() {
         assert!(told.get(&number).is_some_and(|text| text.contains(&format!("({code}): "))), "{code}");
     }
     let page = read("labview/README.md");
-    for said in ["code   = code - 8700 if code < 0,   code + 8700 if code > 0", "is the error -8705", "the warning 8701"] {
+    let said = [
+        "code   = code - 8700 if code < 0,   code + 8700 if code > 0",
+        "is the error -8705",
+        "the warning 8701",
+        "wire its input *is warning?* from `code > 0`",
+    ];
+    for said in said {
         assert!(page.contains(said), "{said}");
     }
     let python = "import sys, xml.dom.minidom as xml; xml.parse(sys.argv[1]); xml.parse(sys.argv[2])";
     let files = ["labview/rheed_stream-errors.txt", "labview/order_of_calls.svg"].map(|file| root().join(file));
     Command::new("python3").args(["-c", python]).args(files).must_succeed();
+}
+
+#[test]
+fn the_page_gives_the_path_that_labview_completes_to_the_dll_of_its_own_width() {
+    let page = read("labview/README.md");
+    // Two asterisks: nothing or `_64`. One: `32` or `64`, which no DLL is called.
+    assert!(page.contains("give every node the path `rheed_stream**.*`"));
+    assert_eq!(page.matches("rheed_stream*").count(), 1);
+    for width in ["", "_64"] {
+        let dll = "rheed_stream**.*".replace("**", width).replace(".*", ".dll");
+        assert!(page.contains(&format!("`{dll}`")), "{dll}");
+    }
 }
 
 #[test]

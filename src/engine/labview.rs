@@ -24,6 +24,8 @@ pub struct Nodes {
 
 struct Node {
     place: usize,
+    /// How many top-level VIs run that reserved it.
+    holders: usize,
     /// Handles, in the order in which they were attached.
     streams: Vec<u64>,
 }
@@ -32,10 +34,12 @@ struct Node {
 pub static NODES: Nodes = Nodes { reserved: Mutex::new(BTreeMap::new()) };
 
 impl Nodes {
-    /// The number of a node that is reserved. One that is reserved again keeps its own; a copy of a node gets another.
+    /// The number of a node that is reserved. One that is reserved again, by a second top-level VI, keeps its own; a copy of a
+    /// node gets another.
     pub fn reserve(&self, instance: Instance) -> usize {
         let mut reserved = self.reserved.lock();
-        if reserved.get(&instance.number).is_some_and(|node| node.place == instance.place) {
+        if let Some(node) = reserved.get_mut(&instance.number).filter(|node| node.place == instance.place) {
+            node.holders += 1;
             return instance.number;
         }
         let number = loop {
@@ -45,8 +49,20 @@ impl Nodes {
                 break drawn;
             }
         };
-        reserved.insert(number, Node { place: instance.place, streams: Vec::new() });
+        reserved.insert(number, Node { place: instance.place, holders: 1, streams: Vec::new() });
         number
+    }
+
+    /// Opens a stream that is attached from its beginning. Where the node is over by then, the stream is over too.
+    pub fn init(&self, options: &str, number: usize) -> Result<(u64, String)> {
+        if !self.reserved.lock().contains_key(&number) {
+            return Err(not_reserved());
+        }
+        let opened = super::init(options)?;
+        if let Some(session) = find(opened.0) {
+            self.attach(&session, number).inspect_err(|_| free(&session))?;
+        }
+        Ok(opened)
     }
 
     /// From now on this node's callbacks end the stream, and no other's.
@@ -71,11 +87,20 @@ impl Nodes {
         Ok(())
     }
 
-    /// The node's VI is over: its streams are freed, those that the VI has not freed itself.
-    pub fn unreserve(&self, number: usize) -> Result<()> {
-        let node = self.reserved.lock().remove(&number);
-        open(node.ok_or_else(not_reserved)?.streams).for_each(|session| free(&session));
-        Ok(())
+    /// One of the node's top-level VIs is over. After the last of them, its streams are freed, those that no VI has freed itself.
+    /// Tells whether it was the last.
+    pub fn unreserve(&self, number: usize) -> Result<bool> {
+        let mut reserved = self.reserved.lock();
+        let node = reserved.get_mut(&number).ok_or_else(not_reserved)?;
+        node.holders -= 1;
+        if node.holders > 0 {
+            return Ok(false);
+        }
+        let streams = std::mem::take(&mut node.streams);
+        reserved.remove(&number);
+        drop(reserved); // Freeing a stream takes its own locks.
+        open(streams).for_each(|session| free(&session));
+        Ok(true)
     }
 }
 

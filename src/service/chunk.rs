@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, ReadBuf, Take};
 use tokio_util::io::{InspectReader, ReaderStream};
 
 /// How much of a file is read at a time: few enough trips to the disk's threads, little memory.
-const PIECE: usize = 256 << 10;
+const PIECE: usize = 64 << 10;
 /// One that the client looks ahead at, and one that it takes when the rest has gone.
 const LAST_BYTES: u64 = 2;
 

@@ -41,6 +41,7 @@ static void child(rheed_stream stream, void *slot, const char *options) {
     CHECK_CODE(rheed_set_log(ignore, NULL, 4), RHEED_E_FORKED);
     void *node = NULL;
     CHECK_CODE(rheed_labview_reserve(&node), RHEED_E_FORKED);
+    CHECK_CODE(rheed_labview_init(options, &other, text, sizeof text, &node), RHEED_E_FORKED);
     CHECK_CODE(rheed_labview_attach(stream, &node), RHEED_E_FORKED);
     CHECK_CODE(rheed_labview_abort(&node), RHEED_E_FORKED);
     CHECK_CODE(rheed_labview_unreserve(&node), RHEED_E_FORKED);

@@ -4,6 +4,7 @@
 #include "host.h"
 
 #include <pthread.h>
+#include <time.h>
 
 enum { FRAMES = 25, NODES = 4, ROUNDS = 200 };
 
@@ -20,6 +21,8 @@ static void nodes_have_numbers_of_their_own(void) {
     CHECK(first != NULL && second != NULL && first != second);
     void *const kept = first;
     CHECK_CODE(rheed_labview_reserve(&first), RHEED_OK);
+    CHECK(first == kept); /* Two top-level VIs run that come to the node. */
+    CHECK_CODE(rheed_labview_unreserve(&first), RHEED_OK);
     CHECK(first == kept);
     copy = first; /* A VI is copied with its data. */
     CHECK_CODE(rheed_labview_reserve(&copy), RHEED_OK);
@@ -81,6 +84,72 @@ static void the_last_node_has_the_stream(int argc, char **argv) {
     CHECK_CODE(push_shade(stream, 1, 1), RHEED_OK);
     CHECK_CODE(rheed_labview_unreserve(&after), RHEED_OK);
     CHECK_CODE(push_shade(stream, 1, 2), RHEED_E_HANDLE);
+}
+
+static void a_node_of_two_top_level_vis_ends_with_the_later_one(int argc, char **argv) {
+    void *node = NULL;
+    rheed_stream stream = open_stream(argc, argv, "");
+    CHECK_CODE(rheed_labview_reserve(&node), RHEED_OK);
+    CHECK_CODE(rheed_labview_attach(stream, &node), RHEED_OK);
+    CHECK_CODE(rheed_labview_reserve(&node), RHEED_OK);
+    CHECK_CODE(rheed_labview_unreserve(&node), RHEED_OK);
+    CHECK_CODE(push_shade(stream, 1, 1), RHEED_OK);
+    CHECK_CODE(rheed_labview_unreserve(&node), RHEED_OK);
+    CHECK(node == NULL);
+    CHECK_CODE(push_shade(stream, 1, 2), RHEED_E_HANDLE);
+    CHECK_CODE(rheed_labview_unreserve(&node), RHEED_OK); /* Once too often. */
+}
+
+static void *opening_node;
+
+/* LabVIEW, which ends the VI under its init. */
+static void *end_the_vi(void *delay) {
+    void *instance = opening_node; /* The node still has the number. */
+    const struct timespec pause = {0, *(const int *)delay * 200000};
+    nanosleep(&pause, NULL);
+    CHECK_CODE(rheed_labview_unreserve(&instance), RHEED_OK);
+    return NULL;
+}
+
+static void a_stream_is_opened_and_attached_in_one_call_or_not_at_all(int argc, char **argv) {
+    void *node = NULL, *stale;
+    char message[1024];
+    rheed_stream stream = 77;
+    const char *options = options_of(argc, argv, "");
+    CHECK_CODE(rheed_labview_init(options, &stream, message, sizeof message, NULL), RHEED_E_ARGUMENT);
+    CHECK(stream == 0 && strstr(message, "instance is NULL") != NULL);
+    stream = 77;
+    CHECK_CODE(rheed_labview_init(options, &stream, message, sizeof message, &node), RHEED_E_ARGUMENT);
+    CHECK(stream == 0 && strstr(message, "rheed_labview_reserve") != NULL);
+    CHECK_CODE(rheed_labview_reserve(&node), RHEED_OK);
+    stale = node;
+    CHECK_CODE(rheed_labview_unreserve(&node), RHEED_OK);
+    CHECK_CODE(rheed_labview_init(options, &stream, message, sizeof message, &stale), RHEED_E_ARGUMENT);
+
+    CHECK_CODE(rheed_labview_reserve(&node), RHEED_OK);
+    CHECK_CODE(rheed_labview_init(NULL, &stream, message, sizeof message, &node), RHEED_E_ARGUMENT);
+    CHECK_CODE(rheed_labview_init(options, NULL, message, sizeof message, &node), RHEED_E_ARGUMENT);
+    CHECK_CODE(rheed_labview_init(options, &stream, NULL, 1, &node), RHEED_E_ARGUMENT);
+    CHECK_CODE(rheed_labview_init(options, &stream, message, -1, &node), RHEED_E_ARGUMENT);
+    CHECK_CODE(rheed_labview_init("fps = many", &stream, message, sizeof message, &node), RHEED_E_OPTION);
+    CHECK(strstr(message, "fps") != NULL);
+    CHECK_CODE(rheed_labview_init(options, &stream, message, sizeof message, &node), RHEED_OK);
+    CHECK_CODE(push_shade(stream, 1, 1), RHEED_OK);
+    CHECK_CODE(rheed_labview_unreserve(&node), RHEED_OK);
+    CHECK_CODE(push_shade(stream, 1, 2), RHEED_E_HANDLE);
+
+    /* Whichever comes first, no stream is left behind that no node ends. */
+    for (int round = 0; round < ROUNDS / 10; round++) {
+        pthread_t ender;
+        opening_node = NULL;
+        CHECK_CODE(rheed_labview_reserve(&opening_node), RHEED_OK);
+        node = opening_node;
+        CHECK(pthread_create(&ender, NULL, end_the_vi, &round) == 0);
+        const int32_t code = rheed_labview_init(options, &stream, message, sizeof message, &node);
+        CHECK(pthread_join(ender, NULL) == 0);
+        CHECK(code == RHEED_OK || (code == RHEED_E_ARGUMENT && stream == 0));
+        CHECK_CODE(rheed_stats(stream, NULL, 0, NULL), RHEED_E_HANDLE);
+    }
 }
 
 static void what_the_vi_has_ended_itself_stays_ended(int argc, char **argv) {
@@ -186,6 +255,8 @@ int main(int argc, char **argv) {
     rheed_stream stream = open_stream(argc, argv, "");
     a_node_that_is_not_reserved_takes_no_stream(stream);
     the_last_node_has_the_stream(argc, argv);
+    a_node_of_two_top_level_vis_ends_with_the_later_one(argc, argv);
+    a_stream_is_opened_and_attached_in_one_call_or_not_at_all(argc, argv);
     what_the_vi_has_ended_itself_stays_ended(argc, argv);
     a_vi_that_is_closed_leaves_its_frames(argc, argv);
     nodes_may_end_under_calls_of_other_threads(argc, argv);

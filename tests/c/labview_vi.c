@@ -1,6 +1,6 @@
 /* A VI as labview/README.md draws it, in C: declarations from the header for the import wizard, one loop that pushes, one that polls,
    each on a thread of its own; the procedures of the Callbacks tab are called by name. The first argument is how the VI ends:
-   `finalizes`, `forgets` (no finalize, no free) or `aborts`. */
+   `finalizes`, `forgets` (no finalize, no free) or `aborts`; or `quits`: it forgets, and LabVIEW is gone a moment later. */
 #define _GNU_SOURCE /* RTLD_DEFAULT */
 #include "../../labview/rheed_stream_labview.h"
 
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #ifdef _WIN32
 #include <windows.h>
 #else
@@ -23,11 +24,12 @@
         }                                                                             \
     } while (0)
 
-enum { WIDTH = 32, HEIGHT = 16, FRAMES = 50, OK = 0, PENDING = 1, SEALED = 10, STATS = 24, STATUS = 3, TEXT_SIZE = 1024 };
+enum { WIDTH = 32, HEIGHT = 16, OK = 0, PENDING = 1, QUEUE_FULL = -5, SEALED = 10, STATS = 24, STATUS = 3, TEXT_SIZE = 1024 };
 
 /* What lies on the diagram's wires. */
 static unsigned long long stream;
 static atomic_int stop;
+static unsigned long long frames = 50;
 
 /* As tests/support/frames.rs makes and checks them. */
 static void fill_numbered(unsigned char *pixels, unsigned long long number) {
@@ -46,9 +48,12 @@ static void fill_numbered(unsigned char *pixels, unsigned long long number) {
 static void *push_loop(void *unused) {
     unsigned char image[HEIGHT][WIDTH]; /* A 2D array of U8: row by row. */
     (void)unused;
-    for (unsigned long long at = 0; at < FRAMES; at++) {
+    for (unsigned long long at = 0; at < frames; at++) {
+        int code;
         fill_numbered(image[0], at);
-        CHECK(rheed_push(stream, image[0], sizeof image, WIDTH, HEIGHT, 0, 0, at, 0, 0) == OK);
+        do code = rheed_push(stream, image[0], sizeof image, WIDTH, HEIGHT, 0, 0, at, 0, 0);
+        while (code == QUEUE_FULL); /* This camera waits. */
+        CHECK(code == OK);
     }
     return NULL;
 }
@@ -83,16 +88,18 @@ static int callback(const char *name, void **instance) {
 int main(int argc, char **argv) {
     CHECK(argc > 2);
     const char *const ends = argv[1];
-    char options[4096] = "chunk_size = 20\r\n", message[TEXT_SIZE] = "";
+    const int quits = strcmp(ends, "quits") == 0;
+    char options[4096] = "", message[TEXT_SIZE] = "";
+    strcat(options, quits ? "chunk_size = 500\r\nqueue_bytes = 1MiB\r\n" : "chunk_size = 20\r\n");
+    if (quits) frames = 6000; /* Three times what fits in the queue. */
     for (int at = 2; at < argc; at++) strcat(strcat(options, argv[at]), "\r\n");
-    void *instance = NULL; /* What LabVIEW keeps for the node of rheed_labview_attach. */
+    void *instance = NULL; /* What LabVIEW keeps for the node of rheed_labview_init. */
     pthread_t pushing, polling;
 
     CHECK(callback("rheed_labview_reserve", &instance) == OK);
-    const int opened = rheed_init(options, &stream, message, TEXT_SIZE);
+    const int opened = rheed_labview_init(options, &stream, message, TEXT_SIZE, &instance);
     if (opened != OK) fprintf(stderr, "%s\n", message);
     CHECK(opened == OK);
-    CHECK(rheed_labview_attach(stream, &instance) == OK);
 
     CHECK(pthread_create(&pushing, NULL, push_loop, NULL) == 0);
     CHECK(pthread_create(&polling, NULL, poll_loop, NULL) == 0);
@@ -111,6 +118,7 @@ int main(int argc, char **argv) {
     CHECK(callback("rheed_labview_unreserve", &instance) == OK);
     CHECK(instance == NULL);
     CHECK(rheed_stats(stream, NULL, 0, NULL) < 0); /* In each way the handle is gone. */
+    if (quits) _exit(0);
     CHECK(rheed_shutdown(-1) >= OK); /* LabVIEW lives on for a while: what is in memory gets to the disk. */
     return 0;
 }

@@ -13,6 +13,7 @@ use std::ops::RangeInclusive;
 #[derive(Clone, Debug)]
 pub enum Call {
     Init(Opening),
+    InitOnNode(Opening, Instance),
     Resume(Opening),
     Push(Handle, Push),
     PushChunk(Handle, PushChunk),
@@ -292,6 +293,7 @@ impl Call {
             Call::Reserve(instance) | Call::Attach(_, instance) | Call::AbortNode(instance) | Call::Unreserve(instance) => {
                 Some(instance)
             }
+            Call::InitOnNode(_, instance) => Some(instance),
             _ => None,
         }
     }
@@ -301,6 +303,7 @@ impl Call {
         match self {
             Call::Reserve(_) => Call::Reserve(instance),
             Call::Attach(handle, _) => Call::Attach(handle.clone(), instance),
+            Call::InitOnNode(opening, _) => Call::InitOnNode(opening.clone(), instance),
             Call::AbortNode(_) => Call::AbortNode(instance),
             Call::Unreserve(_) => Call::Unreserve(instance),
             other => other.clone(),
@@ -310,7 +313,7 @@ impl Call {
     /// The codes of everything that is wrong with its arguments, whatever its handle is; none if they are good.
     pub fn faults(&self, limits: &Limits) -> Vec<Code> {
         match self {
-            Call::Init(opening) => opening.faults(false),
+            Call::Init(opening) | Call::InitOnNode(opening, _) => opening.faults(false),
             Call::Resume(opening) => opening.faults(true),
             Call::Push(_, push) => push.faults(limits),
             Call::PushChunk(_, chunk) => chunk.faults(limits),
@@ -545,6 +548,7 @@ fn simple_call() -> impl Strategy<Value = Call> {
     let verbosity = prop_oneof![8 => 0..=4i32, 1 => select(vec![-1, 5, i32::MIN, i32::MAX])];
     prop_oneof![
         2 => opening().prop_map(Call::Init),
+        1 => (opening(), instance()).prop_map(|(opening, instance)| Call::InitOnNode(opening, instance)),
         1 => opening().prop_map(Call::Resume),
         40 => (handle(), push()).prop_map(|(handle, push)| Call::Push(handle, push)),
         14 => (handle(), acquire()).prop_map(|(handle, acquire)| Call::Acquire(handle, acquire)),

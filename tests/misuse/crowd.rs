@@ -298,6 +298,11 @@ impl Books {
                 (Call::Reserve(_), Instance::Is(_)) | (Call::AbortNode(_) | Call::Unreserve(_), Instance::Is(0)) => vec![Ok],
                 (Call::Attach(..), Instance::Is(node)) if self.nodes.contains(node) => vec![Ok, EArgument, EHandle],
                 (Call::Attach(..), _) => vec![EArgument, EHandle],
+                (Call::InitOnNode(..), Instance::Is(node)) if self.nodes.contains(node) => {
+                    let faults = call.faults(limits);
+                    if faults.is_empty() { vec![Ok, EArgument, EAborted] } else { [faults, vec![EArgument]].concat() }
+                }
+                (Call::InitOnNode(..), _) => [call.faults(limits), vec![EArgument]].concat(),
                 (_, Instance::Is(node)) if self.nodes.contains(node) => vec![Ok, EArgument],
                 _ => vec![EArgument],
             };
@@ -332,13 +337,16 @@ impl Books {
     fn note(&mut self, call: &Call, number: u64, code: i32, opened: u64, name: String, frames: Vec<Print>) {
         let is_ok = code == Code::Ok as i32;
         match call {
-            Call::Init(opening) if is_ok => {
+            Call::Init(opening) | Call::InitOnNode(opening, _) if is_ok => {
                 self.handles.push(opened);
                 self.has_spool = true;
                 let (frames, chunks) = (Vec::new(), BTreeMap::new());
                 let account = Account { name, limits: opening.limits(), frames, chunks, dropped: 0, rejected: 0, incomplete: 0 };
                 let twin = self.accounts.insert(opened, account);
                 assert!(twin.is_none(), "handle {opened:#x} is given twice");
+                if matches!(call, Call::InitOnNode(..)) {
+                    self.attached.insert(opened);
+                }
             }
             Call::Resume(_) if is_ok => self.handles.push(opened),
             Call::Reserve(_) if is_ok => self.nodes.push(opened as usize),

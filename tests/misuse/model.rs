@@ -28,8 +28,8 @@ pub struct Model {
     pub held: BTreeMap<(u64, usize), Vec<u8>>,
     /// All there ever were.
     slots: Vec<(u64, usize)>,
-    /// Nodes that are reserved, by number, and the handles that are attached to each.
-    nodes: BTreeMap<usize, Vec<u64>>,
+    /// Nodes that are reserved, by number: how often, and the handles that are attached to each.
+    nodes: BTreeMap<usize, (u32, Vec<u64>)>,
     /// The last numbers that nodes were given.
     numbers: Vec<usize>,
 }
@@ -206,11 +206,19 @@ impl Model {
 
     /// Of a call about a node, whose handle is open.
     fn node_answers(&self, call: &Call, instance: &Instance) -> Vec<Code> {
-        let Instance::Is(node) = instance else { return vec![Code::EArgument] };
+        let Instance::Is(node) = instance else { return [call.faults(&WIDEST), vec![Code::EArgument]].concat() };
         let is_reserved = self.nodes.contains_key(node);
         let is_good = match call {
             Call::Reserve(_) => true,
             Call::Attach(..) => is_reserved,
+            Call::InitOnNode(..) => {
+                let faults = call.faults(&WIDEST);
+                return match (faults.is_empty(), is_reserved) {
+                    (true, true) => vec![Code::Ok],
+                    (_, true) => faults,
+                    _ => [faults, vec![Code::EArgument]].concat(),
+                };
+            }
             _ => is_reserved || *node == 0,
         };
         vec![if is_good { Code::Ok } else { Code::EArgument }]
@@ -245,12 +253,15 @@ impl Model {
     pub fn learn(&mut self, call: &Call, number: u64, code: i32, opened: u64, frames: impl FnOnce() -> Vec<Print>) {
         let is_ok = code == Code::Ok as i32;
         match call {
-            Call::Init(opening) if is_ok => {
+            Call::Init(opening) | Call::InitOnNode(opening, _) if is_ok => {
                 let name = format!("misuse-{}", self.handles.len());
                 self.handles.push(opened);
                 let twin = self.open.insert(opened, Kind::Stream(Stream::new(name, opening.limits())));
                 assert!(twin.is_none(), "handle {opened:#x} is given twice");
                 self.has_spool = true;
+                if let Call::InitOnNode(_, Instance::Is(node)) = call {
+                    self.nodes.get_mut(node).expect("it is reserved").1.push(opened);
+                }
             }
             Call::Resume(_) if is_ok => {
                 self.handles.push(opened);
@@ -314,19 +325,25 @@ impl Model {
             Call::Reserve(Instance::Is(before)) => {
                 let node = opened as usize;
                 assert!(node != 0 && (node == *before || !self.nodes.contains_key(&node)), "node {node} is given twice");
-                self.nodes.entry(node).or_default();
+                self.nodes.entry(node).or_default().0 += 1;
                 self.numbers.push(node);
                 self.numbers.drain(..self.numbers.len().saturating_sub(4));
             }
             Call::Attach(_, Instance::Is(node)) if is_ok => {
-                self.nodes.values_mut().for_each(|streams| streams.retain(|stream| *stream != number));
-                self.nodes.get_mut(node).expect("it is reserved").push(number);
+                self.nodes.values_mut().for_each(|(_, streams)| streams.retain(|stream| *stream != number));
+                self.nodes.get_mut(node).expect("it is reserved").1.push(number);
             }
             Call::AbortNode(Instance::Is(node)) => {
-                self.nodes.get(node).cloned().into_iter().flatten().for_each(|stream| self.abort(stream));
+                let streams = self.nodes.get(node).map(|(_, streams)| streams.clone());
+                streams.into_iter().flatten().for_each(|stream| self.abort(stream));
             }
             Call::Unreserve(Instance::Is(node)) => {
-                self.nodes.remove(node).into_iter().flatten().for_each(|stream| self.free(stream));
+                let Some((holders, _)) = self.nodes.get_mut(node) else { return };
+                *holders -= 1;
+                assert_eq!(opened as usize, if *holders == 0 { 0 } else { *node }, "what a node keeps");
+                if *holders == 0 {
+                    self.nodes.remove(node).into_iter().flat_map(|(_, streams)| streams).for_each(|stream| self.free(stream));
+                }
             }
             Call::Shutdown(_) => self.open_handles().into_iter().for_each(|number| self.abort(number)),
             _ => {}

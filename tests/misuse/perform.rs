@@ -33,8 +33,16 @@ impl From<i32> for Answer {
 #[track_caller]
 pub fn perform(call: &Call, number: u64, memory: &[u8], options: &[String]) -> Answer {
     match call {
-        Call::Init(opening) => open(rheed_init, opening, options),
-        Call::Resume(opening) => open(rheed_resume, opening, options),
+        Call::Init(opening) => open(&|text, stream, message, size| rheed_init(text, stream, message, size), opening, options),
+        Call::Resume(opening) => open(&|text, spool, message, size| rheed_resume(text, spool, message, size), opening, options),
+        Call::InitOnNode(opening, instance) => {
+            let mut place = match instance {
+                Instance::Is(number) => Some(ptr::without_provenance_mut(*number)),
+                _ => None,
+            };
+            let place = place.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
+            open(&|text, stream, message, size| rheed_labview_init(text, stream, message, size, place), opening, options)
+        }
         Call::Push(_, push) => {
             let picture = &push.picture;
             let pixels: *const c_void = if picture.is_null { ptr::null() } else { memory.as_ptr().cast() };
@@ -79,8 +87,9 @@ pub fn perform(call: &Call, number: u64, memory: &[u8], options: &[String]) -> A
         Call::AbortNode(instance) => on_node(instance, |place| rheed_labview_abort(place)).0.into(),
         Call::Unreserve(instance) => {
             let (code, kept) = on_node(instance, |place| rheed_labview_unreserve(place));
-            assert!(code != OK || kept == 0, "a node that is over keeps the number {kept}");
-            code.into()
+            let is_kept = matches!(instance, Instance::Is(number) if *number == kept);
+            assert!(code != OK || kept == 0 || is_kept, "a node becomes the number {kept}");
+            Answer { code, opened: kept as u64 }
         }
         Call::Stats(_, places) => stats(number, places).into(),
         Call::Text(_, which, buffer) => text(number, *which, buffer).into(),
@@ -149,7 +158,7 @@ fn static_text(text: *const c_char) -> Answer {
     OK.into()
 }
 
-type Opener = extern "C" fn(*const c_char, *mut u64, *mut c_char, i32) -> i32;
+type Opener<'a> = &'a dyn Fn(*const c_char, *mut u64, *mut c_char, i32) -> i32;
 
 fn open(opener: Opener, opening: &Opening, shared: &[String]) -> Answer {
     let mut lines = shared.to_vec();

@@ -21,6 +21,9 @@ fn the_site_has_every_page_and_every_function_and_no_dead_link() {
             assert!(text.contains("class=\"textblock\""), "{}", page.display());
         }
     }
+    for page in ["labview.html", "numbers.html", "examples_other.html"] {
+        assert!(read(page).contains("class=\"textblock\""), "{page}");
+    }
     let reference = read("rheed__stream_8h.html");
     let symbols = fs::read_to_string(root().join("abi/symbols.txt")).unwrap();
     let functions: Vec<&str> =
