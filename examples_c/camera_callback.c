@@ -54,6 +54,15 @@ static void draw_picture(unsigned char *pixels, const camera *of, double seconds
     draw_spot(pixels, of, 0.50, 0.15, 0.90); /* The direct beam past the sample. */
 }
 
+/* Waits until so many seconds after the start. */
+static void wait_until(const struct timespec *start, double seconds) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const double left = seconds - (double)(now.tv_sec - start->tv_sec) - (double)(now.tv_nsec - start->tv_nsec) * 1e-9;
+    const struct timespec pause = {(time_t)left, (long)((left - (double)(time_t)left) * 1e9)};
+    if (left > 0) nanosleep(&pause, NULL);
+}
+
 static void *camera_thread(void *argument) {
     const camera *of = (const camera *)argument;
     unsigned char *pixels = (unsigned char *)malloc((size_t)of->width * of->height);
@@ -62,10 +71,8 @@ static void *camera_thread(void *argument) {
     struct timespec start;
     clock_gettime(CLOCK_MONOTONIC, &start);
     for (uint64_t index = 0; pixels != NULL && index < count; index++) {
-        const double at = (double)index / of->fps + (double)start.tv_nsec * 1e-9;
-        const struct timespec due = {start.tv_sec + (time_t)at, (long)((at - (double)(time_t)at) * 1e9)};
         draw_picture(pixels, of, (double)index / of->fps, &noise);
-        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+        wait_until(&start, (double)index / of->fps);
         of->on_frame(of->user, pixels, of->width, of->height, index);
     }
     free(pixels);

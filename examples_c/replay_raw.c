@@ -13,8 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
+#ifdef _WIN32
+#include <windows.h>
+
+#include <psapi.h>
+#else
+#include <sys/resource.h>
+#endif
 
 typedef struct {
     FILE *file;
@@ -29,6 +35,19 @@ static int64_t unix_now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* The memory that this program had at most. */
+static double peak_memory_mb(void) {
+#ifdef _WIN32
+    PROCESS_MEMORY_COUNTERS memory = {0};
+    GetProcessMemoryInfo(GetCurrentProcess(), &memory, sizeof memory);
+    return (double)memory.PeakWorkingSetSize * 1e-6;
+#else
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_maxrss * 1024e-6; /* Linux counts in KiB. */
+#endif
 }
 
 /* Gives the next frame: 1 go on, 0 the end, negative something is wrong. rheed_push waits for room inside rheed_run. */
@@ -79,8 +98,6 @@ static int replay(recording *from, const char *options) {
     const int64_t confirmed_ns = last_confirmation_ns(stream);
     rheed_free(stream);
 
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
     printf("%s\n", rheed_strerror(ended));
     printf("frames: %lld taken, %lld confirmed, %lld lost\n", (long long)stats[RHEED_STAT_FRAMES_ACCEPTED],
            (long long)stats[RHEED_STAT_FRAMES_CONFIRMED], (long long)stats[RHEED_STAT_FRAMES_LOST]);
@@ -89,7 +106,7 @@ static int replay(recording *from, const char *options) {
     if (confirmed_ns != 0) {
         printf("last push to last confirmation: %.1f ms\n", (double)(confirmed_ns - from->last_push_ns) * 1e-6);
     }
-    printf("peak memory: %.1f MB\n", (double)usage.ru_maxrss * 1024e-6); /* Linux counts in KiB. */
+    printf("peak memory: %.1f MB\n", peak_memory_mb());
     return RHEED_FAILED(run) || ended != RHEED_OK || from->failed;
 }
 

@@ -32,13 +32,20 @@ static void camera_writes_to(void *pixels) {
     camera.place = pixels;
 }
 
+/* Waits until so many seconds after the start. */
+static void wait_until(const struct timespec *start, double seconds) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const double left = seconds - (double)(now.tv_sec - start->tv_sec) - (double)(now.tv_nsec - start->tv_nsec) * 1e-9;
+    const struct timespec pause = {(time_t)left, (long)((left - (double)(time_t)left) * 1e9)};
+    if (left > 0) nanosleep(&pause, NULL);
+}
+
 static void *camera_thread(void *nothing) {
     struct timespec start;
     clock_gettime(CLOCK_MONOTONIC, &start);
     for (uint64_t frame_id = 0; frame_id < camera.frames; frame_id++) {
-        const double at = (double)frame_id / camera.fps + (double)start.tv_nsec * 1e-9;
-        const struct timespec due = {start.tv_sec + (time_t)at, (long)((at - (double)(time_t)at) * 1e9)};
-        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+        wait_until(&start, (double)frame_id / camera.fps);
         void *const pixels = camera.place;
         camera.place = NULL;
         if (pixels == NULL) {

@@ -230,11 +230,14 @@ struct RotatingFile {
     in_spool: bool,
     most_bytes: u64,
     file: Mutex<File>,
+    /// It could not be put aside: it is tried again when it has so many bytes.
+    again_at: AtomicU64,
 }
 
 impl RotatingFile {
     fn open(path: &Path, in_spool: bool, most_bytes: u64) -> io::Result<RotatingFile> {
-        Ok(RotatingFile { path: path.into(), in_spool, most_bytes, file: Mutex::new(append(path, in_spool)?) })
+        let file = Mutex::new(append(path, in_spool)?);
+        Ok(RotatingFile { path: path.into(), in_spool, most_bytes, file, again_at: AtomicU64::new(0) })
     }
 
     fn write(&self, line: &str) -> io::Result<()> {
@@ -242,11 +245,17 @@ impl RotatingFile {
         if !platform::is_still_at(&file, &self.path).unwrap_or(false) {
             *file = append(&self.path, self.in_spool)?; // Rotated by another process, or removed.
         }
-        if file.metadata()?.len() > self.most_bytes {
+        let bytes = file.metadata()?.len();
+        if bytes > self.most_bytes && bytes > self.again_at.load(Ordering::Relaxed) {
             let mut aside = self.path.clone().into_os_string();
             aside.push(".1");
-            platform::rename(&self.path, Path::new(&aside))?;
-            *file = append(&self.path, self.in_spool)?;
+            if platform::rename(&self.path, Path::new(&aside)).is_ok() {
+                self.again_at.store(0, Ordering::Relaxed);
+                *file = append(&self.path, self.in_spool)?;
+            } else {
+                // Somebody reads it in a program that lets nobody rename it: a long log is better than none.
+                self.again_at.store(bytes + self.most_bytes / 8, Ordering::Relaxed);
+            }
         }
         file.write_all(line.as_bytes())
     }
@@ -271,6 +280,7 @@ mod tests {
         }
         let size = |name: &str| std::fs::metadata(folder.join(name)).unwrap().len();
         assert!(size("rheed.log") <= 111 && size("rheed.log.1") <= 111);
+        drop(file);
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -176,7 +176,7 @@ const KEYS: &[Key] = &[
         name: "api_key_file",
         default: "",
         values: "path",
-        meaning: "A file whose first line is the key. It should be readable by its owner alone (`chmod 600`): else `rheed_init` remarks on it.",
+        meaning: "A file whose first line is the key. It should be readable by its owner alone (`chmod 600`; on Windows by its permissions): else `rheed_init` remarks on it.",
         set: |o, v| path(v).map(|it| o.api_key_file = Some(it)),
     },
     Key {
@@ -260,7 +260,7 @@ const KEYS: &[Key] = &[
         name: "spool_dir",
         default: "",
         values: "path",
-        meaning: "Where frames lie until they are confirmed; several programs may share it. Default: `rheed-stream` in the user's state folder (`$XDG_STATE_HOME`, else `~/.local/state`).",
+        meaning: "Where frames lie until they are confirmed; several programs may share it. Default: `rheed-stream` in the user's state folder (`$XDG_STATE_HOME`, else `~/.local/state`; on Windows `%LOCALAPPDATA%`).",
         set: |o, v| path(v).map(|it| o.spool_dir = it),
     },
     Key {
@@ -430,8 +430,12 @@ impl Options {
             self.api_key = Some(Secret::new(self.find_api_key()?));
         }
         if self.spool_dir.as_os_str().is_empty() {
-            self.spool_dir = platform::default_spool()
-                .ok_or_else(|| Error::new(Code::ESpool, "no spool folder: set spool_dir, since the environment has no HOME"))?;
+            self.spool_dir = platform::default_spool().ok_or_else(|| {
+                Error::new(
+                    Code::ESpool,
+                    format!("no spool folder: set spool_dir, since the environment has no {}", platform::HOME),
+                )
+            })?;
         }
         Ok(self)
     }
@@ -446,8 +450,9 @@ impl Options {
                 .map_err(|error| Error::new(Code::ENotFound, format!("api_key_file {}: {error}", path.display())))?;
             if others_may_read {
                 self.remarks.push(format!(
-                    "api_key_file {}: other users of this computer can read it; `chmod 600` keeps it to its owner",
-                    path.display()
+                    "api_key_file {}: other users of this computer can read it; {}",
+                    path.display(),
+                    platform::KEEP_TO_OWNER
                 ));
             }
             let text = String::from_utf8_lossy(&bytes);

@@ -28,15 +28,7 @@ impl Site {
 
     fn start_speaking(identity: &Identity, spoken: &Spoken) -> Site {
         let workshop = Workshop::new();
-        let plain = service::start(&workshop);
-        let front = TlsFront::start_speaking(&workshop, identity, service::address(&plain).port(), spoken);
-        // Only now is it known by which address clients come.
-        plain.stop();
-        let service = service::start_with(&workshop, |settings| {
-            settings.listen = service::address(&plain);
-            settings.key = Some(plain.key().into());
-            settings.public_url = Some(front.url());
-        });
+        let (service, front) = support::tls::serve(&workshop, identity, spoken);
         Site { workshop, service, front }
     }
 

@@ -7,7 +7,9 @@ use crate::codes::Code;
 use crate::engine::{self, Instance, Session};
 use crate::error::{Error, Result};
 use crate::panics;
+use crate::platform;
 use crate::wait::Deadline;
+use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use std::time::Duration;
 
 /// Runs a function of the interface: not in a forked child, and never letting a panic out into C.
 pub fn enter(body: impl FnOnce() -> Result<Code>) -> i32 {
-    if crate::platform::is_forked_child() {
+    if platform::is_forked_child() {
         return Code::EForked as i32;
     }
     match panics::contained(body) {
@@ -58,7 +60,7 @@ pub fn open(
     let opened = if handle.is_null() {
         Err(Error::argument("the pointer for the handle is NULL"))
     } else {
-        input_text("options", options).and_then(|options| in_words(|| open(options)))
+        input_text("options", options).and_then(|options| in_words(|| open(&options)))
     };
     let said = match &opened {
         Ok((number, remark)) => {
@@ -79,13 +81,18 @@ pub fn deadline(timeout_ms: i32) -> Deadline {
     }
 }
 
-fn input_text<'a>(name: &str, text: *const c_char) -> Result<&'a str> {
+/// UTF-8, or what this system's older programs write instead.
+fn input_text<'a>(name: &str, text: *const c_char) -> Result<Cow<'a, str>> {
     if text.is_null() {
         return Err(Error::new(Code::EArgument, format!("{name} is NULL: give UTF-8 text, NUL-terminated")));
     }
     // SAFETY: not NULL, and the header asks for a NUL-terminated text that stays during the call.
     let text = unsafe { CStr::from_ptr(text) };
-    text.to_str().map_err(|error| Error::new(Code::EArgument, format!("{name} is not UTF-8 from byte {}", error.valid_up_to())))
+    let not_utf8 = |error: std::str::Utf8Error| {
+        let local = platform::from_local_text(text.to_bytes()).map(Cow::Owned);
+        local.ok_or_else(|| Error::new(Code::EArgument, format!("{name} is not UTF-8 from byte {}", error.valid_up_to())))
+    };
+    text.to_str().map(Cow::Borrowed).or_else(not_utf8)
 }
 
 /// Bytes to read, valid during the call; none where the pointer or the size cannot be meant.

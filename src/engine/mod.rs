@@ -140,7 +140,7 @@ impl Engine {
     fn root(&self, path: &Path, create: bool, retention: Duration) -> Result<Arc<Root>> {
         Root::prepare(path, create)?;
         // One folder is one spool, by whatever name.
-        let path = &path.canonicalize().unwrap_or(path.into());
+        let path = &platform::one_name(path);
         // A statement of its own: its lock is let go before the disk is asked.
         let known = known_root(&mut self.roots.lock(), path);
         let root = match known {

@@ -4,6 +4,10 @@
 mod unix;
 #[cfg(unix)]
 pub use unix::*;
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::*;
 
 use std::fs::File;
 use std::io;
@@ -38,8 +42,8 @@ fn date(days: i64) -> (i64, i64, i64) {
 
 /// Now, as a clock of twelve hours shows it here: `8:34AM`.
 pub fn time_of_day() -> String {
-    let at = in_local_time(unix_ns() / 1_000_000_000);
-    format!("{}:{:02}{}", (at.tm_hour + 11) % 12 + 1, at.tm_min, if at.tm_hour < 12 { "AM" } else { "PM" })
+    let (hour, minute) = hour_and_minute();
+    format!("{}:{minute:02}{}", (hour + 11) % 12 + 1, if hour < 12 { "AM" } else { "PM" })
 }
 
 /// Replaces a small file so that at any moment, power cut included, either the old or the new one is there.
@@ -49,11 +53,11 @@ pub fn replace_file(path: &Path, contents: &[u8]) -> io::Result<()> {
     let replaced = private_file(true).truncate(true).open(&next).and_then(off_console).and_then(|mut file| {
         file.write_all(contents)?;
         file.sync_all()?;
-        drop(file);
+        // While it is open: on Windows nobody else can get hold of it then who does not let it be renamed.
         rename(&next, path)
     });
     if replaced.is_err() {
-        let _ = std::fs::remove_file(&next);
+        let _ = remove_file(&next);
     }
     replaced?;
     path.parent().map_or(Ok(()), sync_folder)
@@ -72,7 +76,34 @@ pub fn read_at_most(file: &File, most: u64) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::date;
+    use super::{FileLock, date, is_still_at, private_file, remove_file, remove_folder, rename};
+
+    #[test]
+    fn a_lock_is_held_once_and_can_be_taken_again() {
+        let path = std::env::temp_dir().join(format!("rheed-lock-{}", uuid::Uuid::now_v7()));
+        let lock = FileLock::take(&path).unwrap().expect("free");
+        assert!(FileLock::take(&path).unwrap().is_none());
+        drop(lock);
+        assert!(FileLock::take(&path).unwrap().is_some());
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn an_open_file_can_be_renamed_and_knows_its_name() {
+        let folder = std::env::temp_dir().join(format!("rheed-names-{}", uuid::Uuid::now_v7()));
+        std::fs::create_dir(&folder).unwrap();
+        let [one, other] = ["one", "other"].map(|name| folder.join(name));
+        let open = |path| private_file(true).open(path).unwrap();
+        let (first, second) = (open(&one), open(&other));
+        assert!(is_still_at(&first, &one).unwrap() && !is_still_at(&first, &other).unwrap());
+        drop(second); // Not every system replaces what is open.
+        rename(&one, &other).unwrap();
+        assert!(!is_still_at(&first, &one).unwrap());
+        assert!(cfg!(windows) || is_still_at(&first, &other).unwrap()); // Wine forgets the disk of a file that was renamed.
+        drop(first);
+        remove_file(&other).unwrap();
+        remove_folder(&folder).unwrap();
+    }
 
     #[test]
     fn days_become_dates_leap_years_and_centuries_heeded() {

@@ -10,7 +10,19 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What the environment lacks when there is no default spool.
+pub const HOME: &str = "HOME";
+
+/// What keeps a file from the eyes of others.
+pub const KEEP_TO_OWNER: &str = "`chmod 600` keeps it to its owner";
+
+/// Also one in which a file is open.
+pub const CAN_RENAME_FOLDERS_IN_USE: bool = true;
+
+/// How much later than it wanted a thread may be woken that waits until some moment: not worth a thought.
+pub const WOKEN_LATE_BY: Duration = Duration::ZERO;
 
 static FORKED: AtomicBool = AtomicBool::new(false);
 
@@ -117,14 +129,21 @@ pub fn give_way() {
     }
 }
 
-/// A moment as the clocks of this place show it.
-pub fn in_local_time(unix_seconds: i64) -> libc::tm {
-    let mut shown = MaybeUninit::zeroed();
+/// Hour and minute, as the clocks of this place show them now.
+pub fn hour_and_minute() -> (u32, u32) {
+    let now = (super::unix_ns() / 1_000_000_000) as libc::time_t;
+    let mut shown = MaybeUninit::<libc::tm>::zeroed();
     // SAFETY: both pointers are good for the call. All zeros are a `tm`, which is left as it is where the year is too large.
-    unsafe {
-        libc::localtime_r(&(unix_seconds as libc::time_t), shown.as_mut_ptr());
+    let shown = unsafe {
+        libc::localtime_r(&raw const now, shown.as_mut_ptr());
         shown.assume_init()
-    }
+    };
+    (shown.tm_hour as u32, shown.tm_min as u32)
+}
+
+/// Texts are UTF-8 here, or nobody knows what.
+pub fn from_local_text(_: &[u8]) -> Option<String> {
+    None
 }
 
 /// How a file of the spool is opened, which only its owner may read. `write` also creates it. A link that a stranger laid in
@@ -205,6 +224,11 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Makes a folder inside one of the spool's, which is its owner's alone as that one is.
+pub fn create_folder_inside(path: &Path) -> io::Result<()> {
+    create_private_folder(path)
+}
+
 /// Makes the names in a folder survive a power cut, where that can be asked for: a folder may be one to enter and to write to,
 /// but not to open, and some file systems (of a network, of a user's program) sync files only.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
@@ -221,6 +245,16 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
 /// Renames; here it is done at once.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
+}
+
+/// Removes a file; here nobody can hold it.
+pub fn remove_file(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
+/// Removes an empty folder.
+pub fn remove_folder(path: &Path) -> io::Result<()> {
+    fs::remove_dir(path)
 }
 
 /// Sets the time at which an entry of a folder was modified, whatever it is: nothing is opened, no link is followed. `None` is
@@ -293,8 +327,13 @@ pub fn is_denied_to_its_owner(facts: &fs::Metadata, write: bool) -> bool {
 /// Where the spool lies when no option says so.
 pub fn default_spool() -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
+    let state = absolute("XDG_STATE_HOME").or_else(|| absolute(HOME).map(|home| home.join(".local/state")))?;
     Some(state.join("rheed-stream"))
+}
+
+/// The one name of a folder that is there, however it was called.
+pub fn one_name(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.into())
 }
 
 /// An exclusive lock on a file, let go in forked children.
@@ -366,20 +405,5 @@ impl LockEntry {
                 Err(now) => head = now,
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lock_is_held_once_and_can_be_taken_again() {
-        let path = std::env::temp_dir().join(format!("rheed-lock-{}", uuid::Uuid::now_v7()));
-        let lock = FileLock::take(&path).unwrap().expect("free");
-        assert!(FileLock::take(&path).unwrap().is_none());
-        drop(lock);
-        assert!(FileLock::take(&path).unwrap().is_some());
-        fs::remove_file(path).unwrap();
     }
 }

@@ -56,7 +56,11 @@ impl Trust {
         }
         // A process that can open no file finds no authorities either, and would be content with those that were named.
         platform::can_open_files().map_err(|error| rustls::Error::General(error.to_string()))?;
-        let verifier = Verifier::new_with_extra_roots(self.named.iter().cloned(), self.provider.clone())?;
+        let verifier = if self.named.is_empty() {
+            Verifier::new(self.provider.clone())?
+        } else {
+            Verifier::new_with_extra_roots(self.named.iter().cloned(), self.provider.clone())?
+        };
         Ok(self.verifier.get_or_init(|| verifier))
     }
 }

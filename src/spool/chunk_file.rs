@@ -50,7 +50,7 @@ impl ChunkFile {
         let mut file = platform::private_file(true).truncate(true).open(&path).and_then(platform::off_console)?;
         if let Err(error) = file.write_all(&head.to_bytes()) {
             drop(file);
-            let _ = std::fs::remove_file(&path); // Nothing is in it yet; the caller tries again.
+            let _ = platform::remove_file(&path); // Nothing is in it yet; the caller tries again.
             return Err(error);
         }
         Ok(ChunkFile {

@@ -122,11 +122,17 @@ impl Folder {
         let unborn = root.streams().join(format!("{}{local_id}", layout::UNBORN));
         let mut held = None; // Until what failed is cleared away, too.
         let mut made = || -> io::Result<()> {
-            // Complete and locked before it has its name, so that nobody takes it up half-made.
-            platform::create_private_folder(&unborn)?;
-            held = Some(take_lock(&unborn)?);
-            manifest.write(&unborn.join(layout::MANIFEST))?;
-            platform::rename(&unborn, &path)?;
+            if platform::CAN_RENAME_FOLDERS_IN_USE {
+                // Complete and locked before it has its name, so that nobody takes it up half-made.
+                platform::create_folder_inside(&unborn)?;
+                held = Some(take_lock(&unborn)?);
+                manifest.write(&unborn.join(layout::MANIFEST))?;
+                platform::rename(&unborn, &path)?;
+            } else {
+                // Nobody takes up what has no manifest, and as long as it is locked nobody removes it either.
+                held = Some(make_locked(&path)?);
+                manifest.write(&path.join(layout::MANIFEST))?;
+            }
             platform::sync_folder(&root.streams())?;
             root.added(bytes_of(&path.join(layout::MANIFEST)));
             Ok(())
@@ -136,9 +142,9 @@ impl Folder {
             // Nothing was taken: nothing is to be left behind. By name, since a process without open files cannot list it.
             for folder in [&unborn, &path] {
                 for file in [layout::MANIFEST, layout::NEXT_MANIFEST, layout::LOCK] {
-                    let _ = fs::remove_file(folder.join(file));
+                    let _ = platform::remove_file(&folder.join(file));
                 }
-                let _ = fs::remove_dir(folder);
+                let _ = platform::remove_folder(folder);
             }
             let code = if platform::is_disk_full(&error) { Code::EDiskFull } else { Code::ESpool };
             Error::new(code, format!("spool_dir {}: {error}", root.path().display()))
@@ -271,7 +277,7 @@ impl Folder {
         let held = self.lock.lock().clone().ok_or_else(|| io::Error::other("the stream's folder was let go"))?;
         if !platform::is_still_at(held.file(), &self.path.join(layout::LOCK))? {
             self.root.make_again()?;
-            platform::create_private_folder(&self.path)?;
+            platform::create_folder_inside(&self.path)?;
             *self.lock.lock() = Some(Arc::new(take_lock(&self.path)?));
             self.notices.log.say(Level::Error, || "the stream's folder was removed from the spool, and is made again".into());
         }
@@ -442,7 +448,7 @@ impl Folder {
         }
         let path = self.file_of(chunk);
         // Not found is not gone: the disk may be away.
-        if fs::remove_file(&path).is_err() {
+        if platform::remove_file(&path).is_err() {
             self.remove_later(path);
         }
         let _ = self.save(); // Tried again with the next.
@@ -451,7 +457,7 @@ impl Folder {
     /// Throws away a chunk whose frames were not taken.
     pub fn throw_away(&self, chunk: ChunkFile) {
         for path in chunk.give_up() {
-            if unless_gone(fs::remove_file(&path)).is_err() {
+            if unless_gone(platform::remove_file(&path)).is_err() {
                 self.remove_later(path);
             }
         }
@@ -468,7 +474,7 @@ impl Folder {
         let mut unremoved = self.unremoved.lock();
         while let Some(path) = unremoved.last() {
             let bytes = bytes_of(path);
-            unless_gone(fs::remove_file(path))?;
+            unless_gone(platform::remove_file(path))?;
             self.root.removed(bytes);
             unremoved.pop();
         }
@@ -584,14 +590,14 @@ impl Folder {
             None => Arc::new(take_lock(&self.path)?),
         };
         let bytes = bytes_of(&self.path.join(layout::MANIFEST));
-        let _ = fs::remove_file(self.path.join(layout::NEXT_MANIFEST)); // Left by a kill; mostly there is none.
+        let _ = platform::remove_file(&self.path.join(layout::NEXT_MANIFEST)); // Left by a kill; mostly there is none.
         // The lock file goes last: until then nobody else can take up what is half removed.
-        fs::remove_file(self.path.join(layout::MANIFEST))?;
+        platform::remove_file(&self.path.join(layout::MANIFEST))?;
         self.root.removed(bytes);
-        fs::remove_file(self.path.join(layout::LOCK))?;
+        platform::remove_file(&self.path.join(layout::LOCK))?;
         drop(lock);
         self.release();
-        fs::remove_dir(&self.path)
+        platform::remove_folder(&self.path)
     }
 
     /// Lets go of the folder: another may take it up.
@@ -612,7 +618,7 @@ pub(super) const NOT_OURS: &str = "not a file of this library";
 /// Moves a file beside the spool, with the reason in words. The file first: a full disk may have no room for the reason.
 pub(super) fn move_aside(root: &Root, local_id: &str, file: &Path, reason: &str) -> io::Result<()> {
     let folder = root.set_aside(local_id);
-    platform::create_private_folder(&folder)?;
+    platform::create_folder_inside(&folder)?;
     let name = name_aside(&folder, &layout::name_of(file));
     // Kept from now on for the retention time. Before it lies there, where what is old is removed.
     let _ = platform::touch(file, None);
@@ -634,6 +640,22 @@ fn name_aside(folder: &Path, name: &str) -> String {
 /// A folder's lock, which nobody else has.
 fn take_lock(folder: &Path) -> io::Result<FileLock> {
     FileLock::take(&folder.join(layout::LOCK))?.ok_or_else(|| io::Error::other("another process has taken it up"))
+}
+
+/// A new folder with its lock. An empty one, or one with nothing but a lock that nobody holds, looks like the remains of another:
+/// who takes up the spool may remove it before it is locked.
+fn make_locked(folder: &Path) -> io::Result<FileLock> {
+    const TRIES: u32 = 20;
+    let make = || {
+        platform::create_folder_inside(folder)?;
+        let lock = take_lock(folder)?;
+        if platform::is_still_at(lock.file(), &folder.join(layout::LOCK))? {
+            Ok(lock)
+        } else {
+            Err(io::Error::other("somebody removes it"))
+        }
+    };
+    (1..TRIES).find_map(|_| make().ok()).map_or_else(make, Ok)
 }
 
 /// Whether nothing has that name.
@@ -659,10 +681,12 @@ pub(super) fn bytes_of(path: &Path) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![cfg_attr(not(unix), allow(unused_imports))]
     use super::*;
     use crate::spool::scratch::Scratch;
     use std::sync::Barrier;
 
+    #[cfg(unix)] // Elsewhere an open file keeps its folder.
     #[test]
     fn a_folder_that_is_removed_is_made_again_once_for_all_who_write_to_it() {
         const WRITERS: u64 = 8;

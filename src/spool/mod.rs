@@ -4,7 +4,7 @@
 
 mod chunk_file;
 mod folder;
-#[cfg(any(fuzzing, test))]
+#[cfg(all(unix, any(fuzzing, test)))]
 pub mod fuzz;
 mod layout;
 mod manifest;

@@ -392,6 +392,7 @@ mod tests {
             let path = layout::shard(&folder, 0, FRAMES);
             verify(&path, 0, FRAMES, &STREAM).unwrap();
             assert!(cut < bytes.len() || std::fs::read(path).unwrap() == bytes);
+            drop(file);
             std::fs::remove_dir_all(folder).unwrap();
         }
         std::fs::remove_dir_all(whole).unwrap();
@@ -462,6 +463,7 @@ mod tests {
             drop(sides(width, height));
             assert!(part(&folder, 0, &STREAM).is_err_and(|error| is_damage(&error)), "{width} x {height}");
         }
+        drop(file);
         std::fs::remove_dir_all(folder).unwrap();
     }
 
@@ -540,6 +542,7 @@ mod tests {
         std::fs::remove_dir_all(folder).unwrap();
     }
 
+    #[cfg(unix)]
     #[test]
     fn what_is_no_file_is_not_opened() {
         let folder = folder();

@@ -195,6 +195,7 @@ mod tests {
         assert!(!is_there(&folder), "it has had its time");
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_pipe_a_link_and_what_nobody_may_read_are_dated_without_being_opened() {
         let bench = Bench::new();

@@ -268,7 +268,8 @@ impl Drop for Promise {
 
 fn make_folders(path: &Path) -> io::Result<()> {
     let folders = [layout::STREAMS, layout::SET_ASIDE, layout::REPORTS];
-    folders.iter().try_for_each(|folder| platform::create_private_folder(&path.join(folder)))
+    platform::create_private_folder(path)?;
+    folders.iter().try_for_each(|folder| platform::create_folder_inside(&path.join(folder)))
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {

@@ -171,20 +171,25 @@ fn remove_unborn(path: &Path) {
 /// Making a folder takes no time: one that is unborn after this has no maker any more.
 const UNBORN_FOR: Duration = Duration::from_secs(600);
 
-/// A folder that has no manifest is being removed, or its owner died while it removed it: then at most its lock is left.
+/// A folder that has no manifest is being made or removed, or its owner died meanwhile: then at most its lock is left, and what was
+/// to become the manifest. Nothing was ever in it, or nothing is any more.
 fn remove_remains(path: &Path) -> io::Result<()> {
     let remains = match layout::list(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         remains => remains?,
     };
-    if remains.iter().any(|path| layout::name_of(path) != layout::LOCK) {
+    if !remains.iter().all(|path| [layout::LOCK, layout::NEXT_MANIFEST].contains(&&*layout::name_of(path))) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "its manifest is missing"));
     }
-    if let Some(lock_path) = remains.first() {
-        let Some(_lock) = FileLock::take(lock_path)? else { return Ok(()) };
-        let _ = fs::remove_file(lock_path);
+    if !remains.is_empty() {
+        let Some(_lock) = FileLock::take(&path.join(layout::LOCK))? else { return Ok(()) };
+        if path.join(layout::MANIFEST).try_exists()? {
+            return Ok(()); // It was made just now, by somebody who died since.
+        }
+        let _ = platform::remove_file(&path.join(layout::NEXT_MANIFEST));
+        let _ = platform::remove_file(&path.join(layout::LOCK));
     }
-    let _ = fs::remove_dir(path); // Fails when something came into it just now.
+    let _ = platform::remove_folder(path); // Fails when something came into it just now.
     Ok(())
 }
 
@@ -345,7 +350,7 @@ impl TakenUp {
                 }
                 Ok(Recovered::Empty) => {
                     folder.root().removed(bytes_of(&path));
-                    fs::remove_file(&path)?;
+                    platform::remove_file(&path)?;
                 }
                 Err(error) if recover::is_damage(&error) => {
                     let frames = recover::count_frames(&path, folder.stream()).unwrap_or(0);

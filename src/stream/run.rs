@@ -39,7 +39,7 @@ impl Stream {
         let mut pace = self.works.options.paced.then(|| Pace::begin(self.works.options.fps, Instant::now()));
         for index in 0.. {
             if let Some(pace) = &mut pace {
-                self.wait(Deadline::at(pace.due))?;
+                self.wait(pace.due)?;
                 pace.called(Instant::now());
             }
             self.intake.check_open()?;
@@ -65,9 +65,13 @@ impl Stream {
         self.seal_and_wait()
     }
 
-    /// Until then, or until the stream is closed, which fails.
-    fn wait(&self, deadline: Deadline) -> Result<()> {
+    /// Until then, or until the stream is closed, which fails. The last of it is slept, where who waits for a bell is woken late.
+    fn wait(&self, due: Instant) -> Result<()> {
+        let deadline = Deadline::at(due.checked_sub(platform::WOKEN_LATE_BY).unwrap_or(due));
         let closed = self.works.ledger.notices.bell.wait_until(deadline, || self.intake.check_open().err());
+        if !platform::WOKEN_LATE_BY.is_zero() {
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
         closed.map_or(Ok(()), Err)
     }
 

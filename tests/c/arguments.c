@@ -16,9 +16,11 @@ static void opening(const char *options) {
     CHECK(stream == 0);
     CHECK_CODE(rheed_init(options, &stream, message, -1), RHEED_E_ARGUMENT);
     CHECK(stream == 0);
+#ifndef _WIN32 /* There it is read in the ANSI code page. */
     CHECK_CODE(rheed_init("fps = 10\nstream_name = \xff\xfe\n", &stream, message, sizeof message), RHEED_E_ARGUMENT);
     CHECK(stream == 0);
     CHECK(strstr(message, "UTF-8") != NULL);
+#endif
 
     CHECK_CODE(rheed_resume(NULL, &stream, message, sizeof message), RHEED_E_ARGUMENT);
     CHECK_CODE(rheed_resume(options, NULL, message, sizeof message), RHEED_E_ARGUMENT);

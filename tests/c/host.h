@@ -33,12 +33,33 @@
 
 enum { WIDTH = 32, HEIGHT = 16, FRAME_BYTES = WIDTH * HEIGHT, STATS = RHEED_STAT_FPS_MILLI + 1 };
 
+#ifdef _WIN32
+#include <windows.h>
+
+#include <shellapi.h>
+
+/* The C library has the arguments in the ANSI code page, which lacks most letters; the system has them whole. Gives one of
+   main's in UTF-8. */
+static inline const char *utf8_of(const char *argument) {
+    static __thread char text[4096];
+    int count = 0, at = 0;
+    LPWSTR *const all = CommandLineToArgvW(GetCommandLineW(), &count);
+    while (at < count && strcmp(__argv[at], argument) != 0) at++; /* main got copies of these. */
+    CHECK(all != NULL && at < count);
+    CHECK(WideCharToMultiByte(CP_UTF8, 0, all[at], -1, text, sizeof text, NULL, NULL) > 0);
+    LocalFree(all);
+    return text;
+}
+#else
+static inline const char *utf8_of(const char *argument) { return argument; }
+#endif
+
 /* The arguments as lines of options, with more lines behind them; good until the thread asks again. */
 static inline const char *options_of(int argc, char **argv, const char *more) {
     static __thread char options[16384];
     options[0] = '\0';
     for (int at = 1; at < argc; at++) {
-        strcat(strcat(options, argv[at]), "\n");
+        strcat(strcat(options, utf8_of(argv[at])), "\n");
     }
     return strcat(options, more);
 }

@@ -4,13 +4,17 @@
 #define _GNU_SOURCE /* RTLD_DEFAULT */
 #include "../../labview/rheed_stream_labview.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef _WIN32
+#include <windows.h>
+#else
+#include <dlfcn.h>
+#endif
 
 #define CHECK(condition)                                                              \
     do {                                                                              \
@@ -71,7 +75,11 @@ static void *poll_loop(void *unused) {
 
 static int callback(const char *name, void **instance) {
     int (*procedure)(void **);
+#ifdef _WIN32
+    const FARPROC address = GetProcAddress(GetModuleHandleA("rheed_stream.dll"), name);
+#else
     void *const address = dlsym(RTLD_DEFAULT, name);
+#endif
     CHECK(address != NULL);
     memcpy(&procedure, &address, sizeof address);
     return procedure(instance);

@@ -1,18 +1,8 @@
 /* Opening and closing a stream again and again leaves no file open and no thread behind. */
 #define _POSIX_C_SOURCE 200809L
-#include "host.h"
+#include "tasks.h"
 
-#include <dirent.h>
 #include <sched.h>
-
-static int entries(const char *folder) {
-    int count = 0;
-    DIR *opened = opendir(folder);
-    CHECK(opened != NULL);
-    for (struct dirent *entry; (entry = readdir(opened)) != NULL;) count++;
-    closedir(opened);
-    return count;
-}
 
 static void live(int argc, char **argv) {
     rheed_stream stream = open_stream(argc, argv, "chunk_size = 20\n");
@@ -23,9 +13,9 @@ static void live(int argc, char **argv) {
 
 int main(int argc, char **argv) {
     for (int at = 0; at < 5; at++) live(argc, argv);
-    const int files = entries("/proc/self/fd"), threads = entries("/proc/self/task");
+    const int files = open_files(), tasks = threads();
     for (int at = 0; at < 40; at++) live(argc, argv);
     /* What is freed is given back in the background; what never is makes this hang, which the test sees. */
-    while (entries("/proc/self/fd") > files || entries("/proc/self/task") > threads) sched_yield();
+    while (open_files() > files || threads() > tasks) sched_yield();
     return 0;
 }

@@ -1,10 +1,12 @@
 /* Many streams at once, each opened, fed, finalized and freed by a thread of its own. The first argument is their number, the
    second that of the frames of each. */
-#define _GNU_SOURCE /* RTLD_NEXT */
-#include "process.h"
+#define _POSIX_C_SOURCE 200809L
+#include "tasks.h"
 
 #include <pthread.h>
+#ifndef _WIN32
 #include <sys/resource.h>
+#endif
 
 enum { SIDE = 64, MOST = 1024 };
 
@@ -12,13 +14,24 @@ static int count, frames;
 static char **arguments;
 static pthread_barrier_t all_open;
 
+/* The memory that it had at most. */
+static long peak_mb(void) {
+#ifdef _WIN32
+    return 0; /* Not told here. */
+#else
+    struct rusage usage;
+    CHECK(getrusage(RUSAGE_SELF, &usage) == 0);
+    return usage.ru_maxrss / 1024;
+#endif
+}
+
 static void *live(void *name) {
     unsigned char pixels[SIDE * SIDE];
     char more[128];
     snprintf(more, sizeof more, "chunk_size = 50\nqueue_bytes = 1048576\nwhen_full = block\nstream_name = %s\n", (char *)name);
     char options[16384];
     options[0] = '\0';
-    for (char **line = arguments; *line != NULL; line++) strcat(strcat(options, *line), "\n");
+    for (char **line = arguments; *line != NULL; line++) strcat(strcat(options, utf8_of(*line)), "\n");
     strcat(options, more);
     rheed_stream stream = 0;
     char message[1024];
@@ -55,10 +68,7 @@ int main(int argc, char **argv) {
         if (open_files() > most_files) most_files = open_files();
         CHECK(pthread_join(hosts[at], NULL) == 0);
     }
-    struct rusage usage;
-    CHECK(getrusage(RUSAGE_SELF, &usage) == 0);
-    printf("%d threads of the library, %d open files, %ld MB at most\n", most_threads, most_files,
-           usage.ru_maxrss / 1024);
+    printf("%d threads of the library, %d open files, %ld MB at most\n", most_threads, most_files, peak_mb());
     CHECK_CODE(rheed_shutdown(-1), RHEED_OK);
     return 0;
 }

@@ -11,10 +11,14 @@
 
 #include "host.h"
 
+#include <time.h>
+#ifdef _WIN32
+#include <windows.h>
+#else
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
+#endif
 
 /* What the test reads after the process is gone. */
 struct account {
@@ -31,11 +35,21 @@ static const int64_t FIRST_STAMP_NS = INT64_C(1700000000000000000);
 static const int64_t FRAME_NS = 1000000000 / FPS;
 
 static struct account *open_account(const char *name) {
+#ifdef _WIN32
+    const HANDLE file = CreateFileA(name, GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_ALWAYS, 0, NULL);
+    CHECK(file != INVALID_HANDLE_VALUE);
+    const HANDLE mapping = CreateFileMappingA(file, NULL, PAGE_READWRITE, 0, sizeof(struct account), NULL);
+    CHECK(mapping != NULL);
+    void *memory = MapViewOfFile(mapping, FILE_MAP_WRITE, 0, 0, sizeof(struct account));
+    CHECK(memory != NULL);
+    return (struct account *)memory;
+#else
     const int file = open(name, O_RDWR | O_CREAT, 0600);
     CHECK(file >= 0 && ftruncate(file, sizeof(struct account)) == 0);
     void *memory = mmap(NULL, sizeof(struct account), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     CHECK(memory != MAP_FAILED);
     return (struct account *)memory;
+#endif
 }
 
 /* A number, then noise that follows from it and does not compress: as tests/support/frames.rs has it. */
@@ -62,7 +76,12 @@ static void wait_for_frame(struct timespec *next) {
         next->tv_nsec -= 1000000000;
         next->tv_sec++;
     }
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, next, NULL) != 0) {
+    for (struct timespec now;;) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        const int64_t left = (next->tv_sec - now.tv_sec) * INT64_C(1000000000) + next->tv_nsec - now.tv_nsec;
+        const struct timespec pause = {0, left < 999999999 ? (long)left : 999999999};
+        if (left <= 0) return;
+        nanosleep(&pause, NULL);
     }
 }
 

@@ -1,9 +1,7 @@
 /* A host of plug-ins: loads the library, lets a stream run, unloads it under live threads, and lives. The library's own path
    is the first argument. */
 #define _POSIX_C_SOURCE 200809L
-#include "host.h"
-
-#include <dlfcn.h>
+#include "module.h"
 
 typedef int32_t(RHEED_CALL *init_function)(const char *, rheed_stream *, char *, int32_t);
 typedef int32_t(RHEED_CALL *push_function)(rheed_stream, const void *, uint64_t, uint32_t, uint32_t, uint32_t, uint32_t, uint64_t,
@@ -12,13 +10,6 @@ typedef int32_t(RHEED_CALL *timed_function)(rheed_stream, int32_t);
 
 #undef CHECK_CODE /* It calls rheed_strerror, which this program is not linked with. */
 
-/* ISO C knows no way from an object's address to a function's; POSIX wants it to work. */
-static void look_up(void *library, const char *name, void *function) {
-    void *const address = dlsym(library, name);
-    CHECK(address != NULL);
-    memcpy(function, &address, sizeof address);
-}
-
 int main(int argc, char **argv) {
     CHECK(argc > 1);
     init_function init;
@@ -26,12 +17,11 @@ int main(int argc, char **argv) {
     timed_function finalize;
     unsigned char pixels[FRAME_BYTES] = {9};
     for (int round = 0; round < 3; round++) {
-        void *library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
-        if (library == NULL) fprintf(stderr, "%s\n", dlerror());
+        const module library = load_module(argv[1]);
         CHECK(library != NULL);
-        look_up(library, "rheed_init", &init);
-        look_up(library, "rheed_push", &push);
-        look_up(library, "rheed_finalize", &finalize);
+        find_in(library, "rheed_init", &init);
+        find_in(library, "rheed_push", &push);
+        find_in(library, "rheed_finalize", &finalize);
 
         char message[1024];
         rheed_stream stream = 0;
@@ -41,7 +31,7 @@ int main(int argc, char **argv) {
         for (uint64_t at = 0; at < 30; at++) {
             CHECK(push(stream, pixels, sizeof pixels, WIDTH, HEIGHT, 0, 0, at, 0, 0) == RHEED_OK);
         }
-        CHECK(dlclose(library) == 0);
+        CHECK(unload_module(library));
 
         /* Its threads run on in mapped code, and so would a call that came too late. */
         CHECK(push(stream, pixels, sizeof pixels, WIDTH, HEIGHT, 0, 0, 30, 0, 0) == RHEED_OK);

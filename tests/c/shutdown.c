@@ -1,19 +1,8 @@
 /* Shutdown: before anything, over open streams, twice; a new init works, and finds what the old one left. */
 #define _POSIX_C_SOURCE 200809L
-#include "host.h"
+#include "tasks.h"
 
-#include <dirent.h>
 #include <sched.h>
-
-/* The threads of this process. */
-static int threads(void) {
-    int count = 0;
-    DIR *tasks = opendir("/proc/self/task");
-    CHECK(tasks != NULL);
-    for (struct dirent *task; (task = readdir(tasks)) != NULL;) count += task->d_name[0] != '.';
-    closedir(tasks);
-    return count;
-}
 
 /* A thread that was joined still shows for a moment. One that never ends makes this hang, which the test sees. */
 static void all_threads_end(void) {

@@ -27,6 +27,7 @@ pub mod victim;
 pub mod waiter;
 #[cfg(feature = "receiver")]
 pub mod waiting;
+pub mod wine;
 pub mod witness;
 
 use checker::Checker;

@@ -121,6 +121,22 @@ impl TlsFront {
     }
 }
 
+/// A service that stands behind such a server, by whose address clients come.
+#[cfg(feature = "receiver")]
+pub fn serve(workshop: &Workshop, identity: &Identity, spoken: &Spoken) -> (rheed_stream::receiver::Receiver, TlsFront) {
+    use super::service;
+    let plain = service::start(workshop);
+    let front = TlsFront::start_speaking(workshop, identity, service::address(&plain).port(), spoken);
+    // Only now is it known by which address clients come.
+    plain.stop();
+    let service = service::start_with(workshop, |settings| {
+        settings.listen = service::address(&plain);
+        settings.key = Some(plain.key().into());
+        settings.public_url = Some(front.url());
+    });
+    (service, front)
+}
+
 impl Drop for TlsFront {
     fn drop(&mut self) {
         let _ = self.child.kill();

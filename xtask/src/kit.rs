@@ -29,6 +29,18 @@ const VENV_PACKAGE: &str = "python3-venv";
 const COMMA: &str = "/usr/share/i18n/locales/de_DE";
 const LOCALES_PACKAGE: &str = "locales";
 
+/// What builds the library for Windows and runs it, and the Debian package of each.
+const FOR_WINDOWS: [(&str, &str); 8] = [
+    ("/usr/bin/rustc", "rustc-web"),
+    ("/usr/bin/cargo", "cargo-web"),
+    ("/usr/lib/rustlib/src/rust/library/Cargo.lock", "rust-web-src"),
+    ("x86_64-w64-mingw32-gcc-posix", "gcc-mingw-w64-x86-64"),
+    ("x86_64-w64-mingw32-g++-posix", "g++-mingw-w64-x86-64"),
+    ("lld-link", "lld"),
+    ("wine", "wine"),
+    ("/usr/lib/wine/wine64", "wine64"),
+];
+
 /// What is there, and what is not.
 pub struct Kit {
     /// Where the Python packages of tests/python/requirements.txt are, if they could be had.
@@ -62,13 +74,15 @@ impl Kit {
         if !Path::new(COMMA).is_file() {
             packages.push(LOCALES_PACKAGE);
         }
-        if !packages.is_empty()
-            && let Err(error) = install(&packages)
-        {
-            missing.push(format!("{}: {error:#}", packages.join(", ")));
-        }
+        get(&packages, &mut missing);
         let venv = Venv::complete(root).map_err(|error| missing.push(format!("Python packages: {error:#}"))).ok();
         Kit { venv, missing }
+    }
+
+    /// What the library for Windows needs besides. Half a gigabyte, which only its tests are worth.
+    pub fn add_windows(&mut self) {
+        let packages: Vec<&str> = FOR_WINDOWS.iter().filter(|(file, _)| !is_there(file)).map(|(_, package)| *package).collect();
+        get(&packages, &mut self.missing);
     }
 }
 
@@ -118,6 +132,15 @@ fn usable_python(before: u32) -> Option<&'static str> {
 pub fn is_there(program: impl AsRef<Path>) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|folder| folder.join(program.as_ref()).is_file())
+}
+
+/// Installs packages, or notes that they are missing.
+fn get(packages: &[&str], missing: &mut Vec<String>) {
+    if !packages.is_empty()
+        && let Err(error) = install(packages)
+    {
+        missing.push(format!("{}: {error:#}", packages.join(", ")));
+    }
 }
 
 fn install(packages: &[&str]) -> Result<()> {

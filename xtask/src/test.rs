@@ -2,9 +2,11 @@
 //!
 //! The tests are cargo's, also those that compile and run C programs. They learn from the environment what they may use:
 //! - `RHEED_TEST_PYTHON`, `RHEED_TEST_CMAKE`: programs, if there are any;
+//! - `RHEED_TEST_WINDOWS`: what `cargo xtask dist` packs for Windows, if it could be built;
 //! - `RHEED_TEST_SKIPS`: the file to which a test that lacks something appends `suite::test: why`.
 
 use crate::cargo;
+use crate::dist;
 use crate::fuzz;
 use crate::kit::Kit;
 use crate::summary::Summary;
@@ -22,7 +24,8 @@ const FUZZED_FOR: Duration = Duration::from_secs(60);
 /// On a CI machine everything can be had: a test that is skipped there has failed.
 pub fn run(root: &Path) -> Result<ExitCode> {
     let skips_fail = std::env::var("CI").is_ok_and(|ci| ci == "true");
-    let kit = Kit::complete(root);
+    let mut kit = Kit::complete(root);
+    kit.add_windows();
     // The tests link C programs with the libraries of this build.
     cargo::build_to_run(root)?;
 
@@ -33,6 +36,11 @@ pub fn run(root: &Path) -> Result<ExitCode> {
     tests.args(["test", "--workspace", "--all-features", "--no-fail-fast"]).env("RHEED_TEST_SKIPS", &skips);
     if let Some(venv) = &kit.venv {
         tests.env("RHEED_TEST_PYTHON", venv.python()).env("RHEED_TEST_CMAKE", venv.cmake());
+    }
+    let for_windows = root.join("target/windows/prefix");
+    match dist::windows::stage(root, "x86_64-pc-windows-gnu", &for_windows) {
+        Ok(()) => drop(tests.env("RHEED_TEST_WINDOWS", &for_windows)),
+        Err(error) => kit.missing.push(format!("the library for Windows: {error:#}")),
     }
     let mut summary = Summary::default();
     let mut succeeded = watch(tests, |line| summary.read(line))?.success();

@@ -82,7 +82,6 @@ fn gz_of(time: u64) -> flate2::write::GzEncoder<Vec<u8>> {
 }
 
 /// The folder and all that is in it, every path beginning with `top`. Without links, which Windows has no use for.
-#[allow(dead_code)] // Until the Windows side is merged.
 pub fn zip(folder: &Path, top: &str, time: u64) -> Result<Vec<u8>> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default()
@@ -99,7 +98,6 @@ pub fn zip(folder: &Path, top: &str, time: u64) -> Result<Vec<u8>> {
 }
 
 /// In UTC, since a zip says no zone.
-#[allow(dead_code)] // As `zip`.
 fn dos_time(time: u64) -> Result<zip::DateTime> {
     let said = super::papers::timestamp(time);
     let numbers: Vec<u16> = said.split(|it: char| !it.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect();

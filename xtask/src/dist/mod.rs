@@ -10,9 +10,10 @@ mod linux;
 mod papers;
 mod sbom;
 mod third_party;
+pub mod windows;
 
 use crate::cargo;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use contents::Contents;
 use std::ffi::OsString;
 use std::fs;
@@ -47,14 +48,12 @@ impl Release {
 /// Packs for a target, or for this computer; then tells what lies where.
 pub fn run(root: &Path, target: Option<&str>) -> Result<()> {
     let target = target.map_or_else(cargo::host, |target| Ok(target.to_owned()))?;
-    let release = Release::of(root, &target, cargo::rustc())?;
     let out = root.join("target/dist");
     fs::create_dir_all(&out)?;
-    let made = match target.split('-').find(|word| ["linux", "windows"].contains(word)) {
-        Some("linux") => linux::pack(root, &release, &out)?,
-        Some("windows") => bail!("not yet for Windows"),
-        _ => bail!("packages are made for Linux and Windows, not for {target}"),
-    };
+    let is_windows = windows::is_one(&target);
+    ensure!(is_windows || target.contains("-linux-"), "packages are made for Linux and Windows, not for {target}");
+    let release = Release::of(root, &target, if is_windows { windows::rustc(&target) } else { cargo::rustc() })?;
+    let made = if is_windows { pack_for_windows(root, &release, &out)? } else { linux::pack(root, &release, &out)? };
     // An earlier one may have had another name: with the glibc that it needed.
     for file in archive::files_below(&out)?.iter().map(|file| out.join(file)) {
         let is_of_this = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&release.name()));
@@ -69,6 +68,19 @@ pub fn run(root: &Path, target: Option<&str>) -> Result<()> {
     }
     println!("their SHA-256: {}", Path::new("target/dist").join(SUMS).display());
     Ok(())
+}
+
+/// One folder, zipped; `out` gets it and its bill of materials.
+fn pack_for_windows(root: &Path, release: &Release, out: &Path) -> Result<Vec<PathBuf>> {
+    let prefix = staging(root, &release.name())?;
+    windows::stage(root, &release.target, &prefix)?;
+    let libraries = [prefix.join("bin").join(windows::DLL), prefix.join("lib/librheed_stream.a")];
+    papers::lay(root, release, &libraries, &prefix.join("share/doc/rheed-stream"))?;
+    let archive = out.join(format!("{}.zip", release.name()));
+    put(root, &archive, &archive::zip(&prefix, &release.name(), release.time)?)?;
+    let bill = out.join(papers::bill_name(release));
+    put(root, &bill, papers::bill(release, &libraries)?.as_bytes())?;
+    Ok(vec![archive, bill])
 }
 
 /// Of everything in `target/dist`; `sha256sum --check` reads it.

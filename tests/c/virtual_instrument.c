@@ -1,0 +1,140 @@
+/* A host that does what LabVIEW does: it loads the library when a VI is opened and lets go of it when the VI is closed, each call
+   comes from another thread, texts and arrays are its own, and gone after the call. Three times in one process: the first VI ends
+   its stream, the second is closed in the middle of it, the third finds that stream by its number and ends it, opens one of its
+   own and is closed in its middle, too. The library's own path is the first argument. */
+#define _POSIX_C_SOURCE 200809L
+#include "module.h"
+
+#include <pthread.h>
+
+#undef CHECK_CODE /* It calls rheed_strerror, which this program is not linked with. */
+
+enum { FRAMES = 30, IN_CHUNKS = 20, GUARD = 0x5A };
+
+static module library;
+static char *path, *options;
+static rheed_stream stream;
+static uint64_t frame;
+static int32_t answer;
+
+/* A terminal of the function node: a copy of its own, with room that the call must not touch. */
+static char *terminal(size_t bytes) {
+    char *const made = (char *)malloc(bytes + 64);
+    CHECK(made != NULL);
+    memset(made, GUARD, bytes + 64);
+    return made;
+}
+
+static void give_back(char *terminal, size_t bytes) {
+    for (size_t at = bytes; at < bytes + 64; at++) CHECK(terminal[at] == GUARD);
+    memset(terminal, 0xDD, bytes + 64); /* The next VI has other things there. */
+    free(terminal);
+}
+
+static char *copy_of(const char *text) {
+    char *const copy = terminal(strlen(text) + 1);
+    return strcpy(copy, text);
+}
+
+static void load(void) { library = load_module(path); }
+
+static void unload(void) { CHECK(unload_module(library)); }
+
+static void init(void) {
+    int32_t(RHEED_CALL * call)(const char *, rheed_stream *, char *, int32_t);
+    find_in(library, "rheed_init", &call);
+    char *const text = copy_of(options), *const message = terminal(1024);
+    answer = call(text, &stream, message, 1024);
+    if (answer != RHEED_OK) fprintf(stderr, "%s\n", message);
+    give_back(message, 1024);
+    give_back(text, strlen(options) + 1);
+}
+
+static void push(void) {
+    int32_t(RHEED_CALL * call)(rheed_stream, const void *, uint64_t, uint32_t, uint32_t, uint32_t, uint32_t, uint64_t, int64_t, uint32_t);
+    find_in(library, "rheed_push", &call);
+    char *const pixels = terminal(FRAME_BYTES);
+    fill_numbered((unsigned char *)pixels, FRAME_BYTES, frame);
+    answer = call(stream, pixels, FRAME_BYTES, WIDTH, HEIGHT, 0, 0, frame, 0, 0);
+    give_back(pixels, FRAME_BYTES);
+}
+
+static void timed(const char *name) {
+    int32_t(RHEED_CALL * call)(rheed_stream, int32_t);
+    find_in(library, name, &call);
+    answer = call(stream, -1);
+}
+
+static void flush(void) { timed("rheed_flush"); }
+
+static void finalize(void) { timed("rheed_finalize"); }
+
+static void release(void) {
+    int32_t(RHEED_CALL * call)(rheed_stream);
+    find_in(library, "rheed_free", &call);
+    answer = call(stream);
+}
+
+static void look(void) {
+    int32_t(RHEED_CALL * stats)(rheed_stream, int64_t *, int32_t, int32_t *);
+    int32_t(RHEED_CALL * text)(rheed_stream, int32_t, char *, int32_t, int32_t *);
+    const char *(RHEED_CALL * words)(int32_t);
+    find_in(library, "rheed_stats", &stats);
+    find_in(library, "rheed_text", &text);
+    find_in(library, "rheed_strerror", &words);
+    int64_t values[STATS];
+    CHECK(stats(stream, values, STATS, NULL) == RHEED_OK);
+    CHECK(values[RHEED_STAT_FRAMES_ACCEPTED] == FRAMES && values[RHEED_STAT_FRAMES_CONFIRMED] >= IN_CHUNKS);
+    char *const status = terminal(16);
+    answer = text(stream, RHEED_TEXT_STATUS, status, 16, NULL);
+    CHECK(answer == RHEED_W_TRUNCATED && strlen(status) <= 15);
+    CHECK(strlen(words(answer)) > 0);
+    give_back(status, 16);
+}
+
+static void *run_there(void *what) {
+    void (*deed)(void);
+    memcpy(&deed, what, sizeof deed);
+    deed();
+    return NULL;
+}
+
+/* "Run in any thread": whichever is free. */
+static void on_another_thread(void (*deed)(void)) {
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, run_there, &deed) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+}
+
+static void must(void (*deed)(void)) {
+    on_another_thread(deed);
+    CHECK(answer == RHEED_OK);
+}
+
+static void acquire(void) {
+    must(init);
+    for (frame = 0; frame < FRAMES; frame++) must(push);
+    must(flush);
+    on_another_thread(look);
+}
+
+int main(int argc, char **argv) {
+    CHECK(argc > 1);
+    path = argv[1];
+    options = copy_of(options_of(argc - 1, argv + 1, "chunk_size = 20\n"));
+    for (int vi = 0; vi < 3; vi++) {
+        on_another_thread(load);
+        CHECK(library != NULL);
+        if (vi == 2) {
+            must(finalize);
+            must(release);
+        }
+        acquire();
+        if (vi == 0) {
+            must(finalize);
+            must(release);
+        }
+        on_another_thread(unload);
+    }
+    return 0;
+}

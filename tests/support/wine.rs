@@ -1,0 +1,138 @@
+//! Programs for Windows, built by mingw against the DLL that is shipped, and run under Wine.
+
+use super::{MustSucceed, STRICT, Workshop, is_command, root, skip};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::{env, fs};
+
+/// The compilers, with POSIX threads as the hosts want them, and what reads programs.
+pub const GCC: &str = "x86_64-w64-mingw32-gcc-posix";
+pub const GPP: &str = "x86_64-w64-mingw32-g++-posix";
+pub const OBJDUMP: &str = "x86_64-w64-mingw32-objdump";
+
+/// Where all of it lies.
+pub struct Bench {
+    /// What `cargo xtask dist` lays out: `bin`, `lib`, `include`.
+    pub prefix: PathBuf,
+    /// Wine's own folder, with what Windows has.
+    windows: PathBuf,
+}
+
+/// The bench, if this machine has what it takes; else the test is skipped with the reason.
+pub fn bench() -> Option<&'static Bench> {
+    static BENCH: OnceLock<Result<Bench, String>> = OnceLock::new();
+    match BENCH.get_or_init(Bench::set_up) {
+        Ok(bench) => Some(bench),
+        Err(why) => {
+            skip("the library for Windows", why);
+            None
+        }
+    }
+}
+
+impl Bench {
+    fn set_up() -> Result<Bench, String> {
+        let prefix = env::var_os("RHEED_TEST_WINDOWS").ok_or("RHEED_TEST_WINDOWS names no folder with the DLL")?;
+        for command in ["wine", GCC, GPP] {
+            if !is_command(command) {
+                return Err(format!("no {command} in PATH"));
+            }
+        }
+        // Kept for the next run: it takes a while to make.
+        let windows = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wine");
+        let bench = Bench { prefix: prefix.into(), windows };
+        fs::create_dir_all(&bench.windows).expect("target can be written");
+        let quietly = |arguments: &[&str]| {
+            let mut wine = Command::new("wine");
+            wine.args(arguments).env("WINEPREFIX", &bench.windows).env("WINEDEBUG", "-all");
+            wine.env("WINEDLLOVERRIDES", "mscoree,mshtml=").stdout(Stdio::null()).stderr(Stdio::null());
+            wine
+        };
+        // What runs beside all programs of Windows ends with the last of them, and holds the pipes of the first: so first and last
+        // is one that has none, and that ends with this process.
+        let status = quietly(&["wineboot"]).stdin(Stdio::null()).status();
+        if !status.is_ok_and(|status| status.success()) {
+            return Err("wineboot fails".into());
+        }
+        let kept = quietly(&["cmd"]).stdin(Stdio::piped()).spawn();
+        std::mem::forget(kept.map_err(|error| format!("wine cannot be started: {error}"))?.stdin.take());
+        Ok(bench)
+    }
+
+    /// The DLL that is tested.
+    pub fn dll(&self) -> PathBuf {
+        self.prefix.join("bin/rheed_stream.dll")
+    }
+
+    /// Compiles a host of `tests/c`, or another program, and lays beside it what it needs; what is returned starts it.
+    #[track_caller]
+    pub fn build(&self, workshop: &Workshop, source: &Path, linked: Linked) -> PathBuf {
+        let is_cpp = source.extension().is_some_and(|extension| extension == "cpp");
+        let (compiler, standard) = if is_cpp { (GPP, "-std=c++17") } else { (GCC, "-std=c11") };
+        let program = workshop.path().join(source.file_stem().expect("a source has a name")).with_extension("exe");
+        let mut command = Command::new(compiler);
+        // As POSIX prints numbers; and all that is mingw's in the program itself.
+        command.args([standard, "-D__USE_MINGW_ANSI_STDIO=1", "-static"]).args(STRICT);
+        command.arg("-I").arg(self.prefix.join("include")).arg(source).arg("-o").arg(&program);
+        match linked {
+            Linked::Shared => command.arg(self.prefix.join("lib/librheed_stream.dll.a")),
+            Linked::Static => {
+                let needed = ["userenv", "ws2_32", "ntdll", "bcrypt", "crypt32"].map(|name| format!("-l{name}"));
+                command.arg(self.prefix.join("lib/librheed_stream.a")).args(needed)
+            }
+            Linked::No => &mut command,
+        };
+        command.must_succeed();
+        self.wrap(workshop, &program)
+    }
+
+    /// What starts a program that was built: with the DLL beside it, and with what Wine lacks.
+    pub fn wrap(&self, workshop: &Workshop, program: &Path) -> PathBuf {
+        let folder = program.parent().expect("a program lies in a folder");
+        fs::copy(self.dll(), folder.join("rheed_stream.dll")).expect("target can be written");
+        fs::copy(self.stand_in(workshop), folder.join("bcryptprimitives.dll")).expect("target can be written");
+        let starter = program.with_extension("sh");
+        symlink(root().join("tests/wine/start.sh"), &starter).expect("links can be made");
+        if !folder.join("wine").exists() {
+            symlink(&self.windows, folder.join("wine")).expect("links can be made");
+        }
+        starter
+    }
+
+    /// What Windows has and Wine 8 has not: where Rust's standard library gets its random numbers.
+    fn stand_in(&self, workshop: &Workshop) -> PathBuf {
+        static MADE: OnceLock<Vec<u8>> = OnceLock::new();
+        let made = workshop.path().join("made.dll");
+        let bytes = MADE.get_or_init(|| {
+            let source = root().join("tests/wine/bcryptprimitives.c");
+            Command::new(GCC).args(["-shared", "-static"]).arg(source).arg("-o").arg(&made).arg("-ladvapi32").must_succeed();
+            fs::read(&made).expect("it was just made")
+        });
+        fs::write(&made, bytes).expect("target can be written");
+        made
+    }
+}
+
+/// How a program gets the library.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Linked {
+    Shared,
+    Static,
+    No,
+}
+
+/// A path as Windows calls it under Wine.
+pub fn windows(path: &Path) -> String {
+    format!("Z:{}", path.display()).replace('/', "\\")
+}
+
+/// Options with the paths of Windows.
+pub fn with_windows_paths(options: Vec<String>) -> Vec<String> {
+    let changed = |line: String| match line.strip_prefix("spool_dir=") {
+        Some(path) => format!("spool_dir={}", windows(Path::new(path))),
+        None => line,
+    };
+    options.into_iter().map(changed).collect()
+}

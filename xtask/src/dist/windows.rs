@@ -1,0 +1,327 @@
+//! The library for Windows, built on Linux: a prefix with the DLL, what links it, the static library and everything beside.
+//!
+//! Where the compiler has no standard library for the target, one that brings its source along builds it (Debian's `rustc-web`). The
+//! static library is what cargo makes; mingw's linker makes the DLL of it, under its name and with its version.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What programs ask for: in the DLL itself and in what links it. Of 32 and of 64 bits alike, each in a folder of its own.
+pub const DLL: &str = "rheed_stream.dll";
+
+/// The targets, each with what the names of its tools begin with.
+const TARGETS: [(&str, &str); 2] = [("x86_64-pc-windows-gnu", "x86_64-w64-mingw32"), ("i686-pc-windows-gnu", "i686-w64-mingw32")];
+
+/// A compiler whose standard library comes as source, too.
+const RUSTC_WITH_SOURCE: &str = "/usr/bin/rustc";
+const CARGO_WITH_SOURCE: &str = "/usr/bin/cargo";
+/// Where that source is, and the Debian packages without which it cannot be built.
+const STD_SOURCE: &str = "lib/rustlib/src/rust/library/Cargo.lock";
+const RUST_PACKAGES: &str = "rustc-web cargo-web rust-web-src";
+
+/// What a static library of Rust's asks of the system, which mingw has under these names.
+const SYSTEM_LIBRARIES: [&str; 7] = ["kernel32", "ntdll", "userenv", "ws2_32", "advapi32", "bcrypt", "crypt32"];
+
+/// Makes empty files of what it is to link.
+const NO_LINKER: &str = r#"#!/bin/sh
+while [ $# -gt 0 ]; do
+    case "$1" in
+        -o) : > "$2" ;;
+        -Wl,--out-implib=*) : > "${1#-Wl,--out-implib=}" ;;
+    esac
+    shift
+done
+"#;
+
+/// What every Windows 10 has. `msvcrt.dll` is the C library that Windows itself uses.
+const IN_EVERY_WINDOWS: [&str; 11] = [
+    "advapi32.dll",
+    "bcrypt.dll",
+    "bcryptprimitives.dll",
+    "crypt32.dll",
+    "kernel32.dll",
+    "ktmw32.dll",
+    "msvcrt.dll",
+    "ntdll.dll",
+    "oleaut32.dll",
+    "userenv.dll",
+    "ws2_32.dll",
+];
+
+/// Whether the target is one of these.
+pub fn is_one(target: &str) -> bool {
+    TARGETS.iter().any(|(known, _)| *known == target)
+}
+
+/// Builds the library for a target and lays a prefix out in `into`, which is made anew.
+pub fn stage(root: &Path, target: &str, into: &Path) -> Result<()> {
+    let (_, tools) = TARGETS.iter().find(|(known, _)| *known == target).with_context(|| {
+        let known: Vec<&str> = TARGETS.iter().map(|(known, _)| *known).collect();
+        format!("{target} is no target for Windows: give {}", known.join(" or "))
+    })?;
+    let facts = Facts::gather(root)?;
+    let workshop = Workshop { tools, folder: root.join("target/windows").join(target).join("dist") };
+    fs::create_dir_all(&workshop.folder)?;
+    let archive = build_static(root, target)?;
+
+    let names = promised(root)?;
+    let exports = workshop.write("rheed_stream.def", &exports_of(&names))?;
+    let dll = workshop.link(&archive, &exports, &facts)?;
+    workshop.check(&dll, &names)?;
+
+    if into.exists() {
+        fs::remove_dir_all(into)?;
+    }
+    let lib = into.join("lib");
+    copy(&dll, &into.join("bin").join(DLL))?;
+    copy(&exports, &lib.join("rheed_stream.def"))?;
+    copy(&workshop.import_library(&exports, "librheed_stream.dll.a")?, &lib.join("librheed_stream.dll.a"))?;
+    copy(&workshop.import_library(&exports, "rheed_stream.lib")?, &lib.join("rheed_stream.lib"))?;
+    copy(&archive, &lib.join("librheed_stream.a"))?;
+    workshop.strip(&lib.join("librheed_stream.a"))?;
+    for header in ["rheed_stream.h", "rheed_stream.hpp"] {
+        copy(&root.join("include").join(header), &into.join("include").join(header))?;
+    }
+    for (template, place) in [
+        ("rheed_stream-config-windows.cmake", "cmake/rheed_stream/rheed_stream-config.cmake"),
+        ("rheed_stream-config-version.cmake", "cmake/rheed_stream/rheed_stream-config-version.cmake"),
+        ("rheed_stream.pc", "pkgconfig/rheed_stream.pc"),
+    ] {
+        let template = fs::read_to_string(root.join("cmake").join(format!("{template}.in")))?;
+        let place = lib.join(place);
+        fs::create_dir_all(place.parent().expect("it lies in a folder"))?;
+        fs::write(place, facts.fill(&template, target))?;
+    }
+    Ok(())
+}
+
+/// The static library, as it is to be shipped.
+fn build_static(root: &Path, target: &str) -> Result<PathBuf> {
+    let mut cargo = crate::cargo::command(root);
+    let mut has_source = false;
+    if !has_standard_library(target) {
+        let sysroot = said_by(Command::new(RUSTC_WITH_SOURCE).args(["--print", "sysroot"]));
+        has_source = sysroot.is_ok_and(|sysroot| Path::new(sysroot.trim()).join(STD_SOURCE).is_file());
+        ensure!(
+            has_source,
+            "the compiler has no standard library for {target}: `rustup target add {target}` gets it, \
+             or its source (on Debian: {RUST_PACKAGES})"
+        );
+        cargo = Command::new(CARGO_WITH_SOURCE);
+        // Stable, but for what builds the standard library.
+        cargo.current_dir(root).env("RUSTC", RUSTC_WITH_SOURCE).env("RUSTC_BOOTSTRAP", "1");
+        for variable in ["CARGO", "RUSTUP_TOOLCHAIN", "RUSTDOC", "LD_LIBRARY_PATH"] {
+            cargo.env_remove(variable);
+        }
+    }
+    // Messages of panics name files: as they are called here, and not on the machine that built it.
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    let mut flags = vec![format!("--remap-path-prefix={}=.", root.display())];
+    flags.extend(home.map(|home| format!("--remap-path-prefix={}=cargo", home.display())));
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
+    cargo.args(["rustc", "--package", "rheed-stream-shipped", "--lib", "--crate-type", "staticlib", "--release"]);
+    cargo.args(["--locked", "--target", target, "--target-dir"]).arg(root.join("target/windows"));
+    if has_source {
+        cargo.args(["-Z", "build-std=std,panic_unwind"]);
+    }
+    // On the way cargo links a DLL of the package that `shipped` puts together, which nobody needs.
+    let linker = root.join("target/windows/no-linker.sh");
+    fs::create_dir_all(root.join("target/windows"))?;
+    fs::write(&linker, NO_LINKER)?;
+    fs::set_permissions(&linker, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    cargo.env(format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_")), linker);
+    let files = crate::cargo::build(&mut cargo)?;
+    crate::cargo::named(&files, "librheed_stream_shipped.a")
+}
+
+/// The compiler that builds for a target.
+pub fn rustc(target: &str) -> OsString {
+    if has_standard_library(target) { crate::cargo::rustc() } else { RUSTC_WITH_SOURCE.into() }
+}
+
+fn has_standard_library(target: &str) -> bool {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let folder = said_by(Command::new(rustc).args(["--print", "target-libdir", "--target", target]));
+    let files = folder.ok().and_then(|folder| fs::read_dir(folder.trim()).ok()).into_iter().flatten().flatten();
+    files.into_iter().any(|file| file.file_name().to_string_lossy().starts_with("libstd-"))
+}
+
+/// mingw's tools for a target, and where what they make lies.
+struct Workshop<'a> {
+    tools: &'a str,
+    folder: PathBuf,
+}
+
+impl Workshop<'_> {
+    fn tool(&self, name: &str) -> Command {
+        let mut command = Command::new(format!("{}-{name}", self.tools));
+        command.current_dir(&self.folder);
+        command
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let file = self.folder.join(name);
+        fs::write(&file, text)?;
+        Ok(file)
+    }
+
+    /// The DLL: what is exported and what that needs, without symbols, as Windows' protections want it.
+    fn link(&self, archive: &Path, exports: &Path, facts: &Facts) -> Result<PathBuf> {
+        let resource = self.write("version.rc", &facts.version_resource())?;
+        said_by(self.tool("windres").arg(&resource).args(["-O", "coff", "-o", "version.o"]))?;
+        let dll = self.folder.join(DLL);
+        let mut gcc = self.tool("gcc");
+        gcc.args(["-shared", "-static", "-static-libgcc", "-o"]).arg(&dll).arg(exports).arg("version.o").arg(archive);
+        gcc.args(SYSTEM_LIBRARIES.map(|name| format!("-l{name}")));
+        // No time of the build: the same sources give the same bytes.
+        gcc.args(["-Wl,--gc-sections,--strip-all,--dynamicbase,--nxcompat,--no-insert-timestamp"]);
+        if self.tools.starts_with("x86_64") {
+            gcc.arg("-Wl,--high-entropy-va");
+        }
+        said_by(&mut gcc)?;
+        Ok(dll)
+    }
+
+    /// What a linker is given for the DLL. Functions are `__cdecl`: on 32 bits their names begin with `_` there, and not in the DLL.
+    fn import_library(&self, exports: &Path, name: &str) -> Result<PathBuf> {
+        let library = self.folder.join(name);
+        let _ = fs::remove_file(&library);
+        said_by(self.tool("dlltool").arg("--input-def").arg(exports).args(["--dllname", DLL, "--output-lib"]).arg(&library))?;
+        Ok(library)
+    }
+
+    fn strip(&self, archive: &Path) -> Result<()> {
+        said_by(self.tool("strip").args(["--strip-debug", "--enable-deterministic-archives"]).arg(archive)).map(drop)
+    }
+
+    /// It exports what was promised and nothing else, is called what programs call it, and needs nothing that Windows 10 has not.
+    fn check(&self, dll: &Path, promised: &BTreeSet<String>) -> Result<()> {
+        let told = said_by(self.tool("objdump").arg("--private-headers").arg(dll))?;
+        let exported = exports_in(&told);
+        ensure!(exported == *promised, "{DLL} exports {exported:?}, and not {promised:?}");
+        let needed = needed_by(&told);
+        let missing: Vec<&String> = needed.iter().filter(|dll| !is_in_every_windows(dll)).collect();
+        ensure!(!needed.is_empty() && missing.is_empty(), "{DLL} needs {missing:?}, which not every Windows has");
+        let name = told.lines().find_map(|line| line.strip_prefix("Name")?.trim().rsplit(' ').next().map(str::to_owned));
+        ensure!(name.as_deref() == Some(DLL), "{DLL} calls itself {name:?}");
+        Ok(())
+    }
+}
+
+fn is_in_every_windows(dll: &str) -> bool {
+    IN_EVERY_WINDOWS.contains(&dll) || dll.starts_with("api-ms-win-core-")
+}
+
+/// The functions, from the list of what programs rely on.
+fn promised(root: &Path) -> Result<BTreeSet<String>> {
+    let list = fs::read_to_string(root.join("abi/symbols.txt")).context("abi/symbols.txt")?;
+    let names = list.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_whitespace().next());
+    Ok(names.map(str::to_owned).collect())
+}
+
+fn exports_of(names: &BTreeSet<String>) -> String {
+    let lines: String = names.iter().map(|name| format!("    {name}\n")).collect();
+    format!("LIBRARY {DLL}\nEXPORTS\n{lines}")
+}
+
+/// The names in an export table, as objdump shows it: `[   0] +base[   1]  0000 rheed_abi`, or without the hint.
+fn exports_in(told: &str) -> BTreeSet<String> {
+    let table = told.lines().skip_while(|line| !line.starts_with("[Ordinal/Name Pointer] Table"));
+    table
+        .skip(1)
+        .take_while(|line| line.trim_start().starts_with('['))
+        .filter_map(|line| Some(line.split_whitespace().last()?.to_owned()))
+        .collect()
+}
+
+fn needed_by(told: &str) -> BTreeSet<String> {
+    told.lines().filter_map(|line| Some(line.trim().strip_prefix("DLL Name:")?.trim().to_lowercase())).collect()
+}
+
+/// What templates and resources leave open.
+struct Facts {
+    version: String,
+    abi: String,
+}
+
+impl Facts {
+    fn gather(root: &Path) -> Result<Facts> {
+        let find = |file: &str, begins: &str| -> Result<String> {
+            let text = fs::read_to_string(root.join(file)).with_context(|| file.to_owned())?;
+            let value = text.lines().find_map(|line| line.strip_prefix(begins));
+            Ok(value.with_context(|| format!("{file} has no line {begins:?}"))?.trim_matches('"').to_owned())
+        };
+        Ok(Facts { version: find("Cargo.toml", "version = ")?, abi: find("include/rheed_stream.h", "#define RHEED_ABI ")? })
+    }
+
+    fn fill(&self, template: &str, target: &str) -> String {
+        let pointer_bytes = if target.starts_with("x86_64") { "8" } else { "4" };
+        [
+            ("@VERSION@", self.version.as_str()),
+            ("@VERSION_MAJOR@", self.version.split('.').next().unwrap_or_default()),
+            ("@ABI@", &self.abi),
+            ("@LIB@", "lib"),
+            ("@UP@", ".."),
+            ("@POINTER_BYTES@", pointer_bytes),
+            ("@NATIVE_STATIC_LIBS@", &SYSTEM_LIBRARIES.map(|name| format!("-l{name}")).join(" ")),
+            ("@NATIVE_STATIC_LIBS_CMAKE@", &SYSTEM_LIBRARIES.join(";")),
+        ]
+        .into_iter()
+        .fold(template.to_owned(), |text, (name, value)| text.replace(name, value))
+    }
+
+    /// What the file's properties show.
+    fn version_resource(&self) -> String {
+        let numbers: Vec<&str> = self.version.split(['.', '-', '+']).take(3).chain(["0"]).collect();
+        let (version, numbers) = (&self.version, numbers.join(","));
+        format!(
+            r#"1 VERSIONINFO
+FILEVERSION {numbers}
+PRODUCTVERSION {numbers}
+FILEOS 0x40004
+FILETYPE 0x2
+BEGIN
+  BLOCK "StringFileInfo"
+  BEGIN
+    BLOCK "040904B0"
+    BEGIN
+      VALUE "CompanyName", "rheed-stream"
+      VALUE "FileDescription", "Puts a growth chamber's RHEED camera on line"
+      VALUE "FileVersion", "{version}"
+      VALUE "InternalName", "rheed_stream"
+      VALUE "LegalCopyright", "MIT or Apache-2.0"
+      VALUE "OriginalFilename", "{DLL}"
+      VALUE "ProductName", "rheed-stream"
+      VALUE "ProductVersion", "{version}"
+    END
+  END
+  BLOCK "VarFileInfo"
+  BEGIN
+    VALUE "Translation", 0x409, 1200
+  END
+END
+"#
+        )
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let folder = to.parent().expect("a file lies in a folder");
+    fs::create_dir_all(folder)?;
+    fs::copy(from, to).with_context(|| format!("{} to {}", from.display(), to.display()))?;
+    Ok(())
+}
+
+/// What a tool says; its words are the error where it fails.
+fn said_by(command: &mut Command) -> Result<String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| name.clone())?;
+    if !output.status.success() {
+        bail!("{name}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
