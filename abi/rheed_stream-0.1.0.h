@@ -297,7 +297,8 @@ const char *RHEED_CALL rheed_strerror(int32_t code);
 /**
  * Opens a stream.
  *
- * `options`: UTF-8 text, NUL-terminated, a `key = value` a line; docs/options.md lists the keys. Only `fps` is required.
+ * `options`: UTF-8 text, NUL-terminated, a `key = value` a line; docs/options.md lists the keys. Only `fps` is required. On
+ * Windows text that is not UTF-8 is read in the ANSI code page; what the library says is UTF-8 everywhere.
  * `stream` receives the handle (0 when the call fails). `message` (may be NULL if `message_size` is 0) receives, in at most
  * `message_size` bytes with the NUL, what went wrong, or a remark on what to look at though the stream is open (no network,
  * a key file that everybody can read); "" otherwise.
@@ -306,7 +307,7 @@ const char *RHEED_CALL rheed_strerror(int32_t code);
  * frames go to the spool, the stream is created when the service answers. What an earlier process left in the same spool
  * for the same endpoint is taken up and sent in the background.
  *
- * Returns RHEED_OK, RHEED_E_ARGUMENT (NULL, not UTF-8), RHEED_E_OPTION, RHEED_E_AUTH (no key, or refused),
+ * Returns RHEED_OK, RHEED_E_ARGUMENT (NULL, no text), RHEED_E_OPTION, RHEED_E_AUTH (no key, or refused),
  * RHEED_E_NOT_FOUND (an unknown sample UUID, no file api_key_file or ca_file), RHEED_E_REFUSED (the service's words are in `message`), RHEED_E_NETWORK
  * (proxy or ca_file cannot be used), RHEED_E_SPOOL, RHEED_E_DISK_FULL, RHEED_E_ABORTED (rheed_shutdown came meanwhile),
  * RHEED_E_FORKED, RHEED_E_INTERNAL (also when the system has no more threads or open files for this process).
