@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 use std::{env, fs};
 
 /// The compilers, with POSIX threads as the hosts want them, and what reads programs.
@@ -32,9 +33,26 @@ pub fn bench() -> Option<&'static Bench> {
     }
 }
 
+/// `cargo xtask test` builds it while the other tests run.
+fn built(prefix: &Path) -> Result<(), String> {
+    const PATIENCE: Duration = Duration::from_secs(1800);
+    let began = Instant::now();
+    while !prefix.is_dir() {
+        if let Ok(why) = fs::read_to_string(prefix.with_extension("failed")) {
+            return Err(why);
+        }
+        if began.elapsed() > PATIENCE {
+            return Err(format!("{} does not come", prefix.display()));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
+}
+
 impl Bench {
     fn set_up() -> Result<Bench, String> {
         let prefix = env::var_os("RHEED_TEST_WINDOWS").ok_or("RHEED_TEST_WINDOWS names no folder with the DLL")?;
+        built(Path::new(&prefix))?;
         for command in ["wine", GCC, GPP] {
             if !is_command(command) {
                 return Err(format!("no {command} in PATH"));

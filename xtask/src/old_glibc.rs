@@ -65,6 +65,9 @@ HERE int pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*chil
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(u32, u32, u32);
 
+/// With which the libraries for threads, clocks and loading became one with libc.so.6.
+const MERGED: Version = Version(2, 34, 0);
+
 impl Version {
     /// `GLIBC_2.2.5`, and nothing that is named otherwise.
     pub fn parse(name: &str) -> Option<Version> {
@@ -125,7 +128,8 @@ fn home(name: &str, from: &'static str) -> &'static str {
 /// for programs that were linked long ago.
 fn newest_that_are_old_enough() -> Result<BTreeMap<String, (Version, Symbol)>> {
     let mut newest: BTreeMap<String, (Version, Symbol)> = BTreeMap::new();
-    let mut usual = BTreeSet::new();
+    // Names by the version that linkers take today.
+    let mut usual = BTreeMap::new();
     for (library, _) in LIBRARIES {
         let path = run(compiler().arg(format!("-print-file-name={library}")))?;
         let listed = run(Command::new("readelf").args(["--dyn-syms", "--wide"]).arg(path.trim()))?;
@@ -134,8 +138,8 @@ fn newest_that_are_old_enough() -> Result<BTreeMap<String, (Version, Symbol)>> {
             let words: Vec<&str> = line.split_whitespace().collect();
             let [_, _, _, kind @ ("FUNC" | "IFUNC" | "OBJECT"), _, "DEFAULT", index, name, ..] = words[..] else { continue };
             let Some((name, version)) = name.split_once('@').filter(|_| index != "UND") else { continue };
-            if version.starts_with('@') {
-                usual.insert(name.to_owned());
+            if let Some(version) = version.strip_prefix('@') {
+                usual.insert(name.to_owned(), Version::parse(version));
             }
             let version = Version::parse(version.trim_start_matches('@')).filter(|version| *version <= OLDEST);
             let Some(version) = version.filter(|version| newest.get(name).is_none_or(|(known, _)| known < version)) else {
@@ -145,7 +149,9 @@ fn newest_that_are_old_enough() -> Result<BTreeMap<String, (Version, Symbol)>> {
             newest.insert(name.to_owned(), (version, symbol));
         }
     }
-    newest.retain(|name, _| usual.contains(name));
+    // What came to libc.so.6 with 2.34 was elsewhere before: in librt, libutil, libanl, if it is not known where.
+    let came_from_elsewhere = |name: &str, from| usual[name] == Some(MERGED) && home(name, from) == "libc.so.6";
+    newest.retain(|name, (_, symbol)| usual.contains_key(name) && !came_from_elsewhere(name, symbol.from));
     ensure!(newest.len() > 1000, "this computer's C library is not glibc, or an unknown one: {} names", newest.len());
     Ok(newest)
 }

@@ -11,11 +11,13 @@ use crate::fuzz;
 use crate::kit::Kit;
 use crate::summary::Summary;
 use crate::tools::{self, Tool};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus};
+use std::thread;
 use std::time::Duration;
 
 /// Each fuzz target; the long run gives them twenty minutes.
@@ -38,12 +40,19 @@ pub fn run(root: &Path) -> Result<ExitCode> {
         tests.env("RHEED_TEST_PYTHON", venv.python()).env("RHEED_TEST_CMAKE", venv.cmake());
     }
     let for_windows = root.join("target/windows/prefix");
-    match dist::windows::stage(root, "x86_64-pc-windows-gnu", &for_windows) {
-        Ok(()) => drop(tests.env("RHEED_TEST_WINDOWS", &for_windows)),
-        Err(error) => kit.missing.push(format!("the library for Windows: {error:#}")),
-    }
+    tests.env("RHEED_TEST_WINDOWS", &for_windows);
+    forget(&for_windows)?;
     let mut summary = Summary::default();
-    let mut succeeded = watch(tests, |line| summary.read(line))?.success();
+    // The tests wait more than they compute; those that want the library for Windows come late, and wait for it.
+    let (ended, built) = thread::scope(|scope| {
+        let built = scope.spawn(|| build_for_windows(root, &for_windows));
+        let ended = watch(tests, |line| summary.read(line));
+        (ended, built.join())
+    });
+    let mut succeeded = ended?.success();
+    if let Err(error) = built.unwrap_or_else(|panic| resume_unwind(panic)) {
+        kit.missing.push(format!("the library for Windows: {error:#}"));
+    }
     for tool in &tools::TOOLS {
         succeeded &= run_under(tool, root, &mut summary)?;
     }
@@ -67,6 +76,31 @@ pub fn run(root: &Path) -> Result<ExitCode> {
     };
     println!("{verdict}");
     Ok(if failed || (incomplete && skips_fail) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Where the library for Windows is to be, there is none yet, nor the word that there will be none.
+fn forget(prefix: &Path) -> Result<()> {
+    for folder in [prefix, &prefix.with_extension("staged")] {
+        let _ = fs::remove_dir_all(folder);
+    }
+    let _ = fs::remove_file(failed(prefix));
+    ensure!(!prefix.exists(), "{} cannot be removed", prefix.display());
+    Ok(())
+}
+
+/// It is there at once, whole, or why it is not.
+fn build_for_windows(root: &Path, prefix: &Path) -> Result<()> {
+    let staged = prefix.with_extension("staged");
+    let built = dist::windows::stage(root, "x86_64-pc-windows-gnu", &staged).and_then(|()| Ok(fs::rename(&staged, prefix)?));
+    if let Err(error) = &built {
+        fs::create_dir_all(root.join("target/windows"))?;
+        fs::write(failed(prefix), format!("{error:#}"))?;
+    }
+    built
+}
+
+fn failed(prefix: &Path) -> PathBuf {
+    prefix.with_extension("failed")
 }
 
 /// `cargo xtask tools`: nothing but the tests under the tools.

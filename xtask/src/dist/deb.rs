@@ -35,13 +35,18 @@ pub fn pack(root: &Path, release: &Release, built: &Path, glibc: Version, papers
     copy(&development.join(&shared), &runtime.join(&shared))?;
     fs::remove_file(development.join(&shared))?;
 
-    let version = format!("{}-1", release.version);
+    // A release candidate comes before its release, which to Debian a tilde says.
+    let upstream = release.version.replace('-', "~");
+    let version = format!("{upstream}-1");
     for (package, folder) in [(RUNTIME, &runtime), (DEVELOPMENT, &development)] {
         let doc = folder.join("usr/share/doc").join(package);
         fs::create_dir_all(&doc)?;
         fs::write(doc.join("copyright"), copyright(papers)?)?;
         for file in archive::files_below(papers)?.iter().filter(|file| is_of_others(file)) {
-            copy(&papers.join(file), &doc.join(file))?;
+            // Of the same path only what all architectures have alike.
+            let name =
+                if file.starts_with("THIRD-PARTY.md") { format!("THIRD-PARTY.{architecture}.md").into() } else { file.clone() };
+            copy(&papers.join(file), &doc.join(name))?;
         }
         fs::write(doc.join("changelog.gz"), archive::gz(&fs::read(papers.join("CHANGELOG.md"))?, release.time)?)?;
         fs::write(doc.join("changelog.Debian.gz"), archive::gz(changelog(release, &version).as_bytes(), release.time)?)?;
@@ -81,7 +86,7 @@ pub fn pack(root: &Path, release: &Release, built: &Path, glibc: Version, papers
     )?;
     // For those who package programs: from which version on the library has what they call.
     let symbols = symbols(root)?;
-    let shlibs = format!("librheed_stream 1 {RUNTIME} (>= {})\n", release.version);
+    let shlibs = format!("librheed_stream 1 {RUNTIME} (>= {upstream})\n");
     let runtime_files: [(&str, &str); 4] =
         [("control", &runtime_control), ("shlibs", &shlibs), ("symbols", &symbols), ("triggers", "activate-noawait ldconfig\n")];
     let file = |package: &str| out.join(format!("{package}_{version}_{architecture}.deb"));
@@ -130,7 +135,7 @@ fn changelog(release: &Release, version: &str) -> String {
 fn copyright(papers: &Path) -> Result<String> {
     Ok(format!(
         "rheed-stream is under either of two licences, as you like: the MIT licence, which follows, or the Apache License 2.0, which\n\
-         is /usr/share/common-licenses/Apache-2.0 on Debian. What of others is in the library stands in THIRD-PARTY.md and in\n\
+         is /usr/share/common-licenses/Apache-2.0 on Debian. What of others is in the library stands in THIRD-PARTY.*.md and in\n\
          rust-standard-library.* beside this file, with its licences.\n\n{}",
         fs::read_to_string(papers.join("LICENSE-MIT"))?
     ))

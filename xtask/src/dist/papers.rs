@@ -4,6 +4,7 @@ use super::{Release, archive, sbom, third_party};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Of the project, as they are.
@@ -17,16 +18,28 @@ pub fn lay(root: &Path, release: &Release, libraries: &[PathBuf], folder: &Path)
     for file in OURS {
         copy(&root.join(file), &folder.join(file))?;
     }
-    for name in FOLDERS.iter().filter(|name| root.join(name).is_dir()) {
-        for file in archive::files_below(&root.join(name))? {
-            copy(&root.join(name).join(&file), &folder.join(name).join(&file))?;
-        }
+    for file in files_of(root, &FOLDERS)? {
+        copy(&root.join(&file), &folder.join(&file))?;
     }
     fs::write(folder.join("THIRD-PARTY.md"), third_party::page(release)?)?;
     let (notices, name) = third_party::standard_library(&release.rustc)?;
     copy(&notices, &folder.join(name))?;
     fs::write(folder.join(bill_name(release)), bill(release, libraries)?)?;
     Ok(())
+}
+
+/// Every file of these folders; of a repository only what belongs to it, and not what somebody built there.
+fn files_of(root: &Path, folders: &[&str]) -> Result<Vec<PathBuf>> {
+    let listed = Command::new("git").args(["ls-files", "-z", "--"]).args(folders).current_dir(root).output();
+    if let Some(listed) = listed.ok().filter(|listed| listed.status.success() && !listed.stdout.is_empty()) {
+        let names = String::from_utf8(listed.stdout)?;
+        return Ok(names.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect());
+    }
+    let mut files = Vec::new();
+    for folder in folders.iter().filter(|folder| root.join(folder).is_dir()) {
+        files.extend(archive::files_below(&root.join(folder))?.iter().map(|file| Path::new(folder).join(file)));
+    }
+    Ok(files)
 }
 
 /// `rheed-stream-0.1.0-x86_64-unknown-linux-gnu.cdx.json`
