@@ -435,17 +435,13 @@ impl Folder {
         }
     }
 
-    /// The service has the chunk: to the spool's bound it takes no more room, though its file is there for another moment.
-    pub fn confirm(&self, chunk: &SealedChunk) {
-        self.root.removed(chunk.bytes);
-    }
-
     /// The file of a confirmed chunk goes. That may have made the room which the manifest found none.
     pub fn remove(&self, chunk: &SealedChunk) {
         if self.manifest.lock().setting_aside.contains_key(&chunk.chunk) {
             // It was refused, could not be moved, and is taken after all.
             let _ = self.update(|manifest| drop(manifest.setting_aside.remove(&chunk.chunk)));
         }
+        self.root.removed(chunk.bytes);
         let path = self.file_of(chunk);
         // Not found is not gone: the disk may be away.
         if platform::remove_file(&path).is_err() {

@@ -230,7 +230,6 @@ impl Deliveries<'_> {
                 self.tries.remove(&chunk.order);
                 courier.note_connected(&self.data_id);
                 // Nobody who waits for the service waits for the disk. A worker does: files do not gather.
-                courier.folder.confirm(&chunk);
                 let removed = chunk.clone();
                 let removal = on_disk(&courier.folder, move |folder| folder.remove(&removed));
                 self.removals.spawn(async move {
