@@ -21,7 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Each fuzz target; the long run gives them twenty minutes.
-const FUZZED_FOR: Duration = Duration::from_secs(60);
+const FUZZED_FOR: Duration = Duration::from_secs(30);
 
 /// On a CI machine everything can be had: a test that is skipped there has failed.
 pub fn run(root: &Path) -> Result<ExitCode> {
