@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use support::promised::listed;
 use support::{Dialect, MustSucceed, Workshop, is_command, root, skip};
 
 /// The header that programs were built with.
@@ -19,12 +20,6 @@ const OPTIONS: &str = "abi/options.txt";
 
 fn read(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
-/// The lines of a list, in words.
-fn listed(list: &str) -> Vec<Vec<String>> {
-    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect();
-    read(list).lines().filter(|line| !line.starts_with('#')).map(words).collect()
 }
 
 /// The numbers of a version.

@@ -8,8 +8,9 @@ use rheed_stream::receiver::{Receiver, StreamRecord};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+use support::aftermath;
 use support::frames::numbers;
-use support::host::{FRAME_BYTES, OK, Stream};
+use support::host::{FRAME_BYTES, Stream};
 use support::spool::{entries, set_aside, streams};
 use support::{Dialect, Ended, HANGS_AFTER, Linked, Workshop, long_run, root, run, service, skip, start};
 
@@ -50,27 +51,14 @@ impl Scene {
     /// What is left in the spool is sent: the morning after.
     #[track_caller]
     fn resume(&self) {
-        let resumed = Stream::resume(&service::options(&self.service, &self.workshop));
-        assert_eq!(resumed.flush(-1), OK);
-        assert_eq!(streams(&self.workshop.spool()), [] as [PathBuf; 0]);
+        aftermath::resume(&self.service, &self.workshop);
     }
 
     /// How many frames of each stream have come: whole, in order, each once. Sorted.
     #[track_caller]
     fn arrived(&self, frame_bytes: usize) -> Vec<u64> {
-        let mut counts: Vec<u64> = self.service.streams().iter().map(|stream| frames_in_order(stream, frame_bytes)).collect();
-        counts.sort_unstable();
-        counts
+        aftermath::arrived(&self.service, frame_bytes)
     }
-}
-
-/// A stream is ended, and its frames are the first so many.
-#[track_caller]
-fn frames_in_order(stream: &StreamRecord, frame_bytes: usize) -> u64 {
-    assert!(stream.ended, "{stream:?}");
-    let found = numbers(&service::pixels(stream), frame_bytes);
-    assert!(found.iter().copied().eq(0..found.len() as u64), "{found:?}");
-    found.len() as u64
 }
 
 /// How often what may go wrong at any moment is done again.

@@ -4,12 +4,12 @@
 
 mod support;
 
-use rheed_stream::receiver::{Receiver, StreamRecord};
+use rheed_stream::receiver::Receiver;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
-use support::frames::numbers;
-use support::host::{FRAME_BYTES, OK, Stream};
+use support::aftermath;
+use support::host::FRAME_BYTES;
 use support::night::{self, Night};
 use support::spool::{entries, streams, with};
 use support::tls::{self, Authority};
@@ -114,26 +114,14 @@ impl Scene {
     /// What is left in the spool is sent, by the library of this machine.
     #[track_caller]
     fn resume(&self) {
-        let resumed = Stream::resume(&service::options(&self.service, &self.workshop));
-        assert_eq!(resumed.flush(-1), OK);
-        assert_eq!(streams(&self.workshop.spool()), [] as [PathBuf; 0]);
+        aftermath::resume(&self.service, &self.workshop);
     }
 
     /// How many frames of each stream have come: whole, in order, each once. Sorted.
     #[track_caller]
     fn arrived(&self, frame_bytes: usize) -> Vec<u64> {
-        let mut counts: Vec<u64> = self.service.streams().iter().map(|stream| frames_in_order(stream, frame_bytes)).collect();
-        counts.sort_unstable();
-        counts
+        aftermath::arrived(&self.service, frame_bytes)
     }
-}
-
-#[track_caller]
-fn frames_in_order(stream: &StreamRecord, frame_bytes: usize) -> u64 {
-    assert!(stream.ended, "{stream:?}");
-    let found = numbers(&service::pixels(stream), frame_bytes);
-    assert!(found.iter().copied().eq(0..found.len() as u64), "{found:?}");
-    found.len() as u64
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 #![allow(dead_code)] // Each test file uses a part of it.
 
+#[cfg(feature = "receiver")]
+pub mod aftermath;
 pub mod again;
 pub mod apache;
 pub mod checker;
@@ -16,6 +18,7 @@ pub mod long_run;
 #[cfg(feature = "receiver")]
 pub mod night;
 pub mod port;
+pub mod promised;
 pub mod proxy;
 #[cfg(feature = "receiver")]
 pub mod service;

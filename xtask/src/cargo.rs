@@ -1,6 +1,7 @@
 //! Asks cargo to build, and learns from its messages where the files are.
 
 use crate::old_glibc;
+use crate::said::said_by;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::ffi::OsString;
@@ -87,9 +88,7 @@ pub fn rustc() -> OsString {
 
 /// This computer, as Rust names it: `x86_64-unknown-linux-gnu`.
 pub fn host() -> Result<String> {
-    let output = Command::new(rustc()).args(["--print", "host-tuple"]).output().context("rustc")?;
-    ensure!(output.status.success(), "rustc does not tell its host: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    Ok(said_by(Command::new(rustc()).args(["--print", "host-tuple"]))?.trim().to_owned())
 }
 
 /// What keeps this computer's folders out of a library, where a panic's place would name them: the user's flags, and these.

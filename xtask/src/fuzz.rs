@@ -62,7 +62,7 @@ pub fn run(root: &Path, length: Duration, only: Option<&str>) -> Result<Vec<Outc
 
 /// The folder of the built targets; none when the compiler does not like them. Fails where the tools for it are not there.
 fn build(root: &Path) -> Result<Option<PathBuf>> {
-    let host = tools::host()?;
+    let host = cargo::host()?;
     ensure!(tools::has_runtime(&host, "_rt.asan.a")?, "the Rust toolchain brings no sanitizer runtime for {host}");
     ensure!(tools::runs("c++", &["--version"]), "there is no C++ compiler, which libFuzzer is built with");
     let folder = root.join("target/fuzz");

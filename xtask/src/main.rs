@@ -12,6 +12,7 @@ mod labview;
 mod old_glibc;
 mod options;
 mod receiver;
+mod said;
 mod site;
 mod summary;
 mod test;

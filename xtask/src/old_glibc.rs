@@ -5,6 +5,7 @@
 //! Debian 8), the oldest that Rust's standard library runs on. They hold names and no code: each name of this computer's glibc with
 //! the newest version that it had in 2.17. What is newer is not found, and linking fails if it is really needed.
 
+use crate::said::said_by;
 use anyhow::{Context, Result, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -100,7 +101,7 @@ pub fn make(folder: &Path) -> Result<()> {
     let object = folder.join("nonshared.o");
     let source = folder.join("nonshared.c");
     fs::write(&source, NONSHARED)?;
-    run(compiler().args(["-O2", "-fPIC", "-w", "-c"]).arg(&source).arg("-o").arg(&object))?;
+    said_by(compiler().args(["-O2", "-fPIC", "-w", "-c"]).arg(&source).arg("-o").arg(&object))?;
     fs::write(folder.join("libc.so"), format!("GROUP ( libc.so.6 nonshared.o AS_NEEDED ( {LOADER} ) )\n"))?;
     Ok(())
 }
@@ -131,8 +132,8 @@ fn newest_that_are_old_enough() -> Result<BTreeMap<String, (Version, Symbol)>> {
     // Names by the version that linkers take today.
     let mut usual = BTreeMap::new();
     for (library, _) in LIBRARIES {
-        let path = run(compiler().arg(format!("-print-file-name={library}")))?;
-        let listed = run(Command::new("readelf").args(["--dyn-syms", "--wide"]).arg(path.trim()))?;
+        let path = said_by(compiler().arg(format!("-print-file-name={library}")))?;
+        let listed = said_by(Command::new("readelf").args(["--dyn-syms", "--wide"]).arg(path.trim()))?;
         for line in listed.lines() {
             // Num: Value Size Type Bind Vis Ndx Name
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -173,7 +174,7 @@ fn link(folder: &Path, library: &str, versions: &BTreeMap<Version, BTreeSet<Symb
     fs::write(&map, script)?;
     let mut link = compiler();
     link.args(["-shared", "-nostdlib", "-Xlinker", "-soname", "-Xlinker", library, "-Xlinker", "--version-script", "-Xlinker"]);
-    run(link.arg(map).arg(source).arg("-o").arg(folder.join(file)))?;
+    said_by(link.arg(map).arg(source).arg("-o").arg(folder.join(file)))?;
     Ok(())
 }
 
@@ -182,15 +183,9 @@ fn compiler() -> Command {
     Command::new("cc")
 }
 
-fn run(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
-    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
 /// The glibc that a library needs, by the versions that it asks for.
 pub fn needed(library: &Path) -> Result<Version> {
-    let asked = run(Command::new("readelf").args(["--version-info", "--wide"]).arg(library))?;
+    let asked = said_by(Command::new("readelf").args(["--version-info", "--wide"]).arg(library))?;
     let versions = asked.split_whitespace().filter_map(Version::parse);
     versions.max().with_context(|| format!("{} asks for no version of glibc", library.display()))
 }

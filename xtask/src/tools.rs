@@ -76,7 +76,7 @@ impl Tool {
         let mut tests = cargo::command(root);
         tests.args(["test", "--all-features", "--no-fail-fast"]);
         if let Some(runtime) = self.runtime {
-            let host = host()?;
+            let host = cargo::host()?;
             ensure!(has_runtime(&host, runtime)?, "the Rust toolchain brings no sanitizer runtime for {host}");
             // Named, though it is this computer's own: then cargo leaves build scripts and macros as they are.
             tests.args(["--target", &host]).arg("--target-dir").arg(root.join("target").join(self.name));
@@ -113,13 +113,6 @@ pub fn named(only: Option<&str>) -> Result<Vec<&'static Tool>> {
 fn rustc(question: &[&str]) -> Result<String> {
     let output = Command::new("rustc").args(question).output().context("rustc")?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// Such as `x86_64-unknown-linux-gnu`.
-pub fn host() -> Result<String> {
-    let told = rustc(&["-vV"])?;
-    let host = told.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc -vV names no host")?;
-    Ok(host.to_owned())
 }
 
 pub fn has_runtime(host: &str, ending: &str) -> Result<bool> {

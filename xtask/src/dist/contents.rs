@@ -1,6 +1,7 @@
 //! The crates that the shipped library is made of: neither those that build it, nor those of its tests.
 
 use crate::cargo;
+use crate::said::said_by;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +49,7 @@ impl Contents {
         let needs = needs(root, target)?;
         let checksums = checksums(root)?;
         let metadata =
-            said(cargo::command(root).args(["metadata", "--format-version=1", "--locked", "--filter-platform", target]))?;
+            said_by(cargo::command(root).args(["metadata", "--format-version=1", "--locked", "--filter-platform", target]))?;
         let metadata: Value = serde_json::from_str(&metadata)?;
         let mut crates = Vec::new();
         for package in metadata["packages"].as_array().context("cargo tells of packages")? {
@@ -69,7 +70,7 @@ impl Contents {
         }
         ensure!(crates.len() == needs.len(), "cargo tells of {} of {} crates", crates.len(), needs.len());
         crates.sort_by(|one, other| one.id.cmp(&other.id));
-        let rustc = said(Command::new(rustc).arg("--version"))?.trim().to_owned();
+        let rustc = said_by(Command::new(rustc).arg("--version"))?.trim().to_owned();
         Ok(Contents { crates, rustc })
     }
 
@@ -93,7 +94,7 @@ impl Contents {
 fn needs(root: &Path, target: &str) -> Result<BTreeMap<Id, BTreeSet<Id>>> {
     let mut tree = cargo::command(root);
     tree.args(["tree", "--locked", "--package", SHIPPED, "--edges", "normal,no-proc-macro", "--prefix", "depth"]);
-    let listed = said(tree.args(["--target", target]))?;
+    let listed = said_by(tree.args(["--target", target]))?;
     let mut needs: BTreeMap<Id, BTreeSet<Id>> = BTreeMap::new();
     let mut above: Vec<Id> = Vec::new();
     for line in listed.lines() {
@@ -123,10 +124,4 @@ fn checksums(root: &Path) -> Result<BTreeMap<Id, String>> {
         Some((id, text(package, "checksum")?))
     });
     Ok(known.collect())
-}
-
-fn said(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
-    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?)
 }

@@ -3,10 +3,10 @@
 //! Made without Debian's tools, so that their bytes do not hang on those tools' version: a package is an `ar` of two archives.
 
 use super::papers::{copy, mail_date};
-use super::{Release, archive, put, staging};
+use super::{Release, archive, promised, put, staging};
 use crate::install;
 use crate::old_glibc::Version;
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Error, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -115,9 +115,7 @@ fn write(root: &Path, release: &Release, folder: &Path, control: &[(&str, &str)]
 /// From the list of what is exported, and since when.
 fn symbols(root: &Path) -> Result<String> {
     let mut symbols = format!("{SONAME} {RUNTIME} #MINVER#\n* Build-Depends-Package: {DEVELOPMENT}\n");
-    let listed = fs::read_to_string(root.join("abi/symbols.txt")).context("abi/symbols.txt")?;
-    for line in listed.lines().filter(|line| !line.starts_with('#')) {
-        let [name, since] = line.split_whitespace().collect::<Vec<_>>()[..] else { bail!("abi/symbols.txt: {line:?}") };
+    for (name, since) in promised(root)? {
         symbols += &format!(" {name}@Base {since}\n");
     }
     Ok(symbols)

@@ -3,6 +3,7 @@
 use super::Release;
 use super::archive::files_below;
 use super::contents::Crate;
+use crate::said::said_by;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -67,8 +68,7 @@ fn words(text: &str) -> String {
 
 /// The notices of Rust's standard library and of what it contains, as they come with the compiler; and the name of the file here.
 pub fn standard_library(rustc: &OsStr) -> Result<(PathBuf, &'static str)> {
-    let output = Command::new(rustc).args(["--print", "sysroot"]).output().context("rustc")?;
-    let sysroot = PathBuf::from(String::from_utf8(output.stdout)?.trim());
+    let sysroot = PathBuf::from(said_by(Command::new(rustc).args(["--print", "sysroot"]))?.trim());
     let places = [
         (sysroot.join("share/doc/rust/COPYRIGHT-library.html"), "rust-standard-library.html"),
         // Debian's.

@@ -3,7 +3,10 @@
 //! Where the compiler has no standard library for the target, one that brings its source along builds it (Debian's `rustc-web`). The
 //! static library is what cargo makes; mingw's linker makes the DLL of it, under its name and with its version.
 
-use anyhow::{Context, Result, bail, ensure};
+use super::papers::copy;
+use super::promised;
+use crate::said::said_by;
+use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
@@ -68,7 +71,7 @@ pub fn stage(root: &Path, target: &str, into: &Path) -> Result<()> {
     fs::create_dir_all(&workshop.folder)?;
     let archive = build_static(root, target)?;
 
-    let names = promised(root)?;
+    let names: BTreeSet<String> = promised(root)?.into_iter().map(|(name, _since)| name).collect();
     let exports = workshop.write("rheed_stream.def", &exports_of(&names))?;
     let dll = workshop.link(&archive, &exports, &facts)?;
     workshop.check(&dll, &names)?;
@@ -144,8 +147,7 @@ pub fn rustc(target: &str) -> OsString {
 }
 
 fn has_standard_library(target: &str) -> bool {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let folder = said_by(Command::new(rustc).args(["--print", "target-libdir", "--target", target]));
+    let folder = said_by(Command::new(crate::cargo::rustc()).args(["--print", "target-libdir", "--target", target]));
     let files = folder.ok().and_then(|folder| fs::read_dir(folder.trim()).ok()).into_iter().flatten().flatten();
     files.into_iter().any(|file| file.file_name().to_string_lossy().starts_with("libstd-"))
 }
@@ -214,13 +216,6 @@ impl Workshop<'_> {
 
 fn is_in_every_windows(dll: &str) -> bool {
     IN_EVERY_WINDOWS.contains(&dll) || dll.starts_with("api-ms-win-core-")
-}
-
-/// The functions, from the list of what programs rely on.
-fn promised(root: &Path) -> Result<BTreeSet<String>> {
-    let list = fs::read_to_string(root.join("abi/symbols.txt")).context("abi/symbols.txt")?;
-    let names = list.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_whitespace().next());
-    Ok(names.map(str::to_owned).collect())
 }
 
 fn exports_of(names: &BTreeSet<String>) -> String {
@@ -307,21 +302,4 @@ END
 "#
         )
     }
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let folder = to.parent().expect("a file lies in a folder");
-    fs::create_dir_all(folder)?;
-    fs::copy(from, to).with_context(|| format!("{} to {}", from.display(), to.display()))?;
-    Ok(())
-}
-
-/// What a tool says; its words are the error where it fails.
-fn said_by(command: &mut Command) -> Result<String> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().with_context(|| name.clone())?;
-    if !output.status.success() {
-        bail!("{name}: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
