@@ -190,6 +190,8 @@ impl Ended {
 /// A program under way.
 pub struct Running {
     child: Child,
+    /// What was started, with its arguments.
+    command: String,
 }
 
 /// Starts a program with its standard input open. It sees nothing of this machine's keys and proxies.
@@ -208,7 +210,8 @@ pub fn start_in<A: AsRef<OsStr>>(
     without_this_machines_service(&mut command);
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.process_group(0); // A hanging program is ended with all that it forked.
-    Running { child: command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display())) }
+    let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+    Running { child, command: format!("{command:?}") }
 }
 
 /// Keys, proxies and authorities that this machine's user has set up are none of a test's.
@@ -256,7 +259,8 @@ impl Running {
                 // SAFETY: kill takes any numbers; the group is our own child's, which has not been waited for.
                 unsafe { libc::kill(-group, libc::SIGKILL) };
                 let output = ended.recv().expect("the waiting thread tells").expect("a child can be waited for");
-                panic!("the program hangs; until then it said\n{}\n{}", text(output.stdout), text(output.stderr));
+                let (out, err) = (text(output.stdout), text(output.stderr));
+                panic!("{} hangs; until then it said\n{out}\n{err}", self.command);
             }
         };
         Ended { status: output.status, out: text(output.stdout), err: text(output.stderr) }

@@ -68,6 +68,8 @@ impl Bench {
             wine.env("WINEDLLOVERRIDES", "mscoree,mshtml=").stdout(Stdio::null()).stderr(Stdio::null());
             wine
         };
+        let (source, made) = (root().join("tests/wine/locks_of_the_killed.c"), bench.windows.join("locks_of_the_killed.so"));
+        Command::new("gcc").args(["-O2", "-shared", "-fPIC"]).arg(source).arg("-o").arg(made).must_succeed();
         // What runs beside all programs of Windows ends with the last of them, and holds the pipes of the first: so first and last
         // is one that has none, and that ends with this process.
         let status = quietly(&["wineboot"]).stdin(Stdio::null()).status();

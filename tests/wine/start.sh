@@ -7,5 +7,6 @@ WINEDEBUG=-all
 LC_ALL=C.UTF-8
 # Neither asks for its own browser and runtime, which it does not need.
 WINEDLLOVERRIDES=mscoree,mshtml=
-export WINEPREFIX WINEDEBUG LC_ALL WINEDLLOVERRIDES
+LD_PRELOAD=$WINEPREFIX/locks_of_the_killed.so
+export LD_PRELOAD WINEPREFIX WINEDEBUG LC_ALL WINEDLLOVERRIDES
 exec wine "${0%.sh}.exe" "$@"
