@@ -166,7 +166,9 @@ fn what_needs_no_service_keeps_its_promises_on_windows() {
         options.extend((host != "messages").then(|| "fps=10".into()));
         let ended = run(&program, options);
         assert!(ended.status.success(), "{host}: {}\n{}{}", ended.status, ended.out, ended.err);
-        assert_eq!((ended.out.as_str(), ended.err.as_str()), ("", ""), "{host}: the library prints nothing unasked");
+        // Wine itself may complain of a thread that it cut off at the end of the process.
+        let said = ended.out.lines().chain(ended.err.lines()).filter(|line| !line.starts_with("wine client error:"));
+        assert_eq!(said.collect::<Vec<_>>(), [""; 0], "{host}: the library prints nothing unasked");
     }
 }
 
