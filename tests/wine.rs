@@ -13,7 +13,7 @@ use support::host::FRAME_BYTES;
 use support::night::{self, Night};
 use support::spool::{entries, streams, with};
 use support::tls::{self, Authority};
-use support::wine::{Linked, OBJDUMP, bench, windows, with_windows_paths};
+use support::wine::{DLLTOOL, GCC, Linked, OBJDUMP, bench, windows, with_windows_paths};
 use support::{Ended, HANGS_AFTER, MustSucceed, Workshop, long_run, root, run, service, start, tool};
 
 /// Hosts that need no service.
@@ -136,7 +136,7 @@ fn every_host_is_played_on_windows_or_is_unixs_own() {
 #[test]
 fn the_dll_exports_what_is_promised_and_needs_nothing_but_windows() {
     let Some(bench) = bench() else { return };
-    let told = Command::new(OBJDUMP).arg("--private-headers").arg(bench.dll()).must_succeed();
+    let told = Command::new(bench.tool(OBJDUMP)).arg("--private-headers").arg(bench.dll()).must_succeed();
     let promised = std::fs::read_to_string(root().join("abi/symbols.txt")).expect("it is there");
     let promised: BTreeSet<&str> =
         promised.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(' ').next()).collect();
@@ -456,12 +456,13 @@ fn a_cmake_project_links_the_dll_and_the_static_library_of_windows() {
         let workshop = Workshop::new();
         let build = workshop.path().join("build");
         let mut configure = Command::new(&cmake);
-        configure.args(["-DCMAKE_SYSTEM_NAME=Windows", &format!("-DCMAKE_C_COMPILER={}", support::wine::GCC)]);
+        configure.args(["-DCMAKE_SYSTEM_NAME=Windows", &format!("-DCMAKE_C_COMPILER={}", bench.tool(GCC))]);
+        configure.arg("-DCMAKE_EXE_LINKER_FLAGS=-static");
         configure.arg("-S").arg(root().join("tests/link").join(name)).arg("-B").arg(&build);
         configure.arg(format!("-DCMAKE_PREFIX_PATH={}", bench.prefix.display())).must_succeed();
         Command::new(&cmake).arg("--build").arg(&build).must_succeed();
         let program = build.join("program.exe");
-        let needed = Command::new(OBJDUMP).arg("--private-headers").arg(&program).must_succeed();
+        let needed = Command::new(bench.tool(OBJDUMP)).arg("--private-headers").arg(&program).must_succeed();
         assert_eq!(needed.contains("DLL Name: rheed_stream.dll"), needs_dll, "{needed}");
         let said = run(&bench.wrap(&workshop, &program), [""; 0]).well().out;
         assert_eq!(said.trim(), env!("CARGO_PKG_VERSION"));
@@ -480,14 +481,16 @@ fn a_linker_of_msvcs_kind_takes_the_import_library() {
     let file = |name: &str| workshop.path().join(name);
     let source = root().join("tests/wine/without_libraries.c");
     let mut clang = Command::new("clang");
-    clang.args(["--target=x86_64-pc-windows-msvc", "-ffreestanding", "-mno-stack-arg-probe", "-c"]).arg(source);
+    let target = format!("--target={}-pc-windows-msvc", bench.processor);
+    clang.args([&target, "-ffreestanding", "-mno-stack-arg-probe", "-c"]).arg(source);
     clang.arg("-I").arg(bench.prefix.join("include")).arg("-o").arg(file("program.obj")).must_succeed();
     // Windows' own import library, of the one function that the program calls.
-    let names = workshop.write("kernel32.def", "LIBRARY kernel32.dll\nEXPORTS\nExitProcess\n");
-    let mut dlltool = Command::new("x86_64-w64-mingw32-dlltool");
-    dlltool.arg("--input-def").arg(names).arg("--output-lib").arg(file("kernel32.lib")).must_succeed();
+    let decoration = if bench.processor == "i686" { "@4" } else { "" };
+    let names = workshop.write("kernel32.def", &format!("LIBRARY kernel32.dll\nEXPORTS\nExitProcess{decoration}\n"));
+    let mut dlltool = Command::new(bench.tool(DLLTOOL));
+    dlltool.arg("--kill-at").arg("--input-def").arg(names).arg("--output-lib").arg(file("kernel32.lib")).must_succeed();
     let mut link = Command::new("lld-link");
-    link.args(["/nologo", "/entry:start", "/subsystem:console", "/nodefaultlib"]).arg(file("program.obj"));
+    link.args(["/nologo", "/safeseh:no", "/entry:start", "/subsystem:console", "/nodefaultlib"]).arg(file("program.obj"));
     link.arg(bench.prefix.join("lib/rheed_stream.lib")).arg(file("kernel32.lib")).arg("/out:program.exe");
     link.current_dir(workshop.path()).must_succeed();
     let ended = run(&bench.wrap(&workshop, &file("program.exe")), [""; 0]);

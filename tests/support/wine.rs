@@ -8,15 +8,18 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-/// The compilers, with POSIX threads as the hosts want them, and what reads programs.
-pub const GCC: &str = "x86_64-w64-mingw32-gcc-posix";
-pub const GPP: &str = "x86_64-w64-mingw32-g++-posix";
-pub const OBJDUMP: &str = "x86_64-w64-mingw32-objdump";
+/// The compilers, with POSIX threads as the hosts want them, and what reads and links programs.
+pub const GCC: &str = "gcc-posix";
+pub const GPP: &str = "g++-posix";
+pub const OBJDUMP: &str = "objdump";
+pub const DLLTOOL: &str = "dlltool";
 
 /// Where all of it lies.
 pub struct Bench {
     /// What `cargo xtask dist` lays out: `bin`, `lib`, `include`.
     pub prefix: PathBuf,
+    /// For which processor: `x86_64`, or `i686` where the prefix is one of 32 bits and the Wine in PATH, too.
+    pub processor: &'static str,
     /// Wine's own folder, with what Windows has.
     windows: PathBuf,
 }
@@ -53,14 +56,15 @@ impl Bench {
     fn set_up() -> Result<Bench, String> {
         let prefix = env::var_os("RHEED_TEST_WINDOWS").ok_or("RHEED_TEST_WINDOWS names no folder with the DLL")?;
         built(Path::new(&prefix))?;
-        for command in ["wine", GCC, GPP] {
-            if !is_command(command) {
+        let processor = processor_of(&Path::new(&prefix).join("bin/rheed_stream.dll"));
+        // Kept for the next run: it takes a while to make.
+        let windows = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wine").join(processor);
+        let bench = Bench { prefix: prefix.into(), processor, windows };
+        for command in ["wine".into(), bench.tool(GCC), bench.tool(GPP)] {
+            if !is_command(&command) {
                 return Err(format!("no {command} in PATH"));
             }
         }
-        // Kept for the next run: it takes a while to make.
-        let windows = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wine");
-        let bench = Bench { prefix: prefix.into(), windows };
         fs::create_dir_all(&bench.windows).expect("target can be written");
         let quietly = |arguments: &[&str]| {
             let mut wine = Command::new("wine");
@@ -68,8 +72,10 @@ impl Bench {
             wine.env("WINEDLLOVERRIDES", "mscoree,mshtml=").stdout(Stdio::null()).stderr(Stdio::null());
             wine
         };
-        let (source, made) = (root().join("tests/wine/locks_of_the_killed.c"), bench.windows.join("locks_of_the_killed.so"));
-        Command::new("gcc").args(["-O2", "-shared", "-fPIC"]).arg(source).arg("-o").arg(made).must_succeed();
+        if processor == std::env::consts::ARCH {
+            let (source, made) = (root().join("tests/wine/locks_of_the_killed.c"), bench.windows.join("locks_of_the_killed.so"));
+            Command::new("gcc").args(["-O2", "-shared", "-fPIC"]).arg(source).arg("-o").arg(made).must_succeed();
+        }
         // What runs beside all programs of Windows ends with the last of them, and holds the pipes of the first: so first and last
         // is one that has none, and that ends with this process.
         let status = quietly(&["wineboot"]).stdin(Stdio::null()).status();
@@ -79,6 +85,11 @@ impl Bench {
         let kept = quietly(&["cmd"]).stdin(Stdio::piped()).spawn();
         std::mem::forget(kept.map_err(|error| format!("wine cannot be started: {error}"))?.stdin.take());
         Ok(bench)
+    }
+
+    /// One of mingw's tools for this processor.
+    pub fn tool(&self, name: &str) -> String {
+        format!("{}-w64-mingw32-{name}", self.processor)
     }
 
     /// The DLL that is tested.
@@ -92,7 +103,7 @@ impl Bench {
         let is_cpp = source.extension().is_some_and(|extension| extension == "cpp");
         let (compiler, standard) = if is_cpp { (GPP, "-std=c++17") } else { (GCC, "-std=c11") };
         let program = workshop.path().join(source.file_stem().expect("a source has a name")).with_extension("exe");
-        let mut command = Command::new(compiler);
+        let mut command = Command::new(self.tool(compiler));
         // As POSIX prints numbers; and all that is mingw's in the program itself.
         command.args([standard, "-D__USE_MINGW_ANSI_STDIO=1", "-static"]).args(STRICT);
         command.arg("-I").arg(self.prefix.join("include")).arg(source).arg("-o").arg(&program);
@@ -127,12 +138,27 @@ impl Bench {
         let made = workshop.path().join("made.dll");
         let bytes = MADE.get_or_init(|| {
             let source = root().join("tests/wine/bcryptprimitives.c");
-            Command::new(GCC).args(["-shared", "-static"]).arg(source).arg("-o").arg(&made).arg("-ladvapi32").must_succeed();
+            let mut command = Command::new(self.tool(GCC));
+            command
+                .args(["-shared", "-static", "-Wl,--kill-at"])
+                .arg(source)
+                .arg("-o")
+                .arg(&made)
+                .arg("-ladvapi32")
+                .must_succeed();
             fs::read(&made).expect("it was just made")
         });
         fs::write(&made, bytes).expect("target can be written");
         made
     }
+}
+
+/// Which processor a DLL is for, by its header.
+fn processor_of(dll: &Path) -> &'static str {
+    const I386: [u8; 2] = 0x14c_u16.to_le_bytes();
+    let bytes = fs::read(dll).unwrap_or_else(|error| panic!("{}: {error}", dll.display()));
+    let header = u32::from_le_bytes(bytes[0x3c..0x40].try_into().expect("four bytes")) as usize;
+    if bytes[header + 4..header + 6] == I386 { "i686" } else { "x86_64" }
 }
 
 /// How a program gets the library.

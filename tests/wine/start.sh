@@ -7,6 +7,8 @@ WINEDEBUG=-all
 LC_ALL=C.UTF-8
 # Neither asks for its own browser and runtime, which it does not need.
 WINEDLLOVERRIDES=mscoree,mshtml=
-LD_PRELOAD=$WINEPREFIX/locks_of_the_killed.so
-export LD_PRELOAD WINEPREFIX WINEDEBUG LC_ALL WINEDLLOVERRIDES
+export WINEPREFIX WINEDEBUG LC_ALL WINEDLLOVERRIDES
+# Of this machine's own bits.
+locks=$WINEPREFIX/locks_of_the_killed.so
+test -f "$locks" && export LD_PRELOAD="$locks"
 exec wine "${0%.sh}.exe" "$@"
