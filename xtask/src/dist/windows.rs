@@ -26,8 +26,14 @@ const CARGO_WITH_SOURCE: &str = "/usr/bin/cargo";
 const STD_SOURCE: &str = "lib/rustlib/src/rust/library/Cargo.lock";
 const RUST_PACKAGES: &str = "rustc-web cargo-web rust-web-src";
 
+/// LLVM's linker of MSVC's kind.
+const LLD_LINK: &str = "lld-link";
+
 /// What a static library of Rust's asks of the system, which mingw has under these names.
 const SYSTEM_LIBRARIES: [&str; 7] = ["kernel32", "ntdll", "userenv", "ws2_32", "advapi32", "bcrypt", "crypt32"];
+
+/// What the DLL may need.
+const IN_EVERY_WINDOWS: &str = include_str!("../../../abi/windows.txt");
 
 /// Makes empty files of what it is to link.
 const NO_LINKER: &str = r#"#!/bin/sh
@@ -40,21 +46,6 @@ while [ $# -gt 0 ]; do
 done
 "#;
 
-/// What every Windows 10 has. `msvcrt.dll` is the C library that Windows itself uses.
-const IN_EVERY_WINDOWS: [&str; 11] = [
-    "advapi32.dll",
-    "bcrypt.dll",
-    "bcryptprimitives.dll",
-    "crypt32.dll",
-    "kernel32.dll",
-    "ktmw32.dll",
-    "msvcrt.dll",
-    "ntdll.dll",
-    "oleaut32.dll",
-    "userenv.dll",
-    "ws2_32.dll",
-];
-
 /// Whether the target is one of these.
 pub fn is_one(target: &str) -> bool {
     TARGETS.iter().any(|(known, _)| *known == target)
@@ -66,6 +57,13 @@ pub fn stage(root: &Path, target: &str, into: &Path) -> Result<()> {
         let known: Vec<&str> = TARGETS.iter().map(|(known, _)| *known).collect();
         format!("{target} is no target for Windows: give {}", known.join(" or "))
     })?;
+    let processor = tools.trim_end_matches("-w64-mingw32").replace('_', "-");
+    for (tool, package) in [(format!("{tools}-gcc"), format!("gcc-mingw-w64-{processor}")), (LLD_LINK.into(), "lld".into())] {
+        ensure!(
+            crate::kit::is_there(&tool),
+            "no {tool} in PATH, which the library for {target} is linked with (on Debian: {package})"
+        );
+    }
     let facts = Facts::gather(root)?;
     let workshop = Workshop { tools, folder: root.join("target/windows").join(target).join("dist") };
     fs::create_dir_all(&workshop.folder)?;
@@ -82,8 +80,8 @@ pub fn stage(root: &Path, target: &str, into: &Path) -> Result<()> {
     let lib = into.join("lib");
     copy(&dll, &into.join("bin").join(DLL))?;
     copy(&exports, &lib.join("rheed_stream.def"))?;
-    copy(&workshop.import_library(&exports, "librheed_stream.dll.a")?, &lib.join("librheed_stream.dll.a"))?;
-    copy(&workshop.import_library(&exports, "rheed_stream.lib")?, &lib.join("rheed_stream.lib"))?;
+    copy(&workshop.import_library_for_mingw(&exports)?, &lib.join("librheed_stream.dll.a"))?;
+    copy(&workshop.import_library_for_msvc(&exports)?, &lib.join("rheed_stream.lib"))?;
     copy(&archive, &lib.join("librheed_stream.a"))?;
     workshop.strip(&lib.join("librheed_stream.a"))?;
     for header in ["rheed_stream.h", "rheed_stream.hpp"] {
@@ -165,6 +163,10 @@ impl Workshop<'_> {
         command
     }
 
+    fn is_64_bits(&self) -> bool {
+        self.tools.starts_with("x86_64")
+    }
+
     fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
         let file = self.folder.join(name);
         fs::write(&file, text)?;
@@ -181,18 +183,32 @@ impl Workshop<'_> {
         gcc.args(SYSTEM_LIBRARIES.map(|name| format!("-l{name}")));
         // No time of the build: the same sources give the same bytes.
         gcc.args(["-Wl,--gc-sections,--strip-all,--dynamicbase,--nxcompat,--no-insert-timestamp"]);
-        if self.tools.starts_with("x86_64") {
+        if self.is_64_bits() {
             gcc.arg("-Wl,--high-entropy-va");
         }
         said_by(&mut gcc)?;
         Ok(dll)
     }
 
-    /// What a linker is given for the DLL. Functions are `__cdecl`: on 32 bits their names begin with `_` there, and not in the DLL.
-    fn import_library(&self, exports: &Path, name: &str) -> Result<PathBuf> {
-        let library = self.folder.join(name);
+    /// What mingw's linker is given for the DLL. Functions are `__cdecl`: on 32 bits their names begin with `_` there, and not in the
+    /// DLL.
+    fn import_library_for_mingw(&self, exports: &Path) -> Result<PathBuf> {
+        let library = self.folder.join("librheed_stream.dll.a");
         let _ = fs::remove_file(&library);
         said_by(self.tool("dlltool").arg("--input-def").arg(exports).args(["--dllname", DLL, "--output-lib"]).arg(&library))?;
+        Ok(library)
+    }
+
+    /// The same for MSVC's, in the short form that its own tools write. In the long one, which dlltool writes, its optimisation
+    /// (`/OPT:REF`, the default in release builds) mixes up what belongs together, and the program does not start.
+    fn import_library_for_msvc(&self, exports: &Path) -> Result<PathBuf> {
+        let library = self.folder.join("rheed_stream.lib");
+        let machine = if self.is_64_bits() { "x64" } else { "x86" };
+        let mut lld_link = Command::new(LLD_LINK);
+        lld_link.current_dir(&self.folder).args(["/nologo", &format!("/machine:{machine}"), "/out:rheed_stream.lib"]);
+        // Nothing is to be linked: it makes the import library alone.
+        let name = exports.file_name().expect("it is a file").to_string_lossy();
+        said_by(lld_link.arg(format!("/def:{name}")))?;
         Ok(library)
     }
 
@@ -206,16 +222,13 @@ impl Workshop<'_> {
         let exported = exports_in(&told);
         ensure!(exported == *promised, "{DLL} exports {exported:?}, and not {promised:?}");
         let needed = needed_by(&told);
-        let missing: Vec<&String> = needed.iter().filter(|dll| !is_in_every_windows(dll)).collect();
+        let in_every_windows: Vec<&str> = IN_EVERY_WINDOWS.lines().filter(|line| !line.starts_with('#')).collect();
+        let missing: Vec<&String> = needed.iter().filter(|dll| !in_every_windows.contains(&dll.as_str())).collect();
         ensure!(!needed.is_empty() && missing.is_empty(), "{DLL} needs {missing:?}, which not every Windows has");
         let name = told.lines().find_map(|line| line.strip_prefix("Name")?.trim().rsplit(' ').next().map(str::to_owned));
         ensure!(name.as_deref() == Some(DLL), "{DLL} calls itself {name:?}");
         Ok(())
     }
-}
-
-fn is_in_every_windows(dll: &str) -> bool {
-    IN_EVERY_WINDOWS.contains(&dll) || dll.starts_with("api-ms-win-core-")
 }
 
 fn exports_of(names: &BTreeSet<String>) -> String {
