@@ -14,7 +14,7 @@ use support::night::{self, Night};
 use support::promised::listed;
 use support::spool::{entries, streams, with};
 use support::tls::{self, Authority};
-use support::wine::{DLLTOOL, GCC, Linked, OBJDUMP, bench, windows, with_windows_paths};
+use support::wine::{DLLTOOL, GCC, Linked, OBJDUMP, bench, on_a_server, run_to_its_end, windows, with_windows_paths};
 use support::{Ended, HANGS_AFTER, MustSucceed, Workshop, long_run, root, run, service, start, tool};
 
 /// Hosts that need no service.
@@ -69,7 +69,7 @@ const UNIX: [(&str, &str); 18] = [
     ("forks_anywhere", "forks"),
     ("memory_runs_out", "stands before malloc"),
     ("no_allocation", "stands before malloc"),
-    ("reloaded", "counts mappings in /proc; `labview` loads and unloads here"),
+    ("reloaded", "counts mappings in /proc; `virtual_instrument` loads and unloads here"),
     ("removal_hangs", "stands before unlink"),
     ("signal_storm", "sends signals"),
     ("signals", "looks at masks and handlers of signals"),
@@ -132,6 +132,11 @@ fn every_host_is_played_on_windows_or_is_unixs_own() {
     let hosts: BTreeSet<String> =
         hosts.map(|file| file.file_stem().expect("a file has a name").to_string_lossy().into_owned()).collect();
     assert!(hosts.iter().map(String::as_str).eq(known), "{hosts:?}");
+    let tests = include_str!("wine.rs");
+    for host in SERVED {
+        let is_played = ["Scene::of", "Scene::with"].iter().any(|by| tests.contains(&format!("{by}({host:?}")));
+        assert!(is_played, "no test plays {host}");
+    }
 }
 
 #[test]
@@ -192,6 +197,29 @@ fn every_chunk_is_confirmed_and_told_once_on_windows() {
     scene.play(&[]);
     let expected: Vec<u8> = (0..50u8).flat_map(|shade| vec![shade; 32 * 16]).collect();
     assert!(service::pixels(&service::only_stream(&scene.service)) == expected);
+}
+
+#[test]
+fn a_program_of_windows_that_has_no_console_streams_at_the_highest_verbosity() {
+    let Some(bench) = bench() else { return };
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let source = root().join("tests/wine/windowless.c");
+    let program = bench.build_with(&workshop, &source, Linked::Shared, &["-mwindows"]);
+    run(&program, with(with_windows_paths(service::options(&service, &workshop)), &["fps=10"])).well();
+    assert_eq!(aftermath::arrived(&service, FRAME_BYTES), [60; 3]);
+}
+
+#[test]
+fn the_properties_of_the_dll_show_its_version() {
+    let Some(bench) = bench() else { return };
+    let workshop = Workshop::new();
+    let program = bench.build_with(&workshop, &root().join("tests/wine/version.c"), Linked::No, &["-lversion"]);
+    let said = run(&program, ["rheed_stream.dll", "ProductVersion", "FileVersion", "OriginalFilename"]).well().out;
+    let version = env!("CARGO_PKG_VERSION");
+    let numbers =
+        [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH"), "0"].join(".");
+    assert_eq!(said.lines().collect::<Vec<_>>(), [&numbers, version, version, "rheed_stream.dll"]);
 }
 
 /// Wine takes no certificate of whose revocation nobody tells, not even a trusted authority's, where Windows does: so only the
@@ -281,7 +309,7 @@ fn a_process_may_end_in_any_way_on_windows_and_what_it_left_is_sent() {
     ];
     let Some(scene) = Scene::of("exits") else { return };
     for way in WAYS {
-        scene.play(&[way]);
+        run_to_its_end(&scene.program, &[vec![way.into()], scene.options()].concat()).well();
     }
     scene.resume();
     let arrived = scene.arrived(FRAME_BYTES);
@@ -444,6 +472,20 @@ fn a_spool_may_lie_deeper_than_260_characters_and_under_a_name_in_any_letters() 
     assert_eq!(scene.service.streams().len(), 6);
     assert!(scene.service.streams().iter().all(|stream| stream.ended && stream.frames() > 0));
     assert_eq!(entries(&deep.join("spool/reports")).len(), 6);
+}
+
+#[test]
+fn a_spool_may_lie_on_a_server() {
+    let Some(scene) = Scene::of("two_streams") else { return };
+    let spool = on_a_server(&scene.workshop.spool());
+    for path in [spool.clone(), spool.replace('\\', "/"), spool.replacen(r"\\", r"\\?\UNC\", 1)] {
+        let options = with_windows_paths(service::options(&scene.service, &scene.workshop));
+        let options = options.into_iter().filter(|line| !line.starts_with("spool_dir="));
+        run(&scene.program, options.chain([format!("spool_dir={path}"), "fps=10".into()])).well();
+    }
+    assert_eq!(scene.service.streams().len(), 6);
+    assert!(scene.service.streams().iter().all(|stream| stream.ended && stream.frames() > 0));
+    assert_eq!(entries(&scene.workshop.spool().join("reports")).len(), 6);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 /* A process that ends by one of many ways, in the middle of everything: with 0, at once, whatever the library is doing. The first
-   argument names the way. */
+   argument names the way. Who waits for it for long is told what it is at. */
 #define _GNU_SOURCE /* quick_exit */
 #include "host.h"
 
@@ -10,18 +10,38 @@
 
 static const char *way;
 static rheed_stream streams[2];
-static atomic_int pushed;
+static atomic_int pushed, has_asked;
+static const char *_Atomic stage = "opening";
 
 static int is(const char *name) { return strcmp(way, name) == 0; }
 
-static void shut_down_at_exit(void) { CHECK(rheed_shutdown(-1) >= 0); }
+/* Says so a while before HANGS_AFTER of tests/support/mod.rs; it decides nothing. */
+static void *watch(void *unused) {
+    (void)unused;
+    sleep(100);
+    fprintf(stderr, "%s is still %s\n", way, stage);
+    return NULL;
+}
 
-static void finalize_at_exit(void) { CHECK(!RHEED_FAILED(rheed_finalize(streams[0], 1))); }
+static void shut_down_at_exit(void) {
+    stage = "shutting down at exit";
+    CHECK(rheed_shutdown(-1) >= 0);
+    stage = "leaving after it was shut down";
+}
+
+static void finalize_at_exit(void) {
+    stage = "finalizing at exit";
+    CHECK(!RHEED_FAILED(rheed_finalize(streams[0], 1)));
+    CHECK_CODE(rheed_finalize(streams[0], -1), RHEED_OK);
+    CHECK(stat_of(streams[0], RHEED_STAT_FRAMES_CONFIRMED) == 100);
+    stage = "leaving after it was finalized";
+}
 
 static void ask_at_end_of_thread(void *stream) {
     CHECK(stat_of(*(rheed_stream *)stream, RHEED_STAT_FRAMES_ACCEPTED) > 0);
     CHECK_CODE(push_numbered(*(rheed_stream *)stream, (uint64_t)pushed++), RHEED_OK);
     CHECK(!RHEED_FAILED(rheed_flush(*(rheed_stream *)stream, 0)));
+    has_asked = 1;
 }
 
 static void RHEED_CALL hear(void *user, int32_t level, const char *message) {
@@ -33,7 +53,10 @@ static void RHEED_CALL hear(void *user, int32_t level, const char *message) {
 /* Half of the frames have arrived, as far as their chunks are closed; the others are wherever they are when the end comes. */
 static void push_one_of_many(rheed_stream stream, uint64_t number) {
     CHECK_CODE(push_numbered(stream, number), RHEED_OK);
-    if (number == 50) CHECK_CODE(rheed_flush(stream, -1), RHEED_OK);
+    if (number != 50) return;
+    stage = "flushing";
+    CHECK_CODE(rheed_flush(stream, -1), RHEED_OK);
+    stage = "pushing";
 }
 
 static int32_t RHEED_CALL source(void *user, rheed_stream stream, uint64_t index) {
@@ -56,14 +79,16 @@ static void *push_on(void *unused) {
 
 static void *leave(void *unused) {
     (void)unused;
+    while (is("end-of-the-main-thread") && !has_asked) sched_yield();
     exit(0);
 }
 
 int main(int argc, char **argv) {
     CHECK(argc > 2);
     way = argv[1];
-    pthread_t pusher, leaver;
+    pthread_t pusher, leaver, watcher;
     pthread_key_t key;
+    CHECK(pthread_create(&watcher, NULL, watch, NULL) == 0);
     if (is("shutdown-at-exit")) CHECK(atexit(shut_down_at_exit) == 0);
     CHECK_CODE(rheed_set_log(hear, NULL, 4), RHEED_OK);
     for (int at = 0; at < 2; at++) streams[at] = open_stream(argc - 1, argv + 1, "chunk_size = 20\npace = off\n");
@@ -75,6 +100,7 @@ int main(int argc, char **argv) {
     CHECK(pthread_create(&pusher, NULL, push_on, NULL) == 0);
     for (; pushed < 100; pushed++) push_one_of_many(streams[0], (uint64_t)pushed);
 
+    stage = "leaving";
     if (is("exit-in-log") || is("_exit-in-log")) {
         for (;;) sched_yield();
     } else if (is("exit-on-a-thread")) {

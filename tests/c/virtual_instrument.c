@@ -1,7 +1,8 @@
 /* A host that does what LabVIEW does: it loads the library when a VI is opened and lets go of it when the VI is closed, each call
    comes from another thread, texts and arrays are its own, and gone after the call. Three times in one process: the first VI ends
    its stream, the second is closed in the middle of it, the third finds that stream by its number and ends it, opens one of its
-   own and is closed in its middle, too. The library's own path is the first argument. */
+   own and is closed in its middle, too. Before, it looks at VIs that are not run, or whose options are refused: nothing keeps the
+   library loaded yet, and a thread that called it outlives it. The library's own path is the first argument. */
 #define _POSIX_C_SOURCE 200809L
 #include "module.h"
 
@@ -118,9 +119,55 @@ static void acquire(void) {
     on_another_thread(look);
 }
 
+static void ask_without_a_stream(void) {
+    const char *(RHEED_CALL * version)(void);
+    int32_t(RHEED_CALL * node)(void **);
+    void *instance = NULL;
+    find_in(library, "rheed_version", &version);
+    CHECK(version()[0] != '\0');
+    find_in(library, "rheed_labview_reserve", &node);
+    CHECK(node(&instance) == RHEED_OK && instance != NULL);
+    find_in(library, "rheed_labview_unreserve", &node);
+    CHECK(node(&instance) == RHEED_OK && instance == NULL);
+}
+
+static void init_by_nonsense(void) {
+    int32_t(RHEED_CALL * call)(const char *, rheed_stream *, char *, int32_t);
+    char message[1024];
+    find_in(library, "rheed_init", &call);
+    CHECK(call("nonsense", &stream, message, sizeof message) == RHEED_E_OPTION);
+}
+
+/* Calls, and then waits until the library is gone. */
+static void *ask_and_outlive(void *barrier) {
+    ask_without_a_stream();
+    pthread_barrier_wait((pthread_barrier_t *)barrier);
+    pthread_barrier_wait((pthread_barrier_t *)barrier);
+    return NULL;
+}
+
+static void look_without_running(int is_refused) {
+    pthread_t thread;
+    pthread_barrier_t barrier;
+    CHECK(pthread_barrier_init(&barrier, NULL, 2) == 0);
+    on_another_thread(load);
+    CHECK(library != NULL);
+    CHECK(pthread_create(&thread, NULL, ask_and_outlive, &barrier) == 0);
+    pthread_barrier_wait(&barrier);
+    ask_without_a_stream();
+    if (is_refused) on_another_thread(init_by_nonsense);
+    on_another_thread(unload);
+#ifdef _WIN32
+    if (!is_refused) CHECK(GetModuleHandleA("rheed_stream.dll") == NULL);
+#endif
+    pthread_barrier_wait(&barrier);
+    CHECK(pthread_join(thread, NULL) == 0);
+}
+
 int main(int argc, char **argv) {
     CHECK(argc > 1);
     path = argv[1];
+    for (int times = 0; times < 4; times++) look_without_running(times > 1);
     options = copy_of(options_of(argc - 1, argv + 1, "chunk_size = 20\n"));
     for (int vi = 0; vi < 3; vi++) {
         on_another_thread(load);

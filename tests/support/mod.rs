@@ -35,6 +35,7 @@ pub mod witness;
 
 use checker::Checker;
 use std::ffi::OsStr;
+use std::fmt::{self, Display, Formatter};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -248,23 +249,57 @@ impl Running {
 
     /// Closes its standard input, waits for its end and collects what it said.
     #[track_caller]
-    pub fn finish(mut self) -> Ended {
+    pub fn finish(self) -> Ended {
+        match self.end() {
+            Ok(ended) => ended,
+            Err(hung) => panic!("{hung}"),
+        }
+    }
+
+    /// The same, for who knows what to do about one that hangs. It is ended then.
+    pub fn end(mut self) -> Result<Ended, Hung> {
         drop(self.child.stdin.take());
-        let group = self.child.id() as i32;
+        let id = self.child.id();
         let (told, ended) = mpsc::channel();
         std::thread::spawn(move || told.send(self.child.wait_with_output()));
-        let output: Output = match ended.recv_timeout(HANGS_AFTER) {
-            Ok(output) => output.expect("a child can be waited for"),
-            Err(_) => {
-                // SAFETY: kill takes any numbers; the group is our own child's, which has not been waited for.
-                unsafe { libc::kill(-group, libc::SIGKILL) };
-                let output = ended.recv().expect("the waiting thread tells").expect("a child can be waited for");
-                let (out, err) = (text(output.stdout), text(output.stderr));
-                panic!("{} hangs; until then it said\n{out}\n{err}", self.command);
-            }
+        let wait = || {
+            let output: Output = ended.recv_timeout(HANGS_AFTER).ok()?.expect("a child can be waited for");
+            Some(Ended { status: output.status, out: text(output.stdout), err: text(output.stderr) })
         };
-        Ended { status: output.status, out: text(output.stdout), err: text(output.stderr) }
+        if let Some(ended) = wait() {
+            return Ok(ended);
+        }
+        let threads = states_of_threads(id);
+        // SAFETY: kill takes any numbers; the group is our own child's, which has not been waited for.
+        unsafe { libc::kill(-(id as i32), libc::SIGKILL) };
+        // Who left the group may hold its pipes for ever.
+        Err(Hung { command: self.command, threads, said: wait() })
     }
+}
+
+/// A program that did not end by itself.
+pub struct Hung {
+    command: String,
+    /// A letter each, as /proc has it: R runs, S sleeps.
+    pub threads: String,
+    said: Option<Ended>,
+}
+
+impl Display for Hung {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} hangs, its threads in state {:?}; ", self.command, self.threads)?;
+        match &self.said {
+            Some(ended) => write!(f, "until then it said\n{}\n{}", ended.out, ended.err),
+            None => write!(f, "and somebody holds its output after it was killed"),
+        }
+    }
+}
+
+fn states_of_threads(process: u32) -> String {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    // Behind the name, which is in parentheses and may have some of its own.
+    let state = |stat: String| stat.rsplit_once(") ")?.1.chars().next();
+    tasks.filter_map(|task| state(std::fs::read_to_string(task.path().join("stat")).ok()?)).collect()
 }
 
 /// Runs the calling test once more, in a process of its own, for what a whole process has once: its environment, its console.

@@ -1,6 +1,6 @@
 //! Programs for Windows, built by mingw against the DLL that is shipped, and run under Wine.
 
-use super::{MustSucceed, STRICT, Workshop, is_command, root, skip};
+use super::{Ended, MustSucceed, STRICT, Workshop, is_command, long_run, root, skip, start};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,6 +13,10 @@ pub const GCC: &str = "gcc-posix";
 pub const GPP: &str = "g++-posix";
 pub const OBJDUMP: &str = "objdump";
 pub const DLLTOOL: &str = "dlltool";
+
+/// What Wine takes for a server, and what that shares.
+const SERVER: &str = "laboratory";
+const SHARE: &str = "disk";
 
 /// Where all of it lies.
 pub struct Bench {
@@ -82,6 +86,11 @@ impl Bench {
         if !status.is_ok_and(|status| status.success()) {
             return Err("wineboot fails".into());
         }
+        let server = bench.windows.join("dosdevices/unc").join(SERVER);
+        if !server.exists() {
+            fs::create_dir_all(&server).expect("target can be written");
+            symlink("/", server.join(SHARE)).expect("links can be made");
+        }
         let kept = quietly(&["cmd"]).stdin(Stdio::piped()).spawn();
         std::mem::forget(kept.map_err(|error| format!("wine cannot be started: {error}"))?.stdin.take());
         Ok(bench)
@@ -100,6 +109,12 @@ impl Bench {
     /// Compiles a host of `tests/c`, or another program, and lays beside it what it needs; what is returned starts it.
     #[track_caller]
     pub fn build(&self, workshop: &Workshop, source: &Path, linked: Linked) -> PathBuf {
+        self.build_with(workshop, source, linked, &[])
+    }
+
+    /// The same, with more for the linker.
+    #[track_caller]
+    pub fn build_with(&self, workshop: &Workshop, source: &Path, linked: Linked, more: &[&str]) -> PathBuf {
         let is_cpp = source.extension().is_some_and(|extension| extension == "cpp");
         let (compiler, standard) = if is_cpp { (GPP, "-std=c++17") } else { (GCC, "-std=c11") };
         let program = workshop.path().join(source.file_stem().expect("a source has a name")).with_extension("exe");
@@ -109,14 +124,19 @@ impl Bench {
         command.arg("-I").arg(self.prefix.join("include")).arg(source).arg("-o").arg(&program);
         match linked {
             Linked::Shared => command.arg(self.prefix.join("lib/librheed_stream.dll.a")),
-            Linked::Static => {
-                let needed = ["userenv", "ws2_32", "ntdll", "bcrypt", "crypt32"].map(|name| format!("-l{name}"));
-                command.arg(self.prefix.join("lib/librheed_stream.a")).args(needed)
-            }
+            Linked::Static => command.arg(self.prefix.join("lib/librheed_stream.a")).args(self.needed_by_the_static_library()),
             Linked::No => &mut command,
         };
-        command.must_succeed();
+        command.args(more).must_succeed();
         self.wrap(workshop, &program)
+    }
+
+    /// As pkg-config tells who links it.
+    fn needed_by_the_static_library(&self) -> Vec<String> {
+        let file = self.prefix.join("lib/pkgconfig/rheed_stream.pc");
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let line = text.lines().find_map(|line| line.strip_prefix("Libs.private:")).expect("it needs some");
+        line.split_whitespace().map(str::to_owned).collect()
     }
 
     /// What starts a program that was built: with the DLL beside it, and with what Wine lacks.
@@ -153,6 +173,27 @@ impl Bench {
     }
 }
 
+/// Runs a program that ends in the middle of everything, which Wine 8 itself may spoil, now and then: it kills a thread that holds a
+/// lock of Wine's, for which the last one then turns round for ever; or it closes what a thread still asks. Windows does neither.
+/// The program is run once more then.
+#[track_caller]
+pub fn run_to_its_end(program: &Path, arguments: &[String]) -> Ended {
+    let spoiled = match start(program, arguments).end() {
+        Ok(ended) if is_spoiled(&ended) => ended.err,
+        Ok(ended) => return ended,
+        Err(hung) if hung.threads == "R" => hung.to_string(),
+        Err(hung) => panic!("{hung}"),
+    };
+    long_run::figure(&format!("wine: run again, since Wine spoiled its end: {spoiled}"));
+    start(program, arguments).finish()
+}
+
+/// By a complaint of Wine's, and by nothing else.
+fn is_spoiled(ended: &Ended) -> bool {
+    let is_wines = |line: &str| line.starts_with("wine client error:");
+    ended.status.code() == Some(1) && ended.out.is_empty() && !ended.err.is_empty() && ended.err.lines().all(is_wines)
+}
+
 /// Which processor a DLL is for, by its header.
 fn processor_of(dll: &Path) -> &'static str {
     const I386: [u8; 2] = 0x14c_u16.to_le_bytes();
@@ -172,6 +213,11 @@ pub enum Linked {
 /// A path as Windows calls it under Wine.
 pub fn windows(path: &Path) -> String {
     format!("Z:{}", path.display()).replace('/', "\\")
+}
+
+/// The same as if this machine's disk were a server's.
+pub fn on_a_server(path: &Path) -> String {
+    format!(r"\\{SERVER}\{SHARE}{}", path.display()).replace('/', "\\")
 }
 
 /// Options with the paths of Windows.
