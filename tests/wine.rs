@@ -40,7 +40,7 @@ const ALONE: [&str; 18] = [
 ];
 
 /// Hosts that stream to a service; each has a test below.
-const SERVED: [&str; 14] = [
+const SERVED: [&str; 15] = [
     "offline",
     "served",
     "refused",
@@ -55,10 +55,11 @@ const SERVED: [&str; 14] = [
     "virtual_instrument",
     "scanned",
     "code_page",
+    "surroundings",
 ];
 
 /// Hosts that are Unix's by nature, and why.
-const UNIX: [(&str, &str); 18] = [
+const UNIX: [(&str, &str); 17] = [
     ("clock_jumps", "stands before clock_gettime"),
     ("console_closed", "gives the console's descriptors away; handles are no small numbers"),
     ("cost", "counts instructions under valgrind"),
@@ -74,7 +75,6 @@ const UNIX: [(&str, &str); 18] = [
     ("signal_storm", "sends signals"),
     ("signals", "looks at masks and handlers of signals"),
     ("struck", "stands before the system calls"),
-    ("surroundings", "changes umask and TZ"),
     ("threads_run_out", "stands before pthread_create"),
     ("woken", "looks at threads in /proc, and lays a pipe in a file's place"),
 ];
@@ -455,6 +455,21 @@ fn options_may_be_in_the_ansi_code_page_and_answers_are_utf8() {
     assert_eq!(said, "", "the test wants the code page 1252");
     assert!(scene.workshop.path().join("spüle/reports").is_dir());
     assert_eq!(service::only_stream(&scene.service).name, "Grün auf Bläu");
+}
+
+#[test]
+fn a_program_of_windows_may_change_folder_locale_time_zone_and_environment() {
+    let Some(scene) = Scene::of("surroundings") else { return };
+    let folder = scene.workshop.path();
+    let mut options = scene.options();
+    options.retain(|line| !line.starts_with("spool_dir=") && !line.starts_with("log_file="));
+    options.push("spool_dir=spool".into());
+    run(&scene.program, [windows(folder), "German".into()].into_iter().chain(options)).well();
+    assert_eq!(scene.arrived(FRAME_BYTES), [500]);
+    assert_eq!(service::only_stream(&scene.service).rotations_per_min, 7.5);
+    assert!(scene.workshop.spool().join("reports").is_dir());
+    let log = std::fs::read_to_string(folder.join("here.log")).expect("it lies where the program was");
+    assert!(log.contains("finalized: 500 frames"), "{log}");
 }
 
 #[test]

@@ -1,19 +1,29 @@
 /* A host that changes what a process has once: its folder, locale, time zone, environment and file mask, after its streams were
    opened with paths that begin where it was. The environment is read in rheed_init, on its caller's thread, and nowhere else. */
 #define _GNU_SOURCE /* RTLD_NEXT */
+#ifdef _WIN32
+#include "host.h"
+/* The system locks the environment there, and files have no masks. */
+#define setenv(name, value, overwrites) _putenv_s(name, value)
+#define unsetenv(name) _putenv_s(name, "")
+#define umask(mask)
+#else
 #include "process.h"
+
+#include <sys/stat.h>
+#endif
 
 #include <fcntl.h>
 #include <locale.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 static _Thread_local int may_read;
 static atomic_int is_over;
 
+#ifndef _WIN32
 /* Come before libc's for the library too: what reads the environment while another thread changes it may crash. */
 char *getenv(const char *name) {
     char *(*get)(const char *);
@@ -24,6 +34,7 @@ char *getenv(const char *name) {
     }
     return get(name);
 }
+#endif
 
 static rheed_stream open_here(int argc, char **argv, const char *more) {
     may_read = 1;

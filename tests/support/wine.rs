@@ -179,9 +179,9 @@ impl Bench {
 #[track_caller]
 pub fn run_to_its_end(program: &Path, arguments: &[String]) -> Ended {
     let spoiled = match start(program, arguments).end() {
-        Ok(ended) if is_spoiled(&ended) => ended.err,
+        Ok(ended) if is_spoiled(&ended) => ended.err.trim_end().replace('\n', "; "),
         Ok(ended) => return ended,
-        Err(hung) if hung.threads == "R" => hung.to_string(),
+        Err(hung) if hung.threads == "R" => "its last thread turned round for ever".into(),
         Err(hung) => panic!("{hung}"),
     };
     long_run::figure(&format!("wine: run again, since Wine spoiled its end: {spoiled}"));
