@@ -12,6 +12,7 @@ use support::aftermath;
 use support::host::FRAME_BYTES;
 use support::night::{self, Night};
 use support::promised::listed;
+use support::proxy::Proxy;
 use support::spool::{entries, streams, with};
 use support::tls::{self, Authority};
 use support::wine::{DLLTOOL, GCC, Linked, OBJDUMP, bench, on_a_server, run_to_its_end, windows, with_windows_paths};
@@ -208,6 +209,21 @@ fn a_program_of_windows_that_has_no_console_streams_at_the_highest_verbosity() {
     let program = bench.build_with(&workshop, &source, Linked::Shared, &["-mwindows"]);
     run(&program, with(with_windows_paths(service::options(&service, &workshop)), &["fps=10"])).well();
     assert_eq!(aftermath::arrived(&service, FRAME_BYTES), [60; 3]);
+}
+
+#[test]
+fn the_proxy_of_the_users_settings_is_used_where_the_options_name_none() {
+    let Some(bench) = bench() else { return };
+    let workshop = Workshop::new();
+    let service = service::start_with(&workshop, |settings| settings.public_url = Some(format!("http://{}", tls::OUTSIDE)));
+    let proxy = Proxy::start(service::address(&service).port());
+    let program = bench.build(&workshop, &root().join("tests/c/served.c"), Linked::Shared);
+    let mut options = with_windows_paths(service::options(&service, &workshop));
+    options[0] = format!("endpoint=http://{}", tls::OUTSIDE);
+    let _kept = bench.set_proxy(proxy.address());
+    run(&program, with(options, &["fps=10", "connect_timeout_ms=100000", "allow_http=on"])).well();
+    assert_eq!(service::only_stream(&service).frames(), 50);
+    assert!(!proxy.asked().is_empty());
 }
 
 #[test]

@@ -70,19 +70,13 @@ impl Bench {
             }
         }
         fs::create_dir_all(&bench.windows).expect("target can be written");
-        let quietly = |arguments: &[&str]| {
-            let mut wine = Command::new("wine");
-            wine.args(arguments).env("WINEPREFIX", &bench.windows).env("WINEDEBUG", "-all");
-            wine.env("WINEDLLOVERRIDES", "mscoree,mshtml=").stdout(Stdio::null()).stderr(Stdio::null());
-            wine
-        };
         if processor == std::env::consts::ARCH {
             let (source, made) = (root().join("tests/wine/locks_of_the_killed.c"), bench.windows.join("locks_of_the_killed.so"));
             Command::new("gcc").args(["-O2", "-shared", "-fPIC"]).arg(source).arg("-o").arg(made).must_succeed();
         }
         // What runs beside all programs of Windows ends with the last of them, and holds the pipes of the first: so first and last
         // is one that has none, and that ends with this process.
-        let status = quietly(&["wineboot"]).stdin(Stdio::null()).status();
+        let status = bench.wine(&["wineboot"]).stdin(Stdio::null()).status();
         if !status.is_ok_and(|status| status.success()) {
             return Err("wineboot fails".into());
         }
@@ -91,9 +85,37 @@ impl Bench {
             fs::create_dir_all(&server).expect("target can be written");
             symlink("/", server.join(SHARE)).expect("links can be made");
         }
-        let kept = quietly(&["cmd"]).stdin(Stdio::piped()).spawn();
+        let kept = bench.wine(&["cmd"]).stdin(Stdio::piped()).spawn();
         std::mem::forget(kept.map_err(|error| format!("wine cannot be started: {error}"))?.stdin.take());
         Ok(bench)
+    }
+
+    /// One of the programs that Windows brings along.
+    fn wine(&self, arguments: &[&str]) -> Command {
+        let mut wine = Command::new("wine");
+        wine.args(arguments).env("WINEPREFIX", &self.windows).env("WINEDEBUG", "-all");
+        wine.env("WINEDLLOVERRIDES", "mscoree,mshtml=").stdout(Stdio::null()).stderr(Stdio::null());
+        wine
+    }
+
+    /// Makes a proxy the one of the user's settings, for all programs, as long as that is kept. Services on this computer have none.
+    pub fn set_proxy<'a>(&'a self, address: &str) -> impl Drop + use<'a> {
+        struct Kept<'a>(&'a Bench);
+        impl Kept<'_> {
+            fn set(&self, name: &str, kind: &str, value: &str) {
+                const SETTINGS: &str = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Internet Settings";
+                self.0.wine(&["reg", "add", SETTINGS, "/v", name, "/t", kind, "/d", value, "/f"]).must_succeed();
+            }
+        }
+        impl Drop for Kept<'_> {
+            fn drop(&mut self) {
+                self.set("ProxyEnable", "REG_DWORD", "0");
+            }
+        }
+        let kept = Kept(self);
+        kept.set("ProxyServer", "REG_SZ", address);
+        kept.set("ProxyEnable", "REG_DWORD", "1");
+        kept
     }
 
     /// One of mingw's tools for this processor.

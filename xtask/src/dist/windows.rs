@@ -199,8 +199,8 @@ impl Workshop<'_> {
         Ok(library)
     }
 
-    /// The same for MSVC's, in the short form that its own tools write. In the long one, which dlltool writes, its optimisation
-    /// (`/OPT:REF`, the default in release builds) mixes up what belongs together, and the program does not start.
+    /// The same for MSVC's, in the short form that its own tools write. From the long one, which dlltool writes, that linker may make a
+    /// broken import table where it leaves out what nothing refers to (`/OPT:REF`, release builds): the program does not start.
     fn import_library_for_msvc(&self, exports: &Path) -> Result<PathBuf> {
         let library = self.folder.join("rheed_stream.lib");
         let machine = if self.is_64_bits() { "x64" } else { "x86" };
