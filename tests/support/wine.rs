@@ -81,8 +81,8 @@ impl Bench {
             return Err("wineboot fails".into());
         }
         let server = bench.windows.join("dosdevices/unc").join(SERVER);
-        if !server.exists() {
-            fs::create_dir_all(&server).expect("target can be written");
+        fs::create_dir_all(&server).expect("target can be written");
+        if !server.join(SHARE).exists() {
             symlink("/", server.join(SHARE)).expect("links can be made");
         }
         let kept = bench.wine(&["cmd"]).stdin(Stdio::piped()).spawn();
@@ -102,19 +102,19 @@ impl Bench {
     pub fn set_proxy<'a>(&'a self, address: &str) -> impl Drop + use<'a> {
         struct Kept<'a>(&'a Bench);
         impl Kept<'_> {
-            fn set(&self, name: &str, kind: &str, value: &str) {
+            fn set(&self, name: &str, kind: &str, value: &str) -> Command {
                 const SETTINGS: &str = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Internet Settings";
-                self.0.wine(&["reg", "add", SETTINGS, "/v", name, "/t", kind, "/d", value, "/f"]).must_succeed();
+                self.0.wine(&["reg", "add", SETTINGS, "/v", name, "/t", kind, "/d", value, "/f"])
             }
         }
         impl Drop for Kept<'_> {
             fn drop(&mut self) {
-                self.set("ProxyEnable", "REG_DWORD", "0");
+                let _ = self.set("ProxyEnable", "REG_DWORD", "0").status(); // What else may have failed is worth more.
             }
         }
         let kept = Kept(self);
-        kept.set("ProxyServer", "REG_SZ", address);
-        kept.set("ProxyEnable", "REG_DWORD", "1");
+        kept.set("ProxyServer", "REG_SZ", address).must_succeed();
+        kept.set("ProxyEnable", "REG_DWORD", "1").must_succeed();
         kept
     }
 
