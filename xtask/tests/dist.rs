@@ -135,14 +135,14 @@ fn needed_by(file: &Path) -> BTreeSet<String> {
     needed.filter_map(|line| Some(line.split_once('[')?.1.trim_end_matches(']').to_owned())).collect()
 }
 
-/// The newest version of glibc that a file asks for.
+/// The newest version of glibc that a file asks for; it asks for nothing of glibc's that is no version.
 fn glibc_of(file: &Path) -> (u32, u32) {
     let asked = said_by(Command::new("readelf").args(["--version-info", "--wide"]).arg(file));
-    let versions = asked.split_whitespace().filter_map(|word| word.strip_prefix("GLIBC_"));
-    let number = |text: Option<&str>| text.and_then(|text| text.parse().ok());
-    let numbers = versions.filter_map(|version| {
+    let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok());
+    let numbers = asked.split_whitespace().filter_map(|word| word.strip_prefix("GLIBC_")).map(|version| {
         let mut parts = version.split('.');
-        Some((number(parts.next())?, number(parts.next())?))
+        let numbers = number(parts.next()).zip(number(parts.next()));
+        numbers.unwrap_or_else(|| panic!("{} asks for GLIBC_{version}", file.display()))
     });
     numbers.max().expect("it asks for glibc")
 }
@@ -216,6 +216,68 @@ fn an_unpacked_archive_serves_cpp17_and_clang() {
     }
 }
 
+/// A program's own zstd, and of Rust's names one that every static library in Rust has.
+const OWN_ZSTD: &str = "int ZSTD_compress(void) { return 42; }\nint ZSTD_compressStream2(void) { return 43; }\n\
+                        int rust_eh_personality(void) { return 44; }\n";
+const USES_OWN_ZSTD: &str = "#include <stdlib.h>\n\
+    int ZSTD_compress(void);\nint ZSTD_compressStream2(void);\nint rust_eh_personality(void);\n\
+    __attribute__((constructor)) static void check(void)\n\
+    {\n    if (ZSTD_compress() != 42 || ZSTD_compressStream2() != 43 || rust_eh_personality() != 44) abort();\n}\n";
+
+#[test]
+fn the_static_library_takes_no_name_from_a_program_that_has_its_own_zstd() {
+    let workshop = workshop("own zstd");
+    let prefix = unpacked(&workshop);
+    let library = prefix.join("lib/librheed_stream.a");
+    let listed = said_by(Command::new("nm").args(["--extern-only", "--defined-only", "--format=posix"]).arg(&library));
+    // Above them nm names the object.
+    let taken = listed.lines().filter(|line| !line.ends_with("]:")).filter_map(|line| Some(line.split_once(' ')?.0));
+    let promised = fs::read_to_string(root().join("abi/symbols.txt")).unwrap();
+    let promised = promised.lines().filter(|line| !line.starts_with('#')).filter_map(|line| Some(line.split_once(' ')?.0));
+    assert_eq!(taken.collect::<BTreeSet<_>>(), promised.collect());
+
+    for (name, text) in [("own.c", OWN_ZSTD), ("uses.c", USES_OWN_ZSTD)] {
+        fs::write(workshop.join(name), text).unwrap();
+    }
+    said_by(Command::new("cc").args(["-c", "own.c"]).current_dir(&workshop));
+    said_by(Command::new("ar").args(["rcs", "libzstd.a", "own.o"]).current_dir(&workshop));
+    let told = fs::read_to_string(prefix.join("lib/pkgconfig/rheed_stream.pc")).unwrap();
+    let system = told.lines().find_map(|line| line.strip_prefix("Libs.private: ")).unwrap();
+    for (name, compiler, flags) in [
+        ("plain", "cc", &[][..]),
+        ("sections", "cc", &["-Wl,--gc-sections"]),
+        ("lto", "cc", &["-flto"]),
+        ("clang", "clang", &[]),
+        ("lld", "clang", &["-fuse-ld=lld", "-Wl,--gc-sections"]),
+    ] {
+        let linker = if name == "lld" { "ld.lld" } else { compiler };
+        if !is_command(compiler) || !is_command(linker) {
+            skip(&format!("no {compiler} or no {linker}"));
+            continue;
+        }
+        let program = workshop.join(name);
+        let mut link = Command::new(compiler);
+        link.args(["-std=c99", "-O2", "-I"]).arg(prefix.join("include")).args(flags).arg("-o").arg(&program);
+        link.arg(example(&prefix, "push_chunk.c")).arg("uses.c").arg(&library).arg("libzstd.a").args(system.split(' '));
+        said_by(link.current_dir(&workshop));
+        streams(&program, None, &["2"]);
+    }
+}
+
+#[test]
+fn linkers_of_the_oldest_systems_know_every_relocation_of_the_static_library() {
+    if cfg!(not(target_arch = "x86_64")) {
+        return skip("only x86-64 has got new relocations since");
+    }
+    let library = unpacked(&workshop("relocations")).join("lib/librheed_stream.a");
+    let told = said_by(Command::new("readelf").args(["--relocs", "--wide"]).arg(library));
+    let kinds: BTreeSet<&str> = told.lines().filter_map(|line| line.split_whitespace().nth(2)).collect();
+    let kinds: BTreeSet<&str> = kinds.into_iter().filter(|kind| kind.starts_with("R_X86_64_")).collect();
+    assert!(kinds.contains("R_X86_64_GOTPCREL"), "{kinds:?}");
+    let newer: Vec<&&str> = kinds.iter().filter(|kind| kind.ends_with("GOTPCRELX")).collect();
+    assert!(newer.is_empty(), "binutils knows them since 2.26: {newer:?}");
+}
+
 #[test]
 fn the_library_runs_with_the_glibc_that_the_page_promises() {
     let workshop = workshop("glibc");
@@ -250,7 +312,7 @@ fn no_package_tells_of_the_computer_that_made_it() {
 }
 
 #[test]
-fn the_checksums_hold_and_packing_again_makes_the_same_bytes() {
+fn the_checksums_hold_and_whoever_packs_again_makes_the_same_bytes() {
     let check = || said_by(Command::new("sha256sum").args(["--check", "--strict", "SHA256SUMS"]).current_dir(packed()));
     let checked = check();
     for end in [".tar.gz", ".cdx.json", ".deb"] {
@@ -258,7 +320,18 @@ fn the_checksums_hold_and_packing_again_makes_the_same_bytes() {
     }
     let sums = || fs::read_to_string(packed().join("SHA256SUMS")).unwrap();
     let before = sums();
-    said_by(xtask(&["dist"]).env("TZ", "Pacific/Auckland").env("LC_ALL", "de_DE.UTF-8").env("USER", "somebody"));
+    let mut again = xtask(&["dist"]);
+    again.env("TZ", "Pacific/Auckland").env("LC_ALL", "de_DE.UTF-8").env("USER", "somebody");
+    // Who builds for the own computer alone has these set.
+    let target = format!("{}_unknown_linux_gnu", std::env::consts::ARCH);
+    for flags in ["CFLAGS".to_owned(), "TARGET_CFLAGS".to_owned(), "CPPFLAGS".to_owned(), format!("CFLAGS_{target}")] {
+        again.env(flags, "-march=native -O0");
+    }
+    for flags in ["RUSTFLAGS".to_owned(), format!("CARGO_TARGET_{}_RUSTFLAGS", target.to_uppercase())] {
+        again.env(flags, "-Ctarget-cpu=native");
+    }
+    again.env("CARGO_PROFILE_RELEASE_LTO", "off").env("ZSTD_SYS_USE_PKG_CONFIG", "1");
+    said_by(&mut again);
     assert_eq!(sums(), before);
 }
 
@@ -395,6 +468,8 @@ fn the_debian_packages_install_serve_programs_and_leave_nothing() {
     said_by(Command::new("cc").args(["-std=c99"]).args(STRICT).arg(&source).arg("-o").arg(&program).arg("-lrheed_stream"));
     streams(&program, None, &["2"]);
     assert_eq!(said_by(Command::new("pkg-config").args(["--modversion", "rheed_stream"])).trim(), version());
+    // As those folders are everybody's, there is nothing to tell compilers.
+    assert_eq!(said_by(Command::new("pkg-config").args(["--cflags", "--libs", "rheed_stream"])).trim(), "-lrheed_stream");
     let within = workshop.join("static");
     let flags = said_by(Command::new("pkg-config").args(["--cflags", "--libs", "--static", "rheed_stream"]));
     let flags = flags.replace("-lrheed_stream", "-l:librheed_stream.a");
@@ -406,10 +481,14 @@ fn the_debian_packages_install_serve_programs_and_leave_nothing() {
                      add_executable(plain push_chunk.c)\ntarget_link_libraries(plain PRIVATE rheed_stream::rheed_stream)\n";
         fs::copy(&source, workshop.join("push_chunk.c")).unwrap();
         fs::write(workshop.join("CMakeLists.txt"), lists).unwrap();
-        let build = workshop.join("build");
-        said_by(Command::new(&cmake).arg("-S").arg(&workshop).arg("-B").arg(&build));
-        said_by(Command::new(&cmake).arg("--build").arg(&build));
-        streams(&build.join("plain"), None, &["2"]);
+        // Also by way of the link that /lib is.
+        let by_link = format!("/lib/{}-linux-gnu/cmake/rheed_stream", std::env::consts::ARCH);
+        for (build, place) in [("found", None), ("by the link", Some(format!("-Drheed_stream_DIR={by_link}")))] {
+            let build = workshop.join(build);
+            said_by(Command::new(&cmake).arg("-S").arg(&workshop).arg("-B").arg(&build).args(place));
+            said_by(Command::new(&cmake).arg("--build").arg(&build));
+            streams(&build.join("plain"), None, &["2"]);
+        }
     }
     assert!(said_by(Command::new("/sbin/ldconfig").arg("-p")).contains("librheed_stream.so.1"), "ldconfig was not told");
     // What was unpacked is what was packed; and who packages a program is told which package it needs.

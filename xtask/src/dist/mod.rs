@@ -7,13 +7,13 @@ mod archive;
 mod contents;
 mod deb;
 mod linux;
-mod papers;
+pub mod papers;
 mod sbom;
 mod third_party;
 pub mod windows;
 
 use crate::cargo;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use contents::Contents;
 use std::ffi::OsString;
 use std::fs;
@@ -75,22 +75,12 @@ fn pack_for_windows(root: &Path, release: &Release, out: &Path) -> Result<Vec<Pa
     let prefix = staging(root, &release.name())?;
     windows::stage(root, &release.target, &prefix)?;
     let libraries = [prefix.join("bin").join(windows::DLL), prefix.join("lib/librheed_stream.a")];
-    papers::lay(root, release, &libraries, &prefix.join("share/doc/rheed-stream"))?;
+    papers::lay(root, release, &libraries, &prefix.join(papers::FOLDER))?;
     let archive = out.join(format!("{}.zip", release.name()));
     put(root, &archive, &archive::zip(&prefix, &release.name(), release.time)?)?;
     let bill = out.join(papers::bill_name(release));
     put(root, &bill, papers::bill(release, &libraries)?.as_bytes())?;
     Ok(vec![archive, bill])
-}
-
-/// The functions, from the list of what programs rely on, each with the version that brought it.
-pub fn promised(root: &Path) -> Result<Vec<(String, String)>> {
-    let list = fs::read_to_string(root.join("abi/symbols.txt")).context("abi/symbols.txt")?;
-    let promise = |line: &str| match line.split_whitespace().collect::<Vec<_>>()[..] {
-        [name, since] => Ok((name.to_owned(), since.to_owned())),
-        _ => bail!("abi/symbols.txt: {line:?}"),
-    };
-    list.lines().filter(|line| !line.starts_with('#')).map(promise).collect()
 }
 
 /// Of everything in `target/dist`; `sha256sum --check` reads it.

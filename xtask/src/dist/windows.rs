@@ -4,7 +4,7 @@
 //! static library is what cargo makes; mingw's linker makes the DLL of it, under its name and with its version.
 
 use super::papers::copy;
-use super::promised;
+use crate::promised::promised;
 use crate::said::said_by;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
@@ -121,13 +121,8 @@ fn build_static(root: &Path, target: &str) -> Result<PathBuf> {
             cargo.env_remove(variable);
         }
     }
-    // Messages of panics name files: as they are called here, and not on the machine that built it.
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(".cargo")));
-    let mut flags = vec![format!("--remap-path-prefix={}=.", root.display())];
-    flags.extend(home.map(|home| format!("--remap-path-prefix={}=cargo", home.display())));
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
-    cargo.args(["rustc", "--package", "rheed-stream-shipped", "--lib", "--crate-type", "staticlib", "--release"]);
-    cargo.args(["--locked", "--target", target, "--target-dir"]).arg(root.join("target/windows"));
+    crate::cargo::to_ship(&mut cargo, root, target)?;
+    cargo.args(["--crate-type", "staticlib", "--target-dir"]).arg(root.join("target/windows"));
     if has_source {
         cargo.args(["-Z", "build-std=std,panic_unwind"]);
     }
@@ -261,6 +256,7 @@ impl Facts {
             ("@ABI@", &self.abi),
             ("@LIB@", "lib"),
             ("@UP@", ".."),
+            ("@PREFIX@", "${pcfiledir}/../.."),
             ("@POINTER_BYTES@", pointer_bytes),
             ("@NATIVE_STATIC_LIBS@", &SYSTEM_LIBRARIES.map(|name| format!("-l{name}")).join(" ")),
             ("@NATIVE_STATIC_LIBS_CMAKE@", &SYSTEM_LIBRARIES.join(";")),
