@@ -153,7 +153,7 @@ impl Command {
             Command::Torture { only, times } => return torture::run(root, only.as_deref(), times),
             Command::Bench { only, length } => bench::run(root, only.as_deref(), length)?,
             Command::Install { prefix, debug } => install(root, &prefix, debug)?,
-            Command::Dist { target, only_once: true } => dist::run(root, target.as_deref())?,
+            Command::Dist { target, only_once: true } => drop(dist::run(root, target.as_deref())?),
             Command::Dist { target, only_once: false } => dist::check_reproducible(root, target.as_deref())?,
             Command::Header { only_check: true } => header::check(root)?,
             Command::Header { only_check: false } => header::write(root)?,

@@ -77,8 +77,9 @@ fn receiver_program() -> &'static Path {
     PROGRAM.get_or_init(|| {
         let features = ["--workspace", "--exclude", "rheed-stream-shipped", "--all-features"];
         said_by(Command::new(env!("CARGO")).arg("build").args(features).current_dir(root()));
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-        target.join("debug/rheed-receiver")
+        // Cargo takes it from the folder that it is called in.
+        let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+        root().join(target).join("debug/rheed-receiver")
     })
 }
 
@@ -313,17 +314,25 @@ fn no_package_tells_of_the_computer_that_made_it() {
 
 #[test]
 fn the_checksums_hold_and_whoever_packs_again_makes_the_same_bytes() {
-    let check = || said_by(Command::new("sha256sum").args(["--check", "--strict", "SHA256SUMS"]).current_dir(packed()));
-    let checked = check();
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let file = format!("rheed-stream-{}-{target}.sha256", version());
+    let sums = || fs::read_to_string(packed().join(&file)).unwrap();
+    let checked = said_by(Command::new("sha256sum").args(["--check", "--strict", &file]).current_dir(packed()));
     for end in [".tar.gz", ".cdx.json", ".deb"] {
         assert!(checked.lines().any(|line| line.ends_with(&format!("{end}: OK"))), "{end}: {checked}");
     }
-    let sums = || fs::read_to_string(packed().join("SHA256SUMS")).unwrap();
     let before = sums();
+    // Of an earlier version, which is not to be taken for this one; and of another target, which is packed when it is packed.
+    let earlier =
+        [format!("rheed-stream-0.0.9-{target}-glibc2.36.tar.gz"), debian("librheed-stream-dev").replace(version(), "0.0.9")];
+    let other = packed().join("rheed-stream-0.0.9-riscv64gc-unknown-linux-gnu.tar.gz");
+    for path in earlier.iter().map(|name| packed().join(name)).chain([other.clone()]) {
+        fs::write(path, "").unwrap();
+    }
     let mut again = xtask(&["dist"]);
     again.env("TZ", "Pacific/Auckland").env("LC_ALL", "de_DE.UTF-8").env("USER", "somebody");
     // Who builds for the own computer alone has these set.
-    let target = format!("{}_unknown_linux_gnu", std::env::consts::ARCH);
+    let target = target.replace('-', "_");
     for flags in ["CFLAGS".to_owned(), "TARGET_CFLAGS".to_owned(), "CPPFLAGS".to_owned(), format!("CFLAGS_{target}")] {
         again.env(flags, "-march=native -O0");
     }
@@ -333,6 +342,8 @@ fn the_checksums_hold_and_whoever_packs_again_makes_the_same_bytes() {
     again.env("CARGO_PROFILE_RELEASE_LTO", "off").env("ZSTD_SYS_USE_PKG_CONFIG", "1");
     said_by(&mut again);
     assert_eq!(sums(), before);
+    assert!(!earlier.iter().any(|name| packed().join(name).exists()), "what was packed earlier is still there");
+    fs::remove_file(other).expect("another target's package stays");
 }
 
 #[test]
@@ -402,6 +413,92 @@ fn the_licence_of_everything_in_the_library_goes_along() {
     for file in ["LICENSE-MIT", "LICENSE-APACHE", "rust-standard-library.html"] {
         assert!(papers.join(file).metadata().unwrap().len() > 500, "{file}");
     }
+}
+
+/// A Debian package, unpacked beside others.
+fn unpacked_debian(workshop: &Path, package: &str) -> PathBuf {
+    let to = workshop.join(package);
+    said_by(Command::new("dpkg-deb").arg("--extract").arg(packed().join(debian(package))).arg(&to));
+    to.join("usr")
+}
+
+#[test]
+fn a_debian_package_keeps_every_licence_in_the_one_paper_that_small_systems_keep() {
+    if !is_command("dpkg-deb") {
+        return skip("no dpkg-deb");
+    }
+    let workshop = workshop("copyright");
+    let papers = unpacked(&workshop).join("share/doc/rheed-stream");
+    let read = |name: &str| fs::read_to_string(papers.join(name)).unwrap();
+    let notices = read("rust-standard-library.html");
+    // The standard library's have to be there as text: its words, and not what the page is made of.
+    let texts: Vec<&str> = notices.split("<pre>").skip(1).map(|rest| rest.split("</pre>").next().unwrap()).collect();
+    assert!(texts.len() > 50, "{}", texts.len());
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+    for package in PACKAGES {
+        let copyright = unpacked_debian(&workshop, package).join("share/doc").join(package).join("copyright");
+        let copyright = fs::read_to_string(copyright).unwrap();
+        for paper in ["LICENSE-MIT", "THIRD-PARTY.md"] {
+            assert!(copyright.contains(read(paper).trim_end()), "{package}: {paper} is missing");
+        }
+        assert!(copyright.contains("/usr/share/common-licenses/Apache-2.0"));
+        let here = words(&copyright);
+        for text in &texts {
+            let text = text.replace("&#34;", "\"").replace("&#39;", "'").replace("&#60;", "<").replace("&#62;", ">");
+            assert!(here.contains(&words(&text)), "{package}: this is missing: {text}");
+        }
+    }
+
+    // Packages of two architectures share the file.
+    let crates = |architecture: &str| {
+        let mut tree = Command::new(env!("CARGO"));
+        tree.args([
+            "tree",
+            "--locked",
+            "--package",
+            "rheed-stream-shipped",
+            "--edges",
+            "normal,no-proc-macro",
+            "--prefix",
+            "none",
+        ]);
+        let told = said_by(tree.args(["--target", &format!("{architecture}-unknown-linux-gnu")]).current_dir(root()));
+        told.lines().map(str::to_owned).collect::<BTreeSet<String>>()
+    };
+    assert_eq!(crates("x86_64"), crates("aarch64"));
+}
+
+#[test]
+fn every_link_of_a_packed_page_leads_to_what_is_packed() {
+    let workshop = workshop("links");
+    check_links(&unpacked(&workshop));
+    if !is_command("dpkg-deb") {
+        return skip("no dpkg-deb");
+    }
+    check_links(&unpacked_debian(&workshop, "librheed-stream-dev"));
+}
+
+/// Of every page below a prefix; none leads out of it.
+#[track_caller]
+fn check_links(prefix: &Path) {
+    let prefix = prefix.canonicalize().unwrap();
+    let (mut checked, mut dead) = (0, Vec::new());
+    for page in files_below(&prefix).into_iter().filter(|file| file.extension().is_some_and(|end| end == "md")) {
+        let text = fs::read_to_string(&page).unwrap();
+        // Every second piece is a program, or somebody else's text.
+        for prose in text.split("```").step_by(2) {
+            let targets = prose.split("](").skip(1).map(|rest| rest.split([')', '#']).next().unwrap());
+            for target in targets.filter(|target| !target.is_empty() && !target.contains("://")) {
+                checked += 1;
+                let file = page.parent().unwrap().join(target).canonicalize();
+                if !file.is_ok_and(|file| file.starts_with(&prefix)) {
+                    dead.push(format!("{}: {target}", page.display()));
+                }
+            }
+        }
+    }
+    assert!(checked > 50, "{checked} links in {}", prefix.display());
+    assert!(dead.is_empty(), "{dead:#?}");
 }
 
 /// The file of a Debian package.

@@ -7,7 +7,7 @@ use super::{Release, archive, put, staging, third_party};
 use crate::install;
 use crate::old_glibc::Version;
 use crate::promised::promised;
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Error, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,14 +19,19 @@ const DEVELOPMENT: &str = "librheed-stream-dev";
 /// What programs ask for.
 pub const SONAME: &str = "librheed_stream.so.1";
 
+/// Debian's name for what a target's processor is.
+pub fn architecture(target: &str) -> Option<&'static str> {
+    match target.strip_suffix("-unknown-linux-gnu")? {
+        "x86_64" => Some("amd64"),
+        "aarch64" => Some("arm64"),
+        _ => None,
+    }
+}
+
 /// Packs what lies built in `built`, with the papers that were laid for the archive.
 pub fn pack(root: &Path, release: &Release, built: &Path, glibc: Version, papers: &Path, out: &Path) -> Result<Vec<PathBuf>> {
-    let (architecture, triplet) = match release.target.split('-').next() {
-        Some("x86_64") => ("amd64", "x86_64-linux-gnu"),
-        Some("aarch64") => ("arm64", "aarch64-linux-gnu"),
-        _ => bail!("Debian's name for {} is not known here", release.target),
-    };
-    let folder = format!("lib/{triplet}");
+    let architecture = architecture(&release.target).with_context(|| format!("Debian has no name for {}", release.target))?;
+    let folder = format!("lib/{}-linux-gnu", release.target.split('-').next().unwrap_or_default());
     let [runtime, development] = [staging(root, RUNTIME)?, staging(root, DEVELOPMENT)?];
 
     // All of it as a prefix, of which the runtime takes what programs ask for.

@@ -85,9 +85,8 @@ pub fn plain(page: &str) -> String {
     for part in page.split('<') {
         text += part.split_once('>').map_or("", |(_tag, text)| text);
     }
-    for (code, letter) in
-        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#34;", "\""), ("&#39;", "'"), ("&#x27;", "'"), ("&amp;", "&")]
-    {
+    let codes = [("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
+    for (code, letter) in codes {
         text = text.replace(code, letter);
     }
     let mut plain = String::new();
