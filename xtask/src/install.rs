@@ -9,16 +9,14 @@ use std::process::{Command, Stdio};
 
 /// Installs under `prefix` what lies built in `artefacts` (`target/shipped`, or a debug build's) and in the project at `root`.
 pub fn install(root: &Path, prefix: &Path, artefacts: &Path) -> Result<(), String> {
-    lay(prefix, artefacts, root, &Facts::gather(root, "lib", None)?)
+    install_in(root, prefix, "lib", None, artefacts)
 }
 
-/// The same in `staged`, for a package that installs it in `/usr`, with the libraries in a folder there: `lib/x86_64-linux-gnu`.
-pub fn install_for_usr(root: &Path, staged: &Path, folder: &str, artefacts: &Path) -> Result<(), String> {
-    lay(&staged.join("usr"), artefacts, root, &Facts::gather(root, folder, Some("/usr"))?)
-}
-
-fn lay(prefix: &Path, artefacts: &Path, root: &Path, facts: &Facts) -> Result<(), String> {
-    let lib = prefix.join(&facts.folder);
+/// The same, with the libraries in another folder below the prefix than `lib`, as Debian has it (`lib/x86_64-linux-gnu`), and for a
+/// prefix that will be known by another name: a package is staged somewhere, and installed in `/usr`.
+pub fn install_in(root: &Path, prefix: &Path, folder: &str, known_as: Option<&str>, artefacts: &Path) -> Result<(), String> {
+    let facts = Facts::gather(root, folder, known_as)?;
+    let lib = prefix.join(folder);
 
     for header in ["rheed_stream.h", "rheed_stream.hpp"] {
         copy(&root.join("include").join(header), &prefix.join("include").join(header))?;
@@ -55,8 +53,8 @@ struct Facts {
 }
 
 impl Facts {
-    /// The prefix, where it is known; else it is found from where files lie.
-    fn gather(root: &Path, folder: &str, prefix: Option<&str>) -> Result<Facts, String> {
+    /// Where no name of the prefix is known, it is found from where files lie.
+    fn gather(root: &Path, folder: &str, known_as: Option<&str>) -> Result<Facts, String> {
         let read = |file: &str| fs::read_to_string(root.join(file)).map_err(|error| format!("{file}: {error}"));
         let version = read("Cargo.toml")?
             .lines()
@@ -68,7 +66,7 @@ impl Facts {
             .find_map(|line| line.strip_prefix("#define RHEED_ABI ").map(str::to_string))
             .ok_or("include/rheed_stream.h does not define RHEED_ABI")?;
         let folder = folder.to_string();
-        let prefix = prefix.map_or_else(|| format!("${{pcfiledir}}/../{}", up(&folder)), str::to_string);
+        let prefix = known_as.map_or_else(|| format!("${{pcfiledir}}/../{}", up(&folder)), str::to_string);
         Ok(Facts { version, abi, folder, prefix, native_static_libs: native_static_libs()? })
     }
 

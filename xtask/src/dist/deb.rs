@@ -35,7 +35,7 @@ pub fn pack(root: &Path, release: &Release, built: &Path, glibc: Version, papers
     let [runtime, development] = [staging(root, RUNTIME)?, staging(root, DEVELOPMENT)?];
 
     // All of it as a prefix, of which the runtime takes what programs ask for.
-    install::install_for_usr(root, &development, &folder, built).map_err(Error::msg)?;
+    install::install_in(root, &development.join("usr"), &folder, Some("/usr"), built).map_err(Error::msg)?;
     let shared = Path::new("usr").join(&folder).join(SONAME);
     copy(&development.join(&shared), &runtime.join(&shared))?;
     fs::remove_file(development.join(&shared))?;
