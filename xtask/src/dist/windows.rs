@@ -7,7 +7,7 @@ use super::papers::copy;
 use crate::promised::promised;
 use crate::said::said_by;
 use anyhow::{Context, Result, ensure};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,7 +69,7 @@ pub fn stage(root: &Path, target: &str, into: &Path) -> Result<()> {
     let facts = Facts::gather(root)?;
     let workshop = Workshop { tools, folder: root.join("target/windows").join(target).join("dist") };
     fs::create_dir_all(&workshop.folder)?;
-    let archive = build_static(root, target)?;
+    let archive = workshop.rename_imports(&build_static(root, target)?)?;
 
     let names: BTreeSet<String> = promised(root)?.into_iter().map(|(name, _since)| name).collect();
     let exports = workshop.write("rheed_stream.def", &exports_of(&names))?;
@@ -166,6 +166,29 @@ impl Workshop<'_> {
         Ok(file)
     }
 
+    /// The static library, in which what leads to Windows' DLLs has the same names each time. rustc has them made in a folder with a new
+    /// name, and dlltool names them after where they lie.
+    fn rename_imports(&self, archive: &Path) -> Result<PathBuf> {
+        let listed = said_by(self.tool("nm").arg(archive))?;
+        let (mut folders, mut names) = (Vec::new(), BTreeMap::new());
+        for name in listed.lines().filter_map(|line| line.split_whitespace().last()) {
+            let Some((folder, rest)) = in_rustcs_folder(name) else { continue };
+            let number = folders.iter().position(|known| *known == folder).unwrap_or_else(|| {
+                folders.push(folder);
+                folders.len() - 1
+            });
+            let head = name.find("_head_").map_or("", |at| &name[..at + "_head_".len()]);
+            names.insert(name, format!("{head}rheed_imports_{number}_{rest}"));
+        }
+        let list: String = names.iter().map(|(name, new)| format!("{name} {new}\n")).collect();
+        let list = self.write("imports.names", &list)?;
+        let renamed = self.folder.join("librheed_stream.a");
+        let mut objcopy = self.tool("objcopy");
+        objcopy.arg("--enable-deterministic-archives").arg(format!("--redefine-syms={}", list.display()));
+        said_by(objcopy.arg(archive).arg(&renamed))?;
+        Ok(renamed)
+    }
+
     /// The DLL: what is exported and what that needs, without symbols, as Windows' protections want it.
     fn link(&self, archive: &Path, exports: &Path, facts: &Facts) -> Result<PathBuf> {
         let resource = self.write("version.rc", &facts.version_resource())?;
@@ -207,6 +230,15 @@ impl Workshop<'_> {
         ensure!(name.as_deref() == Some(DLL), "{DLL} calls itself {name:?}");
         Ok(())
     }
+}
+
+/// Of a name the folder that rustc made, and what follows it: `..._release_deps_rustcG0hRbs_kernel32_dll_imports_lib_iname`.
+fn in_rustcs_folder(name: &str) -> Option<(&str, &str)> {
+    let (path, _) = name.split_once("_imports_lib")?;
+    path.match_indices("_rustc").find_map(|(at, begin)| {
+        let (folder, rest) = name[at + begin.len()..].split_once('_')?;
+        (folder.len() == 6 && folder.bytes().all(|letter| letter.is_ascii_alphanumeric())).then_some((folder, rest))
+    })
 }
 
 fn is_in_every_windows(dll: &str) -> bool {
