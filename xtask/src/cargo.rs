@@ -1,6 +1,7 @@
 //! Asks cargo to build, and learns from its messages where the files are.
 
 use crate::old_glibc;
+use crate::one_object;
 use crate::said::said_by;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -46,9 +47,7 @@ pub fn build_to_ship(root: &Path, debug: bool) -> Result<PathBuf> {
     if debug {
         cargo.args(["build", "--package", "rheed-stream-shipped"]);
     } else {
-        // With a target, build scripts are built without these flags, and none of it replaces what `cargo build` made.
-        cargo.args(["rustc", "--package", "rheed-stream-shipped", "--lib", "--release", "--target", &host()?]);
-        cargo.env("CARGO_ENCODED_RUSTFLAGS", nameless_paths(root)?.join("\x1f"));
+        to_ship(&mut cargo, root, &host()?)?;
         linked = for_old_systems(root);
     }
     let files = build_told(&mut cargo, &linked)?;
@@ -58,12 +57,44 @@ pub fn build_to_ship(root: &Path, debug: bool) -> Result<PathBuf> {
         fs::copy(named(&files, &name.replace('.', "_shipped."))?, shipped.join(name))?;
     }
     if !debug {
-        // What is for debuggers is no use without our sources, and names the folders that the C parts were compiled in.
-        let mut strip = Command::new("strip");
-        strip.args(["--strip-debug", "--enable-deterministic-archives"]).arg(shipped.join("librheed_stream.a"));
-        ensure!(strip.status().context("strip")?.success(), "strip does not take the static library");
+        one_object::make(root, &shipped.join("librheed_stream.a"))?;
     }
     Ok(shipped)
+}
+
+/// Tells cargo to build the library as it is shipped, for a target.
+///
+/// The library is to run on every processor of its kind, and to be the same whoever builds it. So what the environment tells compilers
+/// is not heard, and C compilers are told the oldest processor, as theirs may be a newer one by default (Red Hat's is).
+pub fn to_ship(cargo: &mut Command, root: &Path, target: &str) -> Result<()> {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(changes_what_is_built)) {
+        cargo.env_remove(name);
+    }
+    let oldest = match target.split('-').next() {
+        // And linkers from before 2016 do not know the relocations that newer assemblers choose.
+        Some("x86_64") if target.contains("-linux-") => "-march=x86-64 -Wa,-mrelax-relocations=no",
+        Some("x86_64") => "-march=x86-64",
+        // As Rust has it.
+        Some("i686") => "-march=pentium4",
+        Some("aarch64") => "-march=armv8-a",
+        _ => "",
+    };
+    cargo.env(format!("CFLAGS_{}", target.replace('-', "_")), oldest);
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", nameless_paths(root)?.join("\x1f"));
+    // With a target, build scripts are built without these flags, and none of it replaces what `cargo build` made.
+    cargo.args(["rustc", "--package", "rheed-stream-shipped", "--lib", "--release", "--locked", "--target", target]);
+    Ok(())
+}
+
+/// Whether a variable of the environment gives cargo, rustc, or the C compiler (crate `cc`) another opinion of the library.
+fn changes_what_is_built(variable: &str) -> bool {
+    const OF_C: [&str; 5] = ["ASFLAGS", "CFLAGS", "CPPFLAGS", "CXXFLAGS", "LDFLAGS"];
+    // `CFLAGS`, `TARGET_CFLAGS`, `CFLAGS_x86_64_unknown_linux_gnu`.
+    let bare = ["HOST_", "TARGET_"].iter().find_map(|side| variable.strip_prefix(side)).unwrap_or(variable);
+    OF_C.iter().any(|flags| bare.strip_prefix(flags).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
+        || variable.contains("RUSTFLAGS")
+        || variable.starts_with("CARGO_PROFILE_")
+        || ["CARGO_BUILD_TARGET", "CARGO_INCREMENTAL", "CRATE_CC_NO_DEFAULTS", "ZSTD_SYS_USE_PKG_CONFIG"].contains(&variable)
 }
 
 /// What rustc is told so that the library runs with an old glibc, too.
@@ -91,10 +122,9 @@ pub fn host() -> Result<String> {
     Ok(said_by(Command::new(rustc()).args(["--print", "host-tuple"]))?.trim().to_owned())
 }
 
-/// What keeps this computer's folders out of a library, where a panic's place would name them: the user's flags, and these.
-pub fn nameless_paths(root: &Path) -> Result<Vec<String>> {
-    let own = std::env::var("RUSTFLAGS").unwrap_or_default();
-    let mut flags: Vec<String> = own.split_whitespace().map(str::to_owned).collect();
+/// What keeps this computer's folders out of a library, where a panic's place would name them.
+fn nameless_paths(root: &Path) -> Result<Vec<String>> {
+    let mut flags = Vec::new();
     let cargo_home = match std::env::var_os("CARGO_HOME") {
         Some(folder) => PathBuf::from(folder),
         None => std::env::home_dir().context("who runs this has no home folder")?.join(".cargo"),

@@ -1,20 +1,21 @@
-//! Lays the library out as C projects look for it: `include`, `lib`, CMake's package, pkg-config's file, the licences.
+//! Lays the library out as C projects look for it: `include`, `lib`, CMake's package, pkg-config's file.
 //!
-//! Nothing that is installed names the prefix, so the folder may be moved or packed. For Linux.
+//! Nothing that is installed names the prefix, so the folder may be moved or packed; but what lies in /usr stays there. For Linux.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Installs under `prefix` what lies built in `artefacts` (`target/shipped`, or a debug build's) and in the project at `root`.
 pub fn install(root: &Path, prefix: &Path, artefacts: &Path) -> Result<(), String> {
-    install_in(root, prefix, "lib", artefacts)
+    install_in(root, prefix, "lib", None, artefacts)
 }
 
-/// The same, with the libraries in another folder below the prefix than `lib`: Debian has `lib/x86_64-linux-gnu`.
-pub fn install_in(root: &Path, prefix: &Path, folder: &str, artefacts: &Path) -> Result<(), String> {
-    let facts = Facts::gather(root, folder)?;
+/// The same, with the libraries in another folder below the prefix than `lib`, as Debian has it (`lib/x86_64-linux-gnu`), and for a
+/// prefix that will be known by another name: a package is staged somewhere, and installed in `/usr`.
+pub fn install_in(root: &Path, prefix: &Path, folder: &str, known_as: Option<&str>, artefacts: &Path) -> Result<(), String> {
+    let facts = Facts::gather(root, folder, known_as)?;
     let lib = prefix.join(folder);
 
     for header in ["rheed_stream.h", "rheed_stream.hpp"] {
@@ -36,14 +37,6 @@ pub fn install_in(root: &Path, prefix: &Path, folder: &str, artefacts: &Path) ->
         let text = fs::read_to_string(&from).map_err(|error| format!("{}: {error}", from.display()))?;
         put(&lib.join(place).join(template), facts.fill(&text).as_bytes())?;
     }
-
-    let entries = fs::read_dir(root).map_err(|error| format!("{}: {error}", root.display()))?;
-    for file in entries.flatten() {
-        let name = file.file_name().to_string_lossy().into_owned();
-        if file.path().is_file() && ["LICENSE", "NOTICE", "THIRD-PARTY"].iter().any(|start| name.starts_with(start)) {
-            copy(&file.path(), &prefix.join("share/doc/rheed-stream").join(name))?;
-        }
-    }
     Ok(())
 }
 
@@ -53,12 +46,15 @@ struct Facts {
     abi: String,
     /// Of the libraries, from the prefix.
     folder: String,
+    /// For pkg-config.
+    prefix: String,
     /// Linker flags, `-lm` and the like.
     native_static_libs: Vec<String>,
 }
 
 impl Facts {
-    fn gather(root: &Path, folder: &str) -> Result<Facts, String> {
+    /// Where no name of the prefix is known, it is found from where files lie.
+    fn gather(root: &Path, folder: &str, known_as: Option<&str>) -> Result<Facts, String> {
         let read = |file: &str| fs::read_to_string(root.join(file)).map_err(|error| format!("{file}: {error}"));
         let version = read("Cargo.toml")?
             .lines()
@@ -69,7 +65,9 @@ impl Facts {
             .lines()
             .find_map(|line| line.strip_prefix("#define RHEED_ABI ").map(str::to_string))
             .ok_or("include/rheed_stream.h does not define RHEED_ABI")?;
-        Ok(Facts { version, abi, folder: folder.to_string(), native_static_libs: native_static_libs()? })
+        let folder = folder.to_string();
+        let prefix = known_as.map_or_else(|| format!("${{pcfiledir}}/../{}", up(&folder)), str::to_string);
+        Ok(Facts { version, abi, folder, prefix, native_static_libs: native_static_libs()? })
     }
 
     fn fill(&self, template: &str) -> String {
@@ -79,7 +77,8 @@ impl Facts {
             ("@VERSION_MAJOR@", self.version.split('.').next().unwrap_or_default()),
             ("@ABI@", &self.abi),
             ("@LIB@", &self.folder),
-            ("@UP@", &vec![".."; self.folder.split('/').count()].join("/")),
+            ("@UP@", &up(&self.folder)),
+            ("@PREFIX@", &self.prefix),
             ("@POINTER_BYTES@", &size_of::<usize>().to_string()),
             ("@NATIVE_STATIC_LIBS@", &self.native_static_libs.join(" ")),
             ("@NATIVE_STATIC_LIBS_CMAKE@", &without_dashes.join(";")),
@@ -87,6 +86,11 @@ impl Facts {
         .into_iter()
         .fold(template.to_string(), |text, (name, value)| text.replace(name, value))
     }
+}
+
+/// From a folder below the prefix to the prefix.
+fn up(folder: &str) -> String {
+    vec![".."; folder.split('/').count()].join("/")
 }
 
 /// The system libraries that Rust's own part of a static library wants; the compiler says so of an empty one, too.
@@ -113,16 +117,40 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
     put(to, &bytes)
 }
 
-/// Writes beside and renames: a program that has the former file open keeps it whole.
-fn put(to: &Path, bytes: &[u8]) -> Result<(), String> {
+/// Writes beside and renames: a program that has the former file open keeps it whole. Everybody may read it, whatever the umask.
+pub fn put(to: &Path, bytes: &[u8]) -> Result<(), String> {
     let folder = to.parent().expect("an installed file lies in a folder");
     let fresh = to.with_extension("installing");
     let write = || {
-        fs::create_dir_all(folder)?;
+        make_folders(folder)?;
         fs::File::create(&fresh)?.write_all(bytes)?;
+        permit(&fresh, 0o644)?;
         fs::rename(&fresh, to)
     };
-    write().map_err(|error: std::io::Error| format!("{}: {error}", to.display()))
+    write().map_err(|error: io::Error| format!("{}: {error}", to.display()))
+}
+
+/// Folders that were there before stay as they were.
+fn make_folders(folder: &Path) -> io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    make_folders(folder.parent().unwrap_or(Path::new("")))?;
+    match fs::create_dir(folder) {
+        // Somebody else has just made it.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        made => made.and_then(|()| permit(folder, 0o755)),
+    }
+}
+
+#[cfg(unix)]
+fn permit(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn permit(_: &Path, _: u32) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(unix)]

@@ -10,7 +10,9 @@ mod install;
 mod kit;
 mod labview;
 mod old_glibc;
+mod one_object;
 mod options;
+mod promised;
 mod receiver;
 mod said;
 mod site;
@@ -151,7 +153,7 @@ impl Command {
             Command::Torture { only, times } => return torture::run(root, only.as_deref(), times),
             Command::Bench { only, length } => bench::run(root, only.as_deref(), length)?,
             Command::Install { prefix, debug } => install(root, &prefix, debug)?,
-            Command::Dist { target, only_once: true } => dist::run(root, target.as_deref())?,
+            Command::Dist { target, only_once: true } => drop(dist::run(root, target.as_deref())?),
             Command::Dist { target, only_once: false } => dist::check_reproducible(root, target.as_deref())?,
             Command::Header { only_check: true } => header::check(root)?,
             Command::Header { only_check: false } => header::write(root)?,
@@ -163,8 +165,13 @@ impl Command {
 }
 
 fn install(root: &Path, prefix: &Path, debug: bool) -> Result<()> {
-    install::install(root, prefix, &cargo::build_to_ship(root, debug)?).map_err(anyhow::Error::msg)?;
-    println!("installed in {}", prefix.display());
+    let built = cargo::build_to_ship(root, debug)?;
+    let glibc = old_glibc::needed(&built.join("librheed_stream.so"))?;
+    install::install(root, prefix, &built).map_err(anyhow::Error::msg)?;
+    if let Err(error) = dist::papers::install_licences(root, prefix) {
+        eprintln!("warning: the licences, which whoever gets the library from you has to get, too, are not all there: {error:#}");
+    }
+    println!("installed in {}: it needs glibc {glibc} or later", prefix.display());
     Ok(())
 }
 

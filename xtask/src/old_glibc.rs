@@ -186,6 +186,12 @@ fn compiler() -> Command {
 /// The glibc that a library needs, by the versions that it asks for.
 pub fn needed(library: &Path) -> Result<Version> {
     let asked = said_by(Command::new("readelf").args(["--version-info", "--wide"]).arg(library))?;
-    let versions = asked.split_whitespace().filter_map(Version::parse);
-    versions.max().with_context(|| format!("{} asks for no version of glibc", library.display()))
+    let mut newest = None;
+    for name in asked.split_whitespace().filter(|word| word.starts_with("GLIBC_")) {
+        // GLIBC_PRIVATE, of one build of glibc; GLIBC_ABI_DT_RELR, of a way to relocate.
+        let version = Version::parse(name);
+        let version = version.with_context(|| format!("{} asks for {name}, which is no version of glibc", library.display()))?;
+        newest = newest.max(Some(version));
+    }
+    newest.with_context(|| format!("{} asks for no version of glibc", library.display()))
 }

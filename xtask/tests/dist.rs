@@ -77,8 +77,9 @@ fn receiver_program() -> &'static Path {
     PROGRAM.get_or_init(|| {
         let features = ["--workspace", "--exclude", "rheed-stream-shipped", "--all-features"];
         said_by(Command::new(env!("CARGO")).arg("build").args(features).current_dir(root()));
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-        target.join("debug/rheed-receiver")
+        // Cargo takes it from the folder that it is called in.
+        let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+        root().join(target).join("debug/rheed-receiver")
     })
 }
 
@@ -135,14 +136,14 @@ fn needed_by(file: &Path) -> BTreeSet<String> {
     needed.filter_map(|line| Some(line.split_once('[')?.1.trim_end_matches(']').to_owned())).collect()
 }
 
-/// The newest version of glibc that a file asks for.
+/// The newest version of glibc that a file asks for; it asks for nothing of glibc's that is no version.
 fn glibc_of(file: &Path) -> (u32, u32) {
     let asked = said_by(Command::new("readelf").args(["--version-info", "--wide"]).arg(file));
-    let versions = asked.split_whitespace().filter_map(|word| word.strip_prefix("GLIBC_"));
-    let number = |text: Option<&str>| text.and_then(|text| text.parse().ok());
-    let numbers = versions.filter_map(|version| {
+    let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok());
+    let numbers = asked.split_whitespace().filter_map(|word| word.strip_prefix("GLIBC_")).map(|version| {
         let mut parts = version.split('.');
-        Some((number(parts.next())?, number(parts.next())?))
+        let numbers = number(parts.next()).zip(number(parts.next()));
+        numbers.unwrap_or_else(|| panic!("{} asks for GLIBC_{version}", file.display()))
     });
     numbers.max().expect("it asks for glibc")
 }
@@ -216,6 +217,68 @@ fn an_unpacked_archive_serves_cpp17_and_clang() {
     }
 }
 
+/// A program's own zstd, and of Rust's names one that every static library in Rust has.
+const OWN_ZSTD: &str = "int ZSTD_compress(void) { return 42; }\nint ZSTD_compressStream2(void) { return 43; }\n\
+                        int rust_eh_personality(void) { return 44; }\n";
+const USES_OWN_ZSTD: &str = "#include <stdlib.h>\n\
+    int ZSTD_compress(void);\nint ZSTD_compressStream2(void);\nint rust_eh_personality(void);\n\
+    __attribute__((constructor)) static void check(void)\n\
+    {\n    if (ZSTD_compress() != 42 || ZSTD_compressStream2() != 43 || rust_eh_personality() != 44) abort();\n}\n";
+
+#[test]
+fn the_static_library_takes_no_name_from_a_program_that_has_its_own_zstd() {
+    let workshop = workshop("own zstd");
+    let prefix = unpacked(&workshop);
+    let library = prefix.join("lib/librheed_stream.a");
+    let listed = said_by(Command::new("nm").args(["--extern-only", "--defined-only", "--format=posix"]).arg(&library));
+    // Above them nm names the object.
+    let taken = listed.lines().filter(|line| !line.ends_with("]:")).filter_map(|line| Some(line.split_once(' ')?.0));
+    let promised = fs::read_to_string(root().join("abi/symbols.txt")).unwrap();
+    let promised = promised.lines().filter(|line| !line.starts_with('#')).filter_map(|line| Some(line.split_once(' ')?.0));
+    assert_eq!(taken.collect::<BTreeSet<_>>(), promised.collect());
+
+    for (name, text) in [("own.c", OWN_ZSTD), ("uses.c", USES_OWN_ZSTD)] {
+        fs::write(workshop.join(name), text).unwrap();
+    }
+    said_by(Command::new("cc").args(["-c", "own.c"]).current_dir(&workshop));
+    said_by(Command::new("ar").args(["rcs", "libzstd.a", "own.o"]).current_dir(&workshop));
+    let told = fs::read_to_string(prefix.join("lib/pkgconfig/rheed_stream.pc")).unwrap();
+    let system = told.lines().find_map(|line| line.strip_prefix("Libs.private: ")).unwrap();
+    for (name, compiler, flags) in [
+        ("plain", "cc", &[][..]),
+        ("sections", "cc", &["-Wl,--gc-sections"]),
+        ("lto", "cc", &["-flto"]),
+        ("clang", "clang", &[]),
+        ("lld", "clang", &["-fuse-ld=lld", "-Wl,--gc-sections"]),
+    ] {
+        let linker = if name == "lld" { "ld.lld" } else { compiler };
+        if !is_command(compiler) || !is_command(linker) {
+            skip(&format!("no {compiler} or no {linker}"));
+            continue;
+        }
+        let program = workshop.join(name);
+        let mut link = Command::new(compiler);
+        link.args(["-std=c99", "-O2", "-I"]).arg(prefix.join("include")).args(flags).arg("-o").arg(&program);
+        link.arg(example(&prefix, "push_chunk.c")).arg("uses.c").arg(&library).arg("libzstd.a").args(system.split(' '));
+        said_by(link.current_dir(&workshop));
+        streams(&program, None, &["2"]);
+    }
+}
+
+#[test]
+fn linkers_of_the_oldest_systems_know_every_relocation_of_the_static_library() {
+    if cfg!(not(target_arch = "x86_64")) {
+        return skip("only x86-64 has got new relocations since");
+    }
+    let library = unpacked(&workshop("relocations")).join("lib/librheed_stream.a");
+    let told = said_by(Command::new("readelf").args(["--relocs", "--wide"]).arg(library));
+    let kinds: BTreeSet<&str> = told.lines().filter_map(|line| line.split_whitespace().nth(2)).collect();
+    let kinds: BTreeSet<&str> = kinds.into_iter().filter(|kind| kind.starts_with("R_X86_64_")).collect();
+    assert!(kinds.contains("R_X86_64_GOTPCREL"), "{kinds:?}");
+    let newer: Vec<&&str> = kinds.iter().filter(|kind| kind.ends_with("GOTPCRELX")).collect();
+    assert!(newer.is_empty(), "binutils knows them since 2.26: {newer:?}");
+}
+
 #[test]
 fn the_library_runs_with_the_glibc_that_the_page_promises() {
     let workshop = workshop("glibc");
@@ -250,16 +313,37 @@ fn no_package_tells_of_the_computer_that_made_it() {
 }
 
 #[test]
-fn the_checksums_hold_and_packing_again_makes_the_same_bytes() {
-    let check = || said_by(Command::new("sha256sum").args(["--check", "--strict", "SHA256SUMS"]).current_dir(packed()));
-    let checked = check();
+fn the_checksums_hold_and_whoever_packs_again_makes_the_same_bytes() {
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let file = format!("rheed-stream-{}-{target}.sha256", version());
+    let sums = || fs::read_to_string(packed().join(&file)).unwrap();
+    let checked = said_by(Command::new("sha256sum").args(["--check", "--strict", &file]).current_dir(packed()));
     for end in [".tar.gz", ".cdx.json", ".deb"] {
         assert!(checked.lines().any(|line| line.ends_with(&format!("{end}: OK"))), "{end}: {checked}");
     }
-    let sums = || fs::read_to_string(packed().join("SHA256SUMS")).unwrap();
     let before = sums();
-    said_by(xtask(&["dist"]).env("TZ", "Pacific/Auckland").env("LC_ALL", "de_DE.UTF-8").env("USER", "somebody"));
+    // Of an earlier version, which is not to be taken for this one; and of another target, which is packed when it is packed.
+    let earlier =
+        [format!("rheed-stream-0.0.9-{target}-glibc2.36.tar.gz"), debian("librheed-stream-dev").replace(version(), "0.0.9")];
+    let other = packed().join("rheed-stream-0.0.9-riscv64gc-unknown-linux-gnu.tar.gz");
+    for path in earlier.iter().map(|name| packed().join(name)).chain([other.clone()]) {
+        fs::write(path, "").unwrap();
+    }
+    let mut again = xtask(&["dist"]);
+    again.env("TZ", "Pacific/Auckland").env("LC_ALL", "de_DE.UTF-8").env("USER", "somebody");
+    // Who builds for the own computer alone has these set.
+    let target = target.replace('-', "_");
+    for flags in ["CFLAGS".to_owned(), "TARGET_CFLAGS".to_owned(), "CPPFLAGS".to_owned(), format!("CFLAGS_{target}")] {
+        again.env(flags, "-march=native -O0");
+    }
+    for flags in ["RUSTFLAGS".to_owned(), format!("CARGO_TARGET_{}_RUSTFLAGS", target.to_uppercase())] {
+        again.env(flags, "-Ctarget-cpu=native");
+    }
+    again.env("CARGO_PROFILE_RELEASE_LTO", "off").env("ZSTD_SYS_USE_PKG_CONFIG", "1");
+    said_by(&mut again);
     assert_eq!(sums(), before);
+    assert!(!earlier.iter().any(|name| packed().join(name).exists()), "what was packed earlier is still there");
+    fs::remove_file(other).expect("another target's package stays");
 }
 
 #[test]
@@ -331,6 +415,92 @@ fn the_licence_of_everything_in_the_library_goes_along() {
     }
 }
 
+/// A Debian package, unpacked beside others.
+fn unpacked_debian(workshop: &Path, package: &str) -> PathBuf {
+    let to = workshop.join(package);
+    said_by(Command::new("dpkg-deb").arg("--extract").arg(packed().join(debian(package))).arg(&to));
+    to.join("usr")
+}
+
+#[test]
+fn a_debian_package_keeps_every_licence_in_the_one_paper_that_small_systems_keep() {
+    if !is_command("dpkg-deb") {
+        return skip("no dpkg-deb");
+    }
+    let workshop = workshop("copyright");
+    let papers = unpacked(&workshop).join("share/doc/rheed-stream");
+    let read = |name: &str| fs::read_to_string(papers.join(name)).unwrap();
+    let notices = read("rust-standard-library.html");
+    // The standard library's have to be there as text: its words, and not what the page is made of.
+    let texts: Vec<&str> = notices.split("<pre>").skip(1).map(|rest| rest.split("</pre>").next().unwrap()).collect();
+    assert!(texts.len() > 50, "{}", texts.len());
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+    for package in PACKAGES {
+        let copyright = unpacked_debian(&workshop, package).join("share/doc").join(package).join("copyright");
+        let copyright = fs::read_to_string(copyright).unwrap();
+        for paper in ["LICENSE-MIT", "THIRD-PARTY.md"] {
+            assert!(copyright.contains(read(paper).trim_end()), "{package}: {paper} is missing");
+        }
+        assert!(copyright.contains("/usr/share/common-licenses/Apache-2.0"));
+        let here = words(&copyright);
+        for text in &texts {
+            let text = text.replace("&#34;", "\"").replace("&#39;", "'").replace("&#60;", "<").replace("&#62;", ">");
+            assert!(here.contains(&words(&text)), "{package}: this is missing: {text}");
+        }
+    }
+
+    // Packages of two architectures share the file.
+    let crates = |architecture: &str| {
+        let mut tree = Command::new(env!("CARGO"));
+        tree.args([
+            "tree",
+            "--locked",
+            "--package",
+            "rheed-stream-shipped",
+            "--edges",
+            "normal,no-proc-macro",
+            "--prefix",
+            "none",
+        ]);
+        let told = said_by(tree.args(["--target", &format!("{architecture}-unknown-linux-gnu")]).current_dir(root()));
+        told.lines().map(str::to_owned).collect::<BTreeSet<String>>()
+    };
+    assert_eq!(crates("x86_64"), crates("aarch64"));
+}
+
+#[test]
+fn every_link_of_a_packed_page_leads_to_what_is_packed() {
+    let workshop = workshop("links");
+    check_links(&unpacked(&workshop));
+    if !is_command("dpkg-deb") {
+        return skip("no dpkg-deb");
+    }
+    check_links(&unpacked_debian(&workshop, "librheed-stream-dev"));
+}
+
+/// Of every page below a prefix; none leads out of it.
+#[track_caller]
+fn check_links(prefix: &Path) {
+    let prefix = prefix.canonicalize().unwrap();
+    let (mut checked, mut dead) = (0, Vec::new());
+    for page in files_below(&prefix).into_iter().filter(|file| file.extension().is_some_and(|end| end == "md")) {
+        let text = fs::read_to_string(&page).unwrap();
+        // Every second piece is a program, or somebody else's text.
+        for prose in text.split("```").step_by(2) {
+            let targets = prose.split("](").skip(1).map(|rest| rest.split([')', '#']).next().unwrap());
+            for target in targets.filter(|target| !target.is_empty() && !target.contains("://")) {
+                checked += 1;
+                let file = page.parent().unwrap().join(target).canonicalize();
+                if !file.is_ok_and(|file| file.starts_with(&prefix)) {
+                    dead.push(format!("{}: {target}", page.display()));
+                }
+            }
+        }
+    }
+    assert!(checked > 50, "{checked} links in {}", prefix.display());
+    assert!(dead.is_empty(), "{dead:#?}");
+}
+
 /// The file of a Debian package.
 fn debian(package: &str) -> String {
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
@@ -395,6 +565,8 @@ fn the_debian_packages_install_serve_programs_and_leave_nothing() {
     said_by(Command::new("cc").args(["-std=c99"]).args(STRICT).arg(&source).arg("-o").arg(&program).arg("-lrheed_stream"));
     streams(&program, None, &["2"]);
     assert_eq!(said_by(Command::new("pkg-config").args(["--modversion", "rheed_stream"])).trim(), version());
+    // As those folders are everybody's, there is nothing to tell compilers.
+    assert_eq!(said_by(Command::new("pkg-config").args(["--cflags", "--libs", "rheed_stream"])).trim(), "-lrheed_stream");
     let within = workshop.join("static");
     let flags = said_by(Command::new("pkg-config").args(["--cflags", "--libs", "--static", "rheed_stream"]));
     let flags = flags.replace("-lrheed_stream", "-l:librheed_stream.a");
@@ -406,10 +578,14 @@ fn the_debian_packages_install_serve_programs_and_leave_nothing() {
                      add_executable(plain push_chunk.c)\ntarget_link_libraries(plain PRIVATE rheed_stream::rheed_stream)\n";
         fs::copy(&source, workshop.join("push_chunk.c")).unwrap();
         fs::write(workshop.join("CMakeLists.txt"), lists).unwrap();
-        let build = workshop.join("build");
-        said_by(Command::new(&cmake).arg("-S").arg(&workshop).arg("-B").arg(&build));
-        said_by(Command::new(&cmake).arg("--build").arg(&build));
-        streams(&build.join("plain"), None, &["2"]);
+        // Also by way of the link that /lib is.
+        let by_link = format!("/lib/{}-linux-gnu/cmake/rheed_stream", std::env::consts::ARCH);
+        for (build, place) in [("found", None), ("by the link", Some(format!("-Drheed_stream_DIR={by_link}")))] {
+            let build = workshop.join(build);
+            said_by(Command::new(&cmake).arg("-S").arg(&workshop).arg("-B").arg(&build).args(place));
+            said_by(Command::new(&cmake).arg("--build").arg(&build));
+            streams(&build.join("plain"), None, &["2"]);
+        }
     }
     assert!(said_by(Command::new("/sbin/ldconfig").arg("-p")).contains("librheed_stream.so.1"), "ldconfig was not told");
     // What was unpacked is what was packed; and who packages a program is told which package it needs.

@@ -4,6 +4,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::{root, said_by, xtask};
@@ -52,11 +53,32 @@ fn compile_and_run(folder: &Path, name: &str, library: &[PathBuf], system: &[&st
     said_by(&mut Command::new(program)).trim().to_owned()
 }
 
+fn check_that_everybody_may_read(folder: &Path) {
+    assert_eq!(folder.metadata().unwrap().mode() & 0o777, 0o755, "{}", folder.display());
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            check_that_everybody_may_read(&path);
+        } else {
+            assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o644, "{}", path.display());
+        }
+    }
+}
+
 #[test]
 fn what_is_installed_is_small_exports_what_is_promised_and_links_both_ways() {
     let prefix = root().join("target/tmp/shipped");
     let _ = fs::remove_dir_all(&prefix);
-    said_by(xtask(&["install", "--prefix"]).arg(&prefix));
+    // Whoever installs for everybody, in whatever shell.
+    let program = xtask(&["install", "--prefix"]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "umask 077 && exec \"$0\" \"$@\""]).arg(program.get_program()).args(program.get_args()).arg(&prefix);
+    let told = said_by(shell.current_dir(root()));
+    assert!(told.contains("it needs glibc 2.17 or later"), "{told}");
+    check_that_everybody_may_read(&prefix);
+    for licence in ["LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY.md", "rust-standard-library.html"] {
+        assert!(prefix.join("share/doc/rheed-stream").join(licence).is_file(), "{licence} is missing");
+    }
     let shared = prefix.join("lib/librheed_stream.so");
 
     let bytes = fs::metadata(&shared).unwrap().len();

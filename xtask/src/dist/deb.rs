@@ -3,10 +3,11 @@
 //! Made without Debian's tools, so that their bytes do not hang on those tools' version: a package is an `ar` of two archives.
 
 use super::papers::{copy, mail_date};
-use super::{Release, archive, promised, put, staging};
+use super::{Release, archive, put, staging, third_party};
 use crate::install;
 use crate::old_glibc::Version;
-use anyhow::{Error, Result, bail};
+use crate::promised::promised;
+use anyhow::{Context, Error, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,19 +19,23 @@ const DEVELOPMENT: &str = "librheed-stream-dev";
 /// What programs ask for.
 pub const SONAME: &str = "librheed_stream.so.1";
 
+/// Debian's name for what a target's processor is.
+pub fn architecture(target: &str) -> Option<&'static str> {
+    match target.strip_suffix("-unknown-linux-gnu")? {
+        "x86_64" => Some("amd64"),
+        "aarch64" => Some("arm64"),
+        _ => None,
+    }
+}
+
 /// Packs what lies built in `built`, with the papers that were laid for the archive.
 pub fn pack(root: &Path, release: &Release, built: &Path, glibc: Version, papers: &Path, out: &Path) -> Result<Vec<PathBuf>> {
-    let (architecture, triplet) = match release.target.split('-').next() {
-        Some("x86_64") => ("amd64", "x86_64-linux-gnu"),
-        Some("aarch64") => ("arm64", "aarch64-linux-gnu"),
-        _ => bail!("Debian's name for {} is not known here", release.target),
-    };
-    let folder = format!("lib/{triplet}");
+    let architecture = architecture(&release.target).with_context(|| format!("Debian has no name for {}", release.target))?;
+    let folder = format!("lib/{}-linux-gnu", release.target.split('-').next().unwrap_or_default());
     let [runtime, development] = [staging(root, RUNTIME)?, staging(root, DEVELOPMENT)?];
 
     // All of it as a prefix, of which the runtime takes what programs ask for.
-    install::install_in(root, &development.join("usr"), &folder, built).map_err(Error::msg)?;
-    fs::remove_dir_all(development.join("usr/share"))?;
+    install::install_in(root, &development.join("usr"), &folder, Some("/usr"), built).map_err(Error::msg)?;
     let shared = Path::new("usr").join(&folder).join(SONAME);
     copy(&development.join(&shared), &runtime.join(&shared))?;
     fs::remove_file(development.join(&shared))?;
@@ -42,16 +47,12 @@ pub fn pack(root: &Path, release: &Release, built: &Path, glibc: Version, papers
         let doc = folder.join("usr/share/doc").join(package);
         fs::create_dir_all(&doc)?;
         fs::write(doc.join("copyright"), copyright(papers)?)?;
-        for file in archive::files_below(papers)?.iter().filter(|file| is_of_others(file)) {
-            // Of the same path only what all architectures have alike.
-            let name =
-                if file.starts_with("THIRD-PARTY.md") { format!("THIRD-PARTY.{architecture}.md").into() } else { file.clone() };
-            copy(&papers.join(file), &doc.join(name))?;
-        }
         fs::write(doc.join("changelog.gz"), archive::gz(&fs::read(papers.join("CHANGELOG.md"))?, release.time)?)?;
         fs::write(doc.join("changelog.Debian.gz"), archive::gz(changelog(release, &version).as_bytes(), release.time)?)?;
     }
-    copy_all(papers, &development.join("usr/share/doc").join(DEVELOPMENT), &["README.md", "docs", "examples_c"])?;
+    for page in archive::files_below(papers)?.iter().filter(|page| !is_elsewhere(page)) {
+        copy(&papers.join(page), &development.join("usr/share/doc").join(DEVELOPMENT).join(page))?;
+    }
 
     let common = |package: &str, section: &str, depends: &str, about: &str, folder: &Path| -> Result<String> {
         let bytes: u64 = archive::files_below(folder)?.iter().map(|file| size(&folder.join(file))).sum();
@@ -129,31 +130,27 @@ fn changelog(release: &Release, version: &str) -> String {
     )
 }
 
-/// Ours; everybody else's lies beside it. Debian keeps the Apache licence's text in one place.
+/// Ours and everybody else's in one file: small systems are installed without the others in its folder. Debian keeps the Apache
+/// licence's text in one place. Packages of several architectures may have the file together, so it is the same in all.
 fn copyright(papers: &Path) -> Result<String> {
+    let read = |name: &str| fs::read_to_string(papers.join(name)).with_context(|| name.to_owned());
+    let standard_library = match read("rust-standard-library.html") {
+        Ok(page) => third_party::plain(&page),
+        Err(_) => read("rust-standard-library.txt")?,
+    };
     Ok(format!(
         "rheed-stream is under either of two licences, as you like: the MIT licence, which follows, or the Apache License 2.0, which\n\
-         is /usr/share/common-licenses/Apache-2.0 on Debian. What of others is in the library stands in THIRD-PARTY.*.md and in\n\
-         rust-standard-library.* beside this file, with its licences.\n\n{}",
-        fs::read_to_string(papers.join("LICENSE-MIT"))?
+         is /usr/share/common-licenses/Apache-2.0 on Debian. After it follows what of others is in the library, with its licences.\n\n\
+         {}\n\n{}\n\n# rust-standard-library\n\n{standard_library}",
+        read("LICENSE-MIT")?,
+        read("THIRD-PARTY.md")?,
     ))
 }
 
-fn is_of_others(file: &Path) -> bool {
-    file.to_str().is_some_and(|name| name == "THIRD-PARTY.md" || name.starts_with("rust-standard-library."))
-}
-
-fn copy_all(from: &Path, to: &Path, names: &[&str]) -> Result<()> {
-    for name in names {
-        if from.join(name).is_dir() {
-            for file in archive::files_below(&from.join(name))? {
-                copy(&from.join(name).join(&file), &to.join(name).join(&file))?;
-            }
-        } else {
-            copy(&from.join(name), &to.join(name))?;
-        }
-    }
-    Ok(())
+/// In `copyright`; and the bill of materials, of which each architecture has another.
+fn is_elsewhere(paper: &Path) -> bool {
+    let name = paper.to_string_lossy();
+    name == "THIRD-PARTY.md" || name.starts_with("rust-standard-library.") || name.ends_with(".cdx.json")
 }
 
 fn size(file: &Path) -> u64 {

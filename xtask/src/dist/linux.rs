@@ -7,9 +7,6 @@ use anyhow::{Error, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The folder of papers in a prefix.
-const PAPERS: &str = "share/doc/rheed-stream";
-
 /// Builds the library and packs it; the files that were made in `out`.
 pub fn pack(root: &Path, release: &Release, out: &Path) -> Result<Vec<PathBuf>> {
     let host = cargo::host()?;
@@ -22,7 +19,7 @@ pub fn pack(root: &Path, release: &Release, out: &Path) -> Result<Vec<PathBuf>> 
     let prefix = staging(root, &top)?;
     install::install(root, &prefix, &built).map_err(Error::msg)?;
     let libraries = [deb::SONAME, "librheed_stream.a"].map(|name| prefix.join("lib").join(name));
-    papers::lay(root, release, &libraries, &prefix.join(PAPERS))?;
+    papers::lay(root, release, &libraries, &prefix.join(papers::FOLDER))?;
     fs::write(prefix.join("README.md"), readme(release, glibc))?;
 
     let archive = out.join(format!("{top}.tar.gz"));
@@ -30,7 +27,7 @@ pub fn pack(root: &Path, release: &Release, out: &Path) -> Result<Vec<PathBuf>> 
     let bill = out.join(papers::bill_name(release));
     put(root, &bill, papers::bill(release, &libraries)?.as_bytes())?;
     let mut made = vec![archive, bill];
-    made.extend(deb::pack(root, release, &built, glibc, &prefix.join(PAPERS), out)?);
+    made.extend(deb::pack(root, release, &built, glibc, &prefix.join(papers::FOLDER), out)?);
     Ok(made)
 }
 
@@ -41,6 +38,7 @@ fn name(release: &Release, glibc: Version) -> String {
 
 fn readme(release: &Release, glibc: Version) -> String {
     let Release { version, target, .. } = release;
+    let papers = papers::FOLDER;
     format!(
         "# rheed-stream {version} for {target}\n\n\
          Puts a growth chamber's RHEED camera on line: a C library. It needs glibc {glibc} or later and libgcc_s.so.1.\n\n\
@@ -52,9 +50,9 @@ fn readme(release: &Release, glibc: Version) -> String {
          or with CMake, `-DCMAKE_PREFIX_PATH=\"$PWD\"`, `find_package(rheed_stream)` and the target `rheed_stream::rheed_stream`.\n\n\
          | | |\n\
          | --- | --- |\n\
-         | [packages]({PAPERS}/docs/packages.md) | how to link, check and rebuild this |\n\
-         | [the project]({PAPERS}/README.md) | what it is, and a program |\n\
-         | [programs to copy]({PAPERS}/examples_c/README.md) | from a camera's callback to a replayed file |\n\
-         | [licences]({PAPERS}/LICENSE-MIT) | MIT or Apache 2.0; [others' work]({PAPERS}/THIRD-PARTY.md) in the library |\n"
+         | [packages]({papers}/docs/packages.md) | how to link, check and rebuild this |\n\
+         | [the project]({papers}/README.md) | what it is, and a program |\n\
+         | [programs to copy]({papers}/examples_c/README.md) | from a camera's callback to a replayed file |\n\
+         | [licences]({papers}/LICENSE-MIT) | MIT or Apache 2.0; [others' work]({papers}/THIRD-PARTY.md) in the library |\n"
     )
 }

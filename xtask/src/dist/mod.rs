@@ -7,13 +7,13 @@ mod archive;
 mod contents;
 mod deb;
 mod linux;
-mod papers;
+pub mod papers;
 mod sbom;
 mod third_party;
 pub mod windows;
 
 use crate::cargo;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use contents::Contents;
 use std::ffi::OsString;
 use std::fs;
@@ -45,8 +45,8 @@ impl Release {
     }
 }
 
-/// Packs for a target, or for this computer; then tells what lies where.
-pub fn run(root: &Path, target: Option<&str>) -> Result<()> {
+/// Packs for a target, or for this computer; then tells what lies where, and answers the file of the checksums.
+pub fn run(root: &Path, target: Option<&str>) -> Result<PathBuf> {
     let target = target.map_or_else(cargo::host, |target| Ok(target.to_owned()))?;
     let out = root.join("target/dist");
     fs::create_dir_all(&out)?;
@@ -54,19 +54,29 @@ pub fn run(root: &Path, target: Option<&str>) -> Result<()> {
     ensure!(is_windows || target.contains("-linux-"), "packages are made for Linux and Windows, not for {target}");
     let release = Release::of(root, &target, if is_windows { windows::rustc(&target) } else { cargo::rustc() })?;
     let made = if is_windows { pack_for_windows(root, &release, &out)? } else { linux::pack(root, &release, &out)? };
-    // An earlier one may have had another name: with the glibc that it needed.
-    for file in archive::files_below(&out)?.iter().map(|file| out.join(file)) {
-        let is_of_this = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&release.name()));
-        if is_of_this && !made.contains(&file) {
-            fs::remove_file(file)?;
-        }
-    }
-    sum_up(root, &out)?;
+    let sums = out.join(format!("{}.sha256", release.name()));
+    put(root, &sums, checksums(&made)?.as_bytes())?;
+    remove_earlier(&out, &target, &made, &sums)?;
     for file in made {
         let bytes = fs::metadata(&file)?.len();
         println!("{bytes:>10} bytes  {}", file.strip_prefix(root).unwrap_or(&file).display());
     }
-    println!("their SHA-256: {}", Path::new("target/dist").join(SUMS).display());
+    println!("their SHA-256: {}", sums.strip_prefix(root).unwrap_or(&sums).display());
+    Ok(sums)
+}
+
+/// Removes what was packed for this target before: of other versions, or with a newer glibc in the name.
+fn remove_earlier(out: &Path, target: &str, made: &[PathBuf], sums: &Path) -> Result<()> {
+    let debian = deb::architecture(target).map(|architecture| format!("_{architecture}.deb"));
+    for file in archive::files_below(out)? {
+        let name = file.to_string_lossy();
+        let is_ours = name.starts_with("rheed-stream-") && name.contains(target);
+        let is_debian = name.starts_with("librheed-stream") && debian.as_ref().is_some_and(|end| name.ends_with(end));
+        let path = out.join(&file);
+        if (is_ours || is_debian) && path != sums && !made.contains(&path) {
+            fs::remove_file(path)?;
+        }
+    }
     Ok(())
 }
 
@@ -75,7 +85,7 @@ fn pack_for_windows(root: &Path, release: &Release, out: &Path) -> Result<Vec<Pa
     let prefix = staging(root, &release.name())?;
     windows::stage(root, &release.target, &prefix)?;
     let libraries = [prefix.join("bin").join(windows::DLL), prefix.join("lib/librheed_stream.a")];
-    papers::lay(root, release, &libraries, &prefix.join("share/doc/rheed-stream"))?;
+    papers::lay(root, release, &libraries, &prefix.join(papers::FOLDER))?;
     let archive = out.join(format!("{}.zip", release.name()));
     put(root, &archive, &archive::zip(&prefix, &release.name(), release.time)?)?;
     let bill = out.join(papers::bill_name(release));
@@ -83,25 +93,14 @@ fn pack_for_windows(root: &Path, release: &Release, out: &Path) -> Result<Vec<Pa
     Ok(vec![archive, bill])
 }
 
-/// The functions, from the list of what programs rely on, each with the version that brought it.
-pub fn promised(root: &Path) -> Result<Vec<(String, String)>> {
-    let list = fs::read_to_string(root.join("abi/symbols.txt")).context("abi/symbols.txt")?;
-    let promise = |line: &str| match line.split_whitespace().collect::<Vec<_>>()[..] {
-        [name, since] => Ok((name.to_owned(), since.to_owned())),
-        _ => bail!("abi/symbols.txt: {line:?}"),
-    };
-    list.lines().filter(|line| !line.starts_with('#')).map(promise).collect()
-}
-
-/// Of everything in `target/dist`; `sha256sum --check` reads it.
-const SUMS: &str = "SHA256SUMS";
-
-fn sum_up(root: &Path, out: &Path) -> Result<()> {
+/// Of files; `sha256sum --check` reads it.
+fn checksums(files: &[PathBuf]) -> Result<String> {
     let mut sums = String::new();
-    for file in archive::files_below(out)?.iter().filter(|file| file.to_str() != Some(SUMS)) {
-        sums += &format!("{}  {}\n", archive::sha256(&out.join(file))?, file.display());
+    for file in files {
+        let name = file.file_name().context("a package has a name")?;
+        sums += &format!("{}  {}\n", archive::sha256(file)?, name.display());
     }
-    put(root, &out.join(SUMS), sums.as_bytes())
+    Ok(sums)
 }
 
 /// Writes a package beside and renames it: nobody who has it open, or looks for it just now, gets half of it.
@@ -137,20 +136,19 @@ fn commit_time(root: &Path) -> Result<u64> {
 
 /// `cargo xtask dist --check-reproducible`: packs once more from a copy of the sources in another folder, and compares.
 pub fn check_reproducible(root: &Path, target: Option<&str>) -> Result<()> {
-    run(root, target)?;
+    let sums = run(root, target)?;
     let copy = std::env::temp_dir().join(format!("rheed-stream once more {}", std::process::id()));
-    let outcome = pack_again(root, target, &copy);
+    let outcome = pack_again(root, target, &copy)
+        .and_then(|()| fs::read_to_string(copy.join(sums.strip_prefix(root)?)).context("the copy's checksums"));
     let _ = fs::remove_dir_all(&copy);
-    let sums = [fs::read_to_string(root.join("target/dist").join(SUMS))?, outcome?];
-    let again: Vec<&str> = sums[1].lines().collect();
-    let differing: Vec<&str> = again.iter().filter(|line| !sums[0].contains(**line)).copied().collect();
-    ensure!(differing.is_empty(), "built from another folder, these have other bytes:\n{}", differing.join("\n"));
-    println!("Built twice, from two folders, the same bytes:\n{}", sums[1].trim_end());
+    let (first, again) = (fs::read_to_string(&sums)?, outcome?);
+    ensure!(first == again, "built from another folder, it has other bytes:\n{first}\nand\n{again}");
+    println!("Built twice, from two folders, the same bytes:\n{}", again.trim_end());
     Ok(())
 }
 
-/// The checksums of what a copy of these sources becomes in `folder`.
-fn pack_again(root: &Path, target: Option<&str>, folder: &Path) -> Result<String> {
+/// Packs a copy of these sources in `folder`.
+fn pack_again(root: &Path, target: Option<&str>, folder: &Path) -> Result<()> {
     let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root).output().context("git")?;
     ensure!(listed.status.success(), "git does not list the sources: {}", String::from_utf8_lossy(&listed.stderr));
     for file in String::from_utf8(listed.stdout)?.split('\0').filter(|file| !file.is_empty()) {
@@ -162,5 +160,5 @@ fn pack_again(root: &Path, target: Option<&str>, folder: &Path) -> Result<String
     again.args(["xtask", "dist"]).args(target.iter().flat_map(|target| ["--target", target]));
     again.env("SOURCE_DATE_EPOCH", commit_time(root)?.to_string()).env_remove("CARGO_TARGET_DIR");
     ensure!(again.status().context("cargo")?.success(), "the copy in {} cannot be packed", folder.display());
-    Ok(fs::read_to_string(folder.join("target/dist").join(SUMS))?)
+    Ok(())
 }

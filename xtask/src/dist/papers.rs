@@ -1,30 +1,66 @@
 //! What lies beside the library in every package: pages, programs to copy, licences, others' licences, the bill of materials.
 
+use super::contents::Contents;
 use super::{Release, archive, sbom, third_party};
-use anyhow::{Context, Result};
+use crate::{cargo, install};
+use anyhow::{Context, Error, Result};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// Where they lie in a prefix.
+pub const FOLDER: &str = "share/doc/rheed-stream";
 /// Of the project, as they are.
-const OURS: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
+const OURS: [&str; 3] = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
+const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 /// Folders of the project of which every file goes along.
-const FOLDERS: [&str; 4] = ["docs", "examples_c", "examples_other", "labview"];
+const FOLDERS: [&str; 5] = ["abi", "docs", "examples_c", "examples_other", "labview"];
 
 /// Lays all of it into `folder`; `libraries` are what it speaks of.
 pub fn lay(root: &Path, release: &Release, libraries: &[PathBuf], folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
-    for file in OURS {
-        copy(&root.join(file), &folder.join(file))?;
-    }
-    for file in files_of(root, &FOLDERS)? {
+    let ours = OURS.map(PathBuf::from).into_iter().chain(files_of(root, &FOLDERS)?);
+    for file in ours {
         copy(&root.join(&file), &folder.join(&file))?;
+        if file.extension().is_some_and(|extension| extension == "md") {
+            let page = folder.join(&file);
+            fs::write(&page, header_where_it_is(&fs::read_to_string(&page)?, file.components().count() - 1))?;
+        }
     }
-    fs::write(folder.join("THIRD-PARTY.md"), third_party::page(release)?)?;
-    let (notices, name) = third_party::standard_library(&release.rustc)?;
-    copy(&notices, &folder.join(name))?;
+    for (name, text) in licences(root, &release.contents, &release.rustc)? {
+        fs::write(folder.join(name), text)?;
+    }
     fs::write(folder.join(bill_name(release)), bill(release, libraries)?)?;
+    Ok(())
+}
+
+/// A page, so many folders below these papers, in which links to the header lead to it: in the prefix, as the project has it in the root.
+fn header_where_it_is(page: &str, depth: usize) -> String {
+    let up = "../".repeat(depth);
+    let to_prefix = "../".repeat(Path::new(FOLDER).components().count());
+    page.replace(&format!("]({up}include/"), &format!("]({up}{to_prefix}include/"))
+}
+
+/// The licences of all that is in the library, which go along wherever it goes: the names of files, and what they say.
+pub fn licences(root: &Path, contents: &Contents, rustc: &OsStr) -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let mut licences = Vec::new();
+    for name in LICENCES {
+        licences.push((name, fs::read(root.join(name)).context(name)?));
+    }
+    licences.push(("THIRD-PARTY.md", third_party::page(contents)?.into()));
+    let (notices, name) = third_party::standard_library(rustc)?;
+    licences.push((name, fs::read(&notices).with_context(|| notices.display().to_string())?));
+    Ok(licences)
+}
+
+/// Lays the licences into a prefix of this computer's.
+pub fn install_licences(root: &Path, prefix: &Path) -> Result<()> {
+    let rustc = cargo::rustc();
+    for (name, text) in licences(root, &Contents::of(root, &cargo::host()?, &rustc)?, &rustc)? {
+        install::put(&prefix.join(FOLDER).join(name), &text).map_err(Error::msg)?;
+    }
     Ok(())
 }
 

@@ -1,8 +1,7 @@
 //! THIRD-PARTY.md: whose work is in the library, under which licences, and their texts as their authors wrote them.
 
-use super::Release;
 use super::archive::files_below;
-use super::contents::Crate;
+use super::contents::{Contents, Crate};
 use crate::said::said_by;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
@@ -18,16 +17,17 @@ const BEGINNINGS: [&str; 6] = ["licen", "copying", "copyright", "notice", "unlic
 /// Of two licences for zstd's C code we take the other: BSD.
 const NOT_TAKEN: [&str; 1] = ["zstd/COPYING"];
 
-pub fn page(release: &Release) -> Result<String> {
+pub fn page(contents: &Contents) -> Result<String> {
     let mut page = format!(
-        "# Others' work in rheed-stream {}\n\nThe library for {} contains the crates below, the C code of zstd (in zstd-sys) and the \
-         assembler of BoringSSL (in ring), and Rust's standard library ({}), whose notices are in the file rust-standard-library. \
+        "# Others' work in rheed-stream {}\n\nThe library contains the crates below, the C code of zstd (in zstd-sys) and the \
+         assembler of BoringSSL (in ring), and Rust's standard library ({}), whose notices are in rust-standard-library. \
          The licences' texts follow the table, each once.\n\n| crate | version | licence | texts |\n| --- | --- | --- | --- |\n",
-        release.version, release.target, release.contents.rustc
+        contents.version(),
+        contents.rustc
     );
     let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
     let mut texts: Vec<(String, Vec<String>)> = Vec::new();
-    for one in release.contents.others() {
+    for one in contents.others() {
         let mut here = Vec::new();
         for (name, text) in licences(one)? {
             let number = *numbers.entry(words(&text)).or_insert_with(|| {
@@ -77,4 +77,23 @@ pub fn standard_library(rustc: &OsStr) -> Result<(PathBuf, &'static str)> {
     ];
     let missing = format!("the compiler brings no notices of its standard library: {} is missing", places[0].0.display());
     places.into_iter().find(|(file, _)| file.is_file()).context(missing)
+}
+
+/// A page of notices as plain text; it has little more than paragraphs and texts as they were written.
+pub fn plain(page: &str) -> String {
+    let mut text = String::new();
+    for part in page.split('<') {
+        text += part.split_once('>').map_or("", |(_tag, text)| text);
+    }
+    let codes = [("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
+    for (code, letter) in codes {
+        text = text.replace(code, letter);
+    }
+    let mut plain = String::new();
+    for line in text.lines().map(str::trim_end) {
+        if !line.is_empty() || !plain.ends_with("\n\n") {
+            plain += &format!("{line}\n");
+        }
+    }
+    plain
 }

@@ -4,10 +4,10 @@
 //! static library is what cargo makes; mingw's linker makes the DLL of it, under its name and with its version.
 
 use super::papers::copy;
-use super::promised;
+use crate::promised::promised;
 use crate::said::said_by;
 use anyhow::{Context, Result, ensure};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,7 @@ pub fn stage(root: &Path, target: &str, into: &Path) -> Result<()> {
     let facts = Facts::gather(root)?;
     let workshop = Workshop { tools, folder: root.join("target/windows").join(target).join("dist") };
     fs::create_dir_all(&workshop.folder)?;
-    let archive = build_static(root, target)?;
+    let archive = workshop.rename_imports(&build_static(root, target)?)?;
 
     let names: BTreeSet<String> = promised(root)?.into_iter().map(|(name, _since)| name).collect();
     let exports = workshop.write("rheed_stream.def", &exports_of(&names))?;
@@ -119,13 +119,8 @@ fn build_static(root: &Path, target: &str) -> Result<PathBuf> {
             cargo.env_remove(variable);
         }
     }
-    // Messages of panics name files: as they are called here, and not on the machine that built it.
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(".cargo")));
-    let mut flags = vec![format!("--remap-path-prefix={}=.", root.display())];
-    flags.extend(home.map(|home| format!("--remap-path-prefix={}=cargo", home.display())));
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
-    cargo.args(["rustc", "--package", "rheed-stream-shipped", "--lib", "--crate-type", "staticlib", "--release"]);
-    cargo.args(["--locked", "--target", target, "--target-dir"]).arg(root.join("target/windows"));
+    crate::cargo::to_ship(&mut cargo, root, target)?;
+    cargo.args(["--crate-type", "staticlib", "--target-dir"]).arg(root.join("target/windows"));
     if has_source {
         cargo.args(["-Z", "build-std=std,panic_unwind"]);
     }
@@ -171,6 +166,29 @@ impl Workshop<'_> {
         let file = self.folder.join(name);
         fs::write(&file, text)?;
         Ok(file)
+    }
+
+    /// The static library, in which what leads to Windows' DLLs has the same names each time. rustc has them made in a folder with a new
+    /// name, and dlltool names them after where they lie.
+    fn rename_imports(&self, archive: &Path) -> Result<PathBuf> {
+        let listed = said_by(self.tool("nm").arg(archive))?;
+        let (mut folders, mut names) = (Vec::new(), BTreeMap::new());
+        for name in listed.lines().filter_map(|line| line.split_whitespace().last()) {
+            let Some((folder, rest)) = in_rustcs_folder(name) else { continue };
+            let number = folders.iter().position(|known| *known == folder).unwrap_or_else(|| {
+                folders.push(folder);
+                folders.len() - 1
+            });
+            let head = name.find("_head_").map_or("", |at| &name[..at + "_head_".len()]);
+            names.insert(name, format!("{head}rheed_imports_{number}_{rest}"));
+        }
+        let list: String = names.iter().map(|(name, new)| format!("{name} {new}\n")).collect();
+        let list = self.write("imports.names", &list)?;
+        let renamed = self.folder.join("librheed_stream.a");
+        let mut objcopy = self.tool("objcopy");
+        objcopy.arg("--enable-deterministic-archives").arg(format!("--redefine-syms={}", list.display()));
+        said_by(objcopy.arg(archive).arg(&renamed))?;
+        Ok(renamed)
     }
 
     /// The DLL: what is exported and what that needs, without symbols, as Windows' protections want it.
@@ -231,6 +249,15 @@ impl Workshop<'_> {
     }
 }
 
+/// Of a name the folder that rustc made, and what follows it: `..._release_deps_rustcG0hRbs_kernel32_dll_imports_lib_iname`.
+fn in_rustcs_folder(name: &str) -> Option<(&str, &str)> {
+    let (path, _) = name.split_once("_imports_lib")?;
+    path.match_indices("_rustc").find_map(|(at, begin)| {
+        let (folder, rest) = name[at + begin.len()..].split_once('_')?;
+        (folder.len() == 6 && folder.bytes().all(|letter| letter.is_ascii_alphanumeric())).then_some((folder, rest))
+    })
+}
+
 fn exports_of(names: &BTreeSet<String>) -> String {
     let lines: String = names.iter().map(|name| format!("    {name}\n")).collect();
     format!("LIBRARY {DLL}\nEXPORTS\n{lines}")
@@ -274,6 +301,7 @@ impl Facts {
             ("@ABI@", &self.abi),
             ("@LIB@", "lib"),
             ("@UP@", ".."),
+            ("@PREFIX@", "${pcfiledir}/../.."),
             ("@POINTER_BYTES@", pointer_bytes),
             ("@NATIVE_STATIC_LIBS@", &SYSTEM_LIBRARIES.map(|name| format!("-l{name}")).join(" ")),
             ("@NATIVE_STATIC_LIBS_CMAKE@", &SYSTEM_LIBRARIES.join(";")),
