@@ -549,7 +549,7 @@ fn promised() -> BTreeSet<String> {
 
 /// MSVC's linker breaks those of the long form in its release builds: docs/windows.md.
 #[test]
-fn the_import_library_for_msvc_is_of_its_own_short_form() {
+fn the_import_library_for_msvc_is_of_its_own_short_form_and_of_no_date() {
     /// What such a member begins with, where an object's has its processor and the number of its sections.
     const SHORT: [u8; 4] = [0, 0, 0xff, 0xff];
     let Some(bench) = bench() else { return };
@@ -559,7 +559,9 @@ fn the_import_library_for_msvc_is_of_its_own_short_form() {
     let mut at = b"!<arch>\n".len();
     while at < library.len() {
         let (header, content) = library[at..].split_at(60);
-        let bytes: usize = String::from_utf8_lossy(&header[48..58]).trim().parse().expect("a length");
+        let field = |at: std::ops::Range<usize>| String::from_utf8_lossy(&header[at]).trim().to_owned();
+        let bytes: usize = field(48..58).parse().expect("a length");
+        assert!(["", "0"].contains(&field(16..28).as_str()), "it has the time at which it was made");
         if let Some(texts) = content[..bytes].strip_prefix(&SHORT).map(|rest| &rest[16..]) {
             let texts = String::from_utf8_lossy(texts);
             let (function, dll) = texts.split_once('\0').expect("two names");
