@@ -15,6 +15,8 @@ use std::process::Command;
 
 /// What programs ask for: in the DLL itself and in what links it. Of 32 and of 64 bits alike, each in a folder of its own.
 pub const DLL: &str = "rheed_stream.dll";
+const EXPORTS: &str = "rheed_stream.def";
+const ARCHIVE: &str = "librheed_stream.a";
 
 /// The targets, each with what the names of its tools begin with.
 const TARGETS: [(&str, &str); 2] = [("x86_64-pc-windows-gnu", "x86_64-w64-mingw32"), ("i686-pc-windows-gnu", "i686-w64-mingw32")];
@@ -70,8 +72,8 @@ pub fn stage(root: &Path, target: &str, into: &Path) -> Result<()> {
     let archive = workshop.rename_imports(&build_static(root, target)?)?;
 
     let names: BTreeSet<String> = promised(root)?.into_iter().map(|(name, _since)| name).collect();
-    let exports = workshop.write("rheed_stream.def", &exports_of(&names))?;
-    let dll = workshop.link(&archive, &exports, &facts)?;
+    let exports = workshop.write(EXPORTS, &exports_of(&names))?;
+    let dll = workshop.link(&facts)?;
     workshop.check(&dll, &names)?;
 
     if into.exists() {
@@ -79,11 +81,11 @@ pub fn stage(root: &Path, target: &str, into: &Path) -> Result<()> {
     }
     let lib = into.join("lib");
     copy(&dll, &into.join("bin").join(DLL))?;
-    copy(&exports, &lib.join("rheed_stream.def"))?;
-    copy(&workshop.import_library_for_mingw(&exports)?, &lib.join("librheed_stream.dll.a"))?;
-    copy(&workshop.import_library_for_msvc(&exports)?, &lib.join("rheed_stream.lib"))?;
-    copy(&archive, &lib.join("librheed_stream.a"))?;
-    workshop.strip(&lib.join("librheed_stream.a"))?;
+    copy(&exports, &lib.join(EXPORTS))?;
+    copy(&workshop.import_library_for_mingw()?, &lib.join("librheed_stream.dll.a"))?;
+    copy(&workshop.import_library_for_msvc()?, &lib.join("rheed_stream.lib"))?;
+    copy(&archive, &lib.join(ARCHIVE))?;
+    workshop.strip(&lib.join(ARCHIVE))?;
     for header in ["rheed_stream.h", "rheed_stream.hpp"] {
         copy(&root.join("include").join(header), &into.join("include").join(header))?;
     }
@@ -145,7 +147,8 @@ fn has_standard_library(target: &str) -> bool {
     files.into_iter().any(|file| file.file_name().to_string_lossy().starts_with("libstd-"))
 }
 
-/// mingw's tools for a target, and where what they make lies.
+/// mingw's tools for a target, and where what they make lies. They run there, and are told of what they make by its name alone: the
+/// address of a DLL, the order of what it needs, and names in what links it come from how they are told.
 struct Workshop<'a> {
     tools: &'a str,
     folder: PathBuf,
@@ -184,7 +187,7 @@ impl Workshop<'_> {
         }
         let list: String = names.iter().map(|(name, new)| format!("{name} {new}\n")).collect();
         let list = self.write("imports.names", &list)?;
-        let renamed = self.folder.join("librheed_stream.a");
+        let renamed = self.folder.join(ARCHIVE);
         let mut objcopy = self.tool("objcopy");
         objcopy.arg("--enable-deterministic-archives").arg(format!("--redefine-syms={}", list.display()));
         said_by(objcopy.arg(archive).arg(&renamed))?;
@@ -192,12 +195,11 @@ impl Workshop<'_> {
     }
 
     /// The DLL: what is exported and what that needs, without symbols, as Windows' protections want it.
-    fn link(&self, archive: &Path, exports: &Path, facts: &Facts) -> Result<PathBuf> {
+    fn link(&self, facts: &Facts) -> Result<PathBuf> {
         let resource = self.write("version.rc", &facts.version_resource())?;
         said_by(self.tool("windres").arg(&resource).args(["-O", "coff", "-o", "version.o"]))?;
-        let dll = self.folder.join(DLL);
         let mut gcc = self.tool("gcc");
-        gcc.args(["-shared", "-static", "-static-libgcc", "-o"]).arg(&dll).arg(exports).arg("version.o").arg(archive);
+        gcc.args(["-shared", "-static", "-static-libgcc", "-o", DLL, EXPORTS, "version.o", ARCHIVE]);
         gcc.args(SYSTEM_LIBRARIES.map(|name| format!("-l{name}")));
         // No time of the build: the same sources give the same bytes.
         gcc.args(["-Wl,--gc-sections,--strip-all,--dynamicbase,--nxcompat,--no-insert-timestamp"]);
@@ -205,28 +207,28 @@ impl Workshop<'_> {
             gcc.arg("-Wl,--high-entropy-va");
         }
         said_by(&mut gcc)?;
-        Ok(dll)
+        Ok(self.folder.join(DLL))
     }
 
     /// What mingw's linker is given for the DLL. Functions are `__cdecl`: on 32 bits their names begin with `_` there, and not in the
     /// DLL.
-    fn import_library_for_mingw(&self, exports: &Path) -> Result<PathBuf> {
-        let library = self.folder.join("librheed_stream.dll.a");
+    fn import_library_for_mingw(&self) -> Result<PathBuf> {
+        const NAME: &str = "librheed_stream.dll.a";
+        let library = self.folder.join(NAME);
         let _ = fs::remove_file(&library);
-        said_by(self.tool("dlltool").arg("--input-def").arg(exports).args(["--dllname", DLL, "--output-lib"]).arg(&library))?;
+        said_by(self.tool("dlltool").args(["--input-def", EXPORTS, "--dllname", DLL, "--output-lib", NAME]))?;
         Ok(library)
     }
 
     /// The same for MSVC's, in the short form that its own tools write. From the long one, which dlltool writes, that linker may make a
     /// broken import table where it leaves out what nothing refers to (`/OPT:REF`, release builds): the program does not start.
-    fn import_library_for_msvc(&self, exports: &Path) -> Result<PathBuf> {
+    fn import_library_for_msvc(&self) -> Result<PathBuf> {
         let library = self.folder.join("rheed_stream.lib");
         let machine = if self.is_64_bits() { "x64" } else { "x86" };
         let mut lld_link = Command::new(LLD_LINK);
         lld_link.current_dir(&self.folder).args(["/nologo", &format!("/machine:{machine}"), "/out:rheed_stream.lib"]);
         // Nothing is to be linked: it makes the import library alone.
-        let name = exports.file_name().expect("it is a file").to_string_lossy();
-        said_by(lld_link.arg(format!("/def:{name}")))?;
+        said_by(lld_link.arg(format!("/def:{EXPORTS}")))?;
         Ok(library)
     }
 
