@@ -445,7 +445,8 @@ impl Options {
             return Ok(key.expose().into());
         }
         if let Some(path) = &self.api_key_file {
-            let (bytes, others_may_read) = std::fs::File::open(path)
+            let (bytes, others_may_read) = platform::named_file(false)
+                .open(path)
                 .and_then(|file| Ok((platform::read_at_most(&file, LONGEST_KEY_FILE)?, platform::others_may_read(&file)?)))
                 .map_err(|error| Error::new(Code::ENotFound, format!("api_key_file {}: {error}", path.display())))?;
             if others_may_read {

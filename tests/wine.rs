@@ -41,7 +41,7 @@ const ALONE: [&str; 18] = [
 ];
 
 /// Hosts that stream to a service; each has a test below.
-const SERVED: [&str; 15] = [
+const SERVED: [&str; 17] = [
     "offline",
     "served",
     "refused",
@@ -57,6 +57,8 @@ const SERVED: [&str; 15] = [
     "scanned",
     "code_page",
     "surroundings",
+    "winsock_ended",
+    "names_kept",
 ];
 
 /// Hosts that are Unix's by nature, and why.
@@ -459,7 +461,25 @@ fn a_virus_scanner_that_holds_files_costs_no_frame() {
     // The open chunk's file is there at every look, and cannot be held.
     assert!(held > 0 && refused > 0, "{said}");
     assert_eq!(streams(&scene.workshop.spool()), [] as [PathBuf; 0]);
+    assert_eq!(entries(&scene.workshop.spool().join("reports")).len(), 1);
     long_run::figure(&format!("wine: beside a virus scanner: {}", said.trim()));
+}
+
+#[test]
+fn a_stream_ends_when_the_names_of_its_removed_files_are_gone_too() {
+    let Some(scene) = Scene::of("names_kept") else { return };
+    scene.service.set_faults("put:delay_ms=1000").expect("rules"); // Until each file is open for somebody else, too.
+    scene.play(&[]);
+    assert_eq!(scene.arrived(FRAME_BYTES), [50]);
+    assert_eq!(streams(&scene.workshop.spool()), [] as [PathBuf; 0]);
+    assert_eq!(entries(&scene.workshop.spool().join("reports")).len(), 1);
+}
+
+#[test]
+fn a_host_that_ends_winsock_for_the_whole_process_costs_no_frame() {
+    let Some(scene) = Scene::of("winsock_ended") else { return };
+    scene.play(&[]);
+    assert_eq!(scene.arrived(FRAME_BYTES), [200]);
 }
 
 #[test]

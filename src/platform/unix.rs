@@ -24,11 +24,19 @@ pub const CAN_RENAME_FOLDERS_IN_USE: bool = true;
 /// How much later than it wanted a thread may be woken that waits until some moment: not worth a thought.
 pub const WOKEN_LATE_BY: Duration = Duration::ZERO;
 
+/// The end of a thread waits for nobody who may wait for it.
+pub const CAN_JOIN_THREADS: bool = true;
+
 static FORKED: AtomicBool = AtomicBool::new(false);
 
 /// Whether this process is a fork of the one that started the library.
 pub fn is_forked_child() -> bool {
     FORKED.load(Ordering::Relaxed)
+}
+
+/// All threads live until the process does not.
+pub fn has_lost_its_threads() -> bool {
+    false
 }
 
 /// Done once, at the first init: forks are noticed, and the module stays loaded, since its threads run in it.
@@ -55,6 +63,9 @@ extern "C" fn after_fork_in_child() {
         entry = lock.next;
     }
 }
+
+/// Nobody can take the network from a process here.
+pub fn keep_network() {}
 
 /// `-z nodelete` does this for the shared library; the static one may live in a plug-in that is unloaded.
 fn pin_module() {
@@ -249,6 +260,11 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Removes a file; here nobody can hold it.
 pub fn remove_file(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
+/// Removes a file that this process has open.
+pub fn remove_open_file(path: &Path) -> io::Result<()> {
     fs::remove_file(path)
 }
 

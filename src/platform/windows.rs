@@ -6,7 +6,7 @@ mod paths;
 
 pub use access::{create_private_folder, exposure, others_may_read};
 
-use held::until_let_go;
+use held::{HELD, HELD_WITHIN, IN_USE, until_not};
 use paths::wide;
 use std::ffi::c_void;
 use std::fs::{self, File, FileTimes, OpenOptions, TryLockError};
@@ -19,6 +19,7 @@ use std::sync::{Once, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 use windows_sys::Win32::Foundation as win;
 use windows_sys::Win32::Globalization::{CP_ACP, MB_ERR_INVALID_CHARS, MultiByteToWideChar};
+use windows_sys::Win32::Networking::WinSock::{WSADATA, WSAStartup};
 use windows_sys::Win32::Storage::FileSystem::*;
 use windows_sys::Win32::System::LibraryLoader::{
     GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExW, GetModuleHandleW, GetProcAddress,
@@ -40,12 +41,26 @@ pub const CAN_RENAME_FOLDERS_IN_USE: bool = false;
 /// frame times of a fast camera. Who sleeps is woken in time.
 pub const WOKEN_LATE_BY: Duration = Duration::from_millis(16);
 
+/// A thread ends only while nobody holds the loader's lock, and who unloads a plug-in holds it: its destructor may wait for what a
+/// thread does, but not for its end. Nobody has to, since its code stays loaded.
+pub const CAN_JOIN_THREADS: bool = false;
+
 /// Processes are not forked here.
 pub fn is_forked_child() -> bool {
     false
 }
 
-/// Done once, at the first init: the module stays loaded, whoever calls FreeLibrary, since its threads run in it.
+/// Whether the process is at its end: then DLLs' destructors run, and all other threads are gone, with whatever they had locked.
+pub fn has_lost_its_threads() -> bool {
+    #[link(name = "ntdll")]
+    unsafe extern "system" {
+        safe fn RtlDllShutdownInProgress() -> u8;
+    }
+    RtlDllShutdownInProgress() != 0
+}
+
+/// Done once, at the first init: the module stays loaded, whoever calls FreeLibrary, since its threads run in it; and Winsock goes
+/// on, should a host end it once too often.
 pub fn prepare_process() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -55,7 +70,17 @@ pub fn prepare_process() {
         unsafe {
             GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN, here, &raw mut module)
         };
+        keep_network();
     });
+}
+
+/// Windows counts who uses Winsock in a process, and who gives it up more often than he asked for it has ended it for all. It is
+/// asked for once more, and never given up: to be called again when a connection has failed.
+pub fn keep_network() {
+    const VERSION: u16 = 0x0202;
+    let mut facts = MaybeUninit::<WSADATA>::uninit();
+    // SAFETY: a place for what it says of itself. Where it fails every connection does, and says why.
+    unsafe { WSAStartup(VERSION, facts.as_mut_ptr()) };
 }
 
 /// There are no signals here: a cut connection is an error of the call, and of nothing else.
@@ -165,16 +190,16 @@ impl Opening {
     pub fn open(&self, path: impl AsRef<Path>) -> io::Result<File> {
         let path = path.as_ref();
         if !self.is_private {
-            return self.options.open(path);
+            return until_not(IN_USE, || self.options.open(path));
         }
-        let mut file = until_let_go(|| self.options.open(path))?;
+        let mut file = until_not(HELD, || self.options.open(path))?;
         let facts = file.metadata()?;
         if facts.is_symlink() {
             return Err(io::Error::other("it is a link, and links are not followed"));
         }
         if facts.file_attributes() & FILE_ATTRIBUTE_REPARSE_POINT != 0 {
             // Of one that is no link (compressed, deduplicated) the flag gives what stands for its bytes.
-            file = until_let_go(|| self.options.clone().custom_flags(0).open(path))?;
+            file = until_not(HELD, || self.options.clone().custom_flags(0).open(path))?;
         }
         if self.truncate {
             file.set_len(0)?;
@@ -198,11 +223,11 @@ pub fn can_open_files() -> io::Result<()> {
 
 /// Makes a folder inside one of the spool's: who may enter that one may enter it.
 pub fn create_folder_inside(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
+    until_not(HELD, || fs::create_dir_all(path))
 }
 
-/// Makes the names in a folder survive a power cut, where that can be asked for: only some file systems flush folders, and only for
-/// those who may write to them.
+/// Makes the names in a folder survive a power cut, where that can be asked for: only some file systems flush folders, only for
+/// those who may write to them, and not while somebody (who makes backups) holds them.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.access_mode(win::GENERIC_WRITE).write(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS);
@@ -214,9 +239,9 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
             win::ERROR_INVALID_PARAMETER,
             win::ERROR_NOT_SUPPORTED,
         ];
-        is_one_of(error, &refusals)
+        is_one_of(error, &refusals) || is_one_of(error, IN_USE)
     };
-    match options.open(path).and_then(|folder| folder.sync_all()) {
+    match until_not(IN_USE, || options.open(path)?.sync_all()) {
         Err(error) if is_refused(&error) => Ok(()),
         synced => synced,
     }
@@ -226,7 +251,7 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
 /// renamed a moment later: for threads that may wait.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     let (from_wide, to_wide) = (wide(from)?, wide(to)?);
-    until_let_go(|| {
+    until_not(HELD, || {
         // SAFETY: both names are NUL-terminated.
         let moved =
             unsafe { MoveFileExW(from_wide.as_ptr(), to_wide.as_ptr(), MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) };
@@ -239,14 +264,29 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     })
 }
 
-/// Removes a file; what somebody else holds for a moment, a moment later: for threads that may wait.
+/// Removes a file; what somebody else holds for a moment, a moment later: for threads that may wait. Some holders, and some disks,
+/// let it be removed, but keep its name there until it is closed: it returns when that is gone, too.
 pub fn remove_file(path: &Path) -> io::Result<()> {
-    until_let_go(|| fs::remove_file(path))
+    let removed = look_at(path).and_then(|file| identity(&file));
+    remove_open_file(path)?;
+    until_not(HELD, || match look_at(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        // Some let it be opened even now; unless it is another one of its name.
+        Ok(file) if removed.as_ref().is_ok_and(|removed| identity(&file).is_ok_and(|there| there == *removed)) => {
+            Err(io::Error::from_raw_os_error(win::ERROR_DELETE_PENDING as i32))
+        }
+        looked => looked.map(drop),
+    })
 }
 
-/// Removes an empty folder. A file that was removed while a scanner held it is in it for another moment.
+/// The same for a file that this process itself has open: its name may stay until it is closed.
+pub fn remove_open_file(path: &Path) -> io::Result<()> {
+    until_not(HELD, || fs::remove_file(path))
+}
+
+/// Removes an empty folder. A file that was removed while it was open is in it for another moment.
 pub fn remove_folder(path: &Path) -> io::Result<()> {
-    until_let_go(|| fs::remove_dir(path))
+    until_not(HELD_WITHIN, || fs::remove_dir(path))
 }
 
 /// Sets the time at which an entry of a folder was modified, whatever it is: no link is followed. `None` is now.
@@ -294,17 +334,21 @@ fn is_one_of(error: &io::Error, numbers: &[win::WIN32_ERROR]) -> bool {
     error.raw_os_error().is_some_and(|number| numbers.contains(&(number as u32)))
 }
 
-/// Which file an open file is: its disk's number and its own.
-fn identity(file: &File) -> io::Result<(u32, u64)> {
+/// Which file an open file is: its disk's number and its own. Some servers and some drives that are programs number no files, or
+/// cannot say it.
+fn identity(file: &File) -> io::Result<(u32, Option<u64>)> {
     let mut facts = MaybeUninit::<BY_HANDLE_FILE_INFORMATION>::zeroed();
     // SAFETY: the handle is open as long as `file` lives; all zeros are such a structure, and it is filled.
     let facts = unsafe {
         if GetFileInformationByHandle(file.as_raw_handle() as *mut c_void, facts.as_mut_ptr()) == 0 {
-            return Err(io::Error::last_os_error());
+            let error = io::Error::last_os_error();
+            let unknown = [win::ERROR_INVALID_FUNCTION, win::ERROR_INVALID_PARAMETER, win::ERROR_NOT_SUPPORTED];
+            return if is_one_of(&error, &unknown) { Ok((0, None)) } else { Err(error) };
         }
         facts.assume_init()
     };
-    Ok((facts.dwVolumeSerialNumber, u64::from(facts.nFileIndexHigh) << 32 | u64::from(facts.nFileIndexLow)))
+    let number = u64::from(facts.nFileIndexHigh) << 32 | u64::from(facts.nFileIndexLow);
+    Ok((facts.dwVolumeSerialNumber, Some(number).filter(|number| ![0, u64::MAX].contains(number))))
 }
 
 /// A file or a folder, opened only to be asked about: nobody's way of sharing it forbids that.
@@ -312,12 +356,18 @@ fn look_at(path: &Path) -> io::Result<File> {
     OpenOptions::new().access_mode(FILE_READ_ATTRIBUTES).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)
 }
 
-/// Whether the open file is still the one with that name.
+/// Whether the open file is still the one with that name, as far as the disk can say.
 pub fn is_still_at(file: &File, path: &Path) -> io::Result<bool> {
-    match look_at(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        named => Ok(identity(&named?)? == identity(file)?),
-    }
+    let named = match look_at(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        named => identity(&named?)?,
+    };
+    Ok(are_one(named, identity(file)?))
+}
+
+/// Without a number it is taken for the same: what is open was there, and something is.
+fn are_one(named: (u32, Option<u64>), open: (u32, Option<u64>)) -> bool {
+    named == open || named.1.is_none() || open.1.is_none()
 }
 
 /// Which disk a path lies on, or would lie on if it were made.
@@ -374,5 +424,61 @@ impl Drop for FileLock {
     fn drop(&mut self) {
         // Not by closing alone: then it is let go at some later moment.
         let _ = self.file.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    fn scratch(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("{name}-{}", uuid::Uuid::now_v7()))
+    }
+
+    #[test]
+    fn a_file_is_removed_when_its_name_is_gone_too() {
+        let path = scratch("rheed-held");
+        fs::write(&path, "held").unwrap();
+        let held = File::open(&path).unwrap(); // As the standard library opens it everybody may remove it.
+        let holder = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(300));
+            drop(held);
+        });
+        remove_file(&path).unwrap();
+        assert!(fs::symlink_metadata(&path).is_err_and(|error| error.kind() == ErrorKind::NotFound));
+        holder.join().unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_somebody_holds_is_not_synced_and_that_is_no_failure() {
+        let path = scratch("rheed-backup");
+        fs::create_dir(&path).unwrap();
+        let mut backup = OpenOptions::new();
+        let held = backup.read(true).share_mode(FILE_SHARE_READ).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(&path).unwrap();
+        sync_folder(&path).unwrap();
+        drop(held);
+        remove_folder(&path).unwrap();
+    }
+
+    #[test]
+    fn a_user_s_file_that_is_held_for_a_moment_is_opened_a_moment_later() {
+        let path = scratch("rheed-key");
+        fs::write(&path, "key").unwrap();
+        let held = OpenOptions::new().read(true).share_mode(0).open(&path).unwrap();
+        let holder = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(300));
+            drop(held);
+        });
+        named_file(false).open(&path).unwrap();
+        holder.join().unwrap();
+        remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn where_files_have_no_numbers_what_is_there_is_taken_for_the_same() {
+        let of = |number| (7, number);
+        assert!(are_one(of(Some(1)), of(Some(1))) && are_one(of(None), of(None)) && are_one(of(None), of(Some(1))));
+        assert!(!are_one(of(Some(1)), of(Some(2))) && !are_one(of(Some(1)), (8, Some(1))));
     }
 }

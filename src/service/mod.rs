@@ -18,6 +18,7 @@ use crate::codes::Code;
 use crate::error::{Error, Result};
 use crate::log::{Level, Log};
 use crate::options::{Options, is_on_this_computer};
+use crate::platform;
 use crate::words::{Mask, Secret, one_line};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
@@ -243,7 +244,9 @@ impl Service {
             }
             secrets
         };
-        let mut response = client.execute(request).await.map_err(unreachable)?;
+        // For the next time: a host may have ended the network for the whole process.
+        let response = client.execute(request).await.inspect_err(|_| platform::keep_network());
+        let mut response = response.map_err(unreachable)?;
         let status = response.status().as_u16();
         let mut body = Vec::new();
         if !response.status().is_success() {

@@ -11,7 +11,6 @@ use rustls::sign::SigningKey;
 use rustls::{CertificateError, CertificateError::*, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 use std::error::Error as StdError;
-use std::fs::File;
 use std::path::Path;
 use std::result::Result as StdResult;
 use std::sync::{Arc, OnceLock};
@@ -74,7 +73,11 @@ impl ServerCertVerifier for Trust {
         ocsp: &[u8],
         now: UnixTime,
     ) -> StdResult<ServerCertVerified, rustls::Error> {
-        self.verifier()?.verify_server_cert(certificate, intermediates, name, ocsp, now)
+        let verifier = self.verifier()?;
+        let verify = || verifier.verify_server_cert(certificate, intermediates, name, ocsp, now);
+        // Windows itself asks on the network whether a certificate was revoked, for ten seconds where nobody answers: what else the
+        // thread has to do another one does meanwhile.
+        if cfg!(windows) { tokio::task::block_in_place(verify) } else { verify() }
     }
 
     fn verify_tls12_signature(
@@ -113,7 +116,8 @@ impl KeyProvider for NoKeys {
 /// The authorities in a file.
 fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let shown = path.display();
-    let pem = File::open(path)
+    let pem = platform::named_file(false)
+        .open(path)
         .and_then(|file| platform::read_at_most(&file, LONGEST_CA_FILE))
         .map_err(|error| Error::new(Code::ENotFound, format!("ca_file {shown}: {error}")))?;
     let unusable = |why: &str| Error::new(Code::ENetwork, format!("ca_file {shown}: {why}"));

@@ -120,7 +120,7 @@ impl Folder {
         let manifest = Manifest::new(&local_id, options);
         let path = root.streams().join(&local_id);
         let unborn = root.streams().join(format!("{}{local_id}", layout::UNBORN));
-        let mut held = None; // Until what failed is cleared away, too.
+        let mut held = None; // Until the files of what failed are cleared away, too.
         let mut made = || -> io::Result<()> {
             if platform::CAN_RENAME_FOLDERS_IN_USE {
                 // Complete and locked before it has its name, so that nobody takes it up half-made.
@@ -142,8 +142,11 @@ impl Folder {
             // Nothing was taken: nothing is to be left behind. By name, since a process without open files cannot list it.
             for folder in [&unborn, &path] {
                 for file in [layout::MANIFEST, layout::NEXT_MANIFEST, layout::LOCK] {
-                    let _ = platform::remove_file(&folder.join(file));
+                    let _ = platform::remove_open_file(&folder.join(file));
                 }
+            }
+            drop(held);
+            for folder in [&unborn, &path] {
                 let _ = platform::remove_folder(folder);
             }
             let code = if platform::is_disk_full(&error) { Code::EDiskFull } else { Code::ESpool };
@@ -590,7 +593,7 @@ impl Folder {
         // The lock file goes last: until then nobody else can take up what is half removed.
         platform::remove_file(&self.path.join(layout::MANIFEST))?;
         self.root.removed(bytes);
-        platform::remove_file(&self.path.join(layout::LOCK))?;
+        platform::remove_open_file(&self.path.join(layout::LOCK))?;
         drop(lock);
         self.release();
         platform::remove_folder(&self.path)
@@ -642,16 +645,16 @@ fn take_lock(folder: &Path) -> io::Result<FileLock> {
 /// who takes up the spool may remove it before it is locked.
 fn make_locked(folder: &Path) -> io::Result<FileLock> {
     const TRIES: u32 = 20;
-    let make = || {
+    let path = folder.join(layout::LOCK);
+    for _ in 0..TRIES {
         platform::create_folder_inside(folder)?;
-        let lock = take_lock(folder)?;
-        if platform::is_still_at(lock.file(), &folder.join(layout::LOCK))? {
-            Ok(lock)
-        } else {
-            Err(io::Error::other("somebody removes it"))
+        match FileLock::take(&path) {
+            Ok(Some(lock)) if platform::is_still_at(lock.file(), &path)? => return Ok(lock),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error), // Whoever asks again waits again.
+            _ => {}                                                                     // Somebody removes it.
         }
-    };
-    (1..TRIES).find_map(|_| make().ok()).map_or_else(make, Ok)
+    }
+    Err(io::Error::other("another process removes it again and again"))
 }
 
 /// Whether nothing has that name.

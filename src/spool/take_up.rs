@@ -187,7 +187,7 @@ fn remove_remains(path: &Path) -> io::Result<()> {
             return Ok(()); // It was made just now, by somebody who died since.
         }
         let _ = platform::remove_file(&path.join(layout::NEXT_MANIFEST));
-        let _ = platform::remove_file(&path.join(layout::LOCK));
+        let _ = platform::remove_open_file(&path.join(layout::LOCK));
     }
     let _ = platform::remove_folder(path); // Fails when something came into it just now.
     Ok(())

@@ -1,11 +1,12 @@
-/* A virus scanner looks into each file of the spool as soon as it is there, and holds it for a while in a way that lets nobody
-   rename or remove it meanwhile. Every frame is taken all the same, and each arrives. For Windows. The first argument is the
+/* A virus scanner looks into each file of the spool as soon as it is there, and holds it for a while: one time in a way that lets
+   nobody rename or remove it meanwhile, another time in one that keeps its name there after it was removed. Who makes backups holds
+   the folders, too. Every frame is taken all the same, and each arrives. For Windows. The first argument is the
    spool's folder. */
 #include "host.h"
 
 #include <windows.h>
 
-enum { FRAMES = 200, HELD_MS = 700, MOST = 64 };
+enum { FRAMES = 200, HELD_MS = 400, MOST = 64 };
 
 static char spool[MAX_PATH];
 static volatile LONG is_over, found, refused;
@@ -25,10 +26,13 @@ static void let_go(int all) {
     }
 }
 
-static void hold(const char *path) {
+static void hold(const char *path, DWORD flags) {
+    static int looks;
+    DWORD shared = FILE_SHARE_READ;
+    if (flags == 0) shared |= FILE_SHARE_WRITE | (looks++ % 2 == 0 ? FILE_SHARE_DELETE : 0);
     for (int at = 0; at < MOST; at++) {
         if (held[at].file != NULL) continue;
-        const HANDLE file = CreateFileA(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0, NULL);
+        const HANDLE file = CreateFileA(path, GENERIC_READ, shared, NULL, OPEN_EXISTING, flags, NULL);
         if (file == INVALID_HANDLE_VALUE) {
             InterlockedIncrement(&refused); /* It is open for somebody who wants to rename it: not for the scanner then. */
             return;
@@ -52,8 +56,9 @@ static void look_into(const char *folder) {
         if (strcmp(entry.cFileName, ".") == 0 || strcmp(entry.cFileName, "..") == 0) continue;
         if (entry.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) {
             look_into(path);
+            hold(path, FILE_FLAG_BACKUP_SEMANTICS);
         } else {
-            hold(path);
+            hold(path, 0);
         }
     } while (FindNextFileA(list, &entry));
     FindClose(list);
@@ -63,7 +68,7 @@ static DWORD WINAPI scan(void *unused) {
     (void)unused;
     for (int round = 0; !is_over; round++) {
         let_go(0);
-        if (round % 100 == 0) look_into(spool); /* Else everything would be held all the time. */
+        if (round % 50 == 0) look_into(spool); /* Else everything would be held all the time. */
         Sleep(20);
     }
     let_go(1);

@@ -145,7 +145,7 @@ impl Bench {
         command.args([standard, "-D__USE_MINGW_ANSI_STDIO=1", "-static"]).args(STRICT);
         command.arg("-I").arg(self.prefix.join("include")).arg(source).arg("-o").arg(&program);
         match linked {
-            Linked::Shared => command.arg(self.prefix.join("lib/librheed_stream.dll.a")),
+            Linked::Shared => command.arg(self.prefix.join("lib/librheed_stream.dll.a")).arg("-lws2_32"),
             Linked::Static => command.arg(self.prefix.join("lib/librheed_stream.a")).args(self.needed_by_the_static_library()),
             Linked::No => &mut command,
         };

@@ -1,8 +1,8 @@
 //! Who may do what with files and folders, as their access control lists say.
 
-use super::paths::wide;
+use super::paths::{is_remote, wide};
 use std::ffi::c_void;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::mem::size_of;
 use std::os::windows::fs::OpenOptionsExt;
@@ -20,18 +20,22 @@ use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken}
 /// Those who are everybody on this computer.
 const EVERYBODY: [WELL_KNOWN_SID_TYPE; 6] =
     [WinWorldSid, WinAuthenticatedUserSid, WinBuiltinUsersSid, WinBuiltinGuestsSid, WinInteractiveSid, WinAnonymousSid];
+/// Of the one who owns what bears the list, whoever that is.
+const OWNER_RIGHTS: &str = "S-1-3-4";
 /// Those who can do everything anyway.
 const SYSTEM: [WELL_KNOWN_SID_TYPE; 2] = [WinLocalSystemSid, WinBuiltinAdministratorsSid];
 
-/// Makes a folder, and those above it, that only this user, the system and its administrators may enter; what is made inside
-/// inherits that.
+/// Makes a folder that only this user, the system and its administrators may enter; what is made inside inherits that. Those
+/// above it are made as any program makes them.
 pub fn create_private_folder(path: &Path) -> io::Result<()> {
     let Some(parent) = path.parent().filter(|_| !path.is_dir()) else { return Ok(()) };
     if !parent.as_os_str().is_empty() {
-        create_private_folder(parent)?;
+        fs::create_dir_all(parent)?;
     }
     let name = wide(path)?;
-    let only_its_owner = Descriptor::of(&format!("D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;{})", me()?.text()?))?;
+    // A server may know its user by another id than this computer does: there it is whoever owns a file, which is who made it.
+    let users = ["SY", "BA", OWNER_RIGHTS, &me()?.text()?].map(|user| format!("(A;OICI;FA;;;{user})")).concat();
+    let only_its_owner = Descriptor::of(&format!("D:P{users}"))?;
     let attributes = SECURITY_ATTRIBUTES {
         nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
         lpSecurityDescriptor: only_its_owner.0,
@@ -55,7 +59,8 @@ pub fn exposure(folder: &Path) -> Option<String> {
     let mut options = OpenOptions::new();
     let rights =
         Rights::of(&options.access_mode(READ_CONTROL).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(folder).ok()?).ok()?;
-    if !rights.owner_is_trusted() {
+    // A server's ids of users are its own.
+    if !rights.owner_is_trusted() && !is_remote(folder) {
         Some("belongs to another user, who can remove or replace what lies in it".into())
     } else if rights.everybody_has(DELETE | FILE_DELETE_CHILD | WRITE_DAC | WRITE_OWNER | GENERIC_WRITE | GENERIC_ALL) {
         Some(
@@ -207,5 +212,30 @@ impl Token {
             LocalFree(text.cast());
             Ok(words)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_folder_itself_is_private_and_also_its_owners_by_whatever_id() {
+        let lab = std::env::temp_dir().join(format!("rheed-lab-{}", uuid::Uuid::now_v7()));
+        let spool = lab.join("spool");
+        create_private_folder(&spool).unwrap();
+        let is_protected = |folder: &Path| {
+            let mut options = OpenOptions::new();
+            let folder = options.access_mode(READ_CONTROL).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(folder).unwrap();
+            let rights = Rights::of(&folder).unwrap();
+            let (mut control, mut revision) = (0, 0);
+            // SAFETY: the descriptor is whole, and there are places for both numbers.
+            unsafe { GetSecurityDescriptorControl(rights._descriptor.0, &raw mut control, &raw mut revision) };
+            control & SE_DACL_PROTECTED != 0
+        };
+        assert!(is_protected(&spool) && !is_protected(&lab));
+        std::fs::write(spool.join("file"), "made by its owner").unwrap();
+        assert_eq!(exposure(&spool), None);
+        std::fs::remove_dir_all(lab).unwrap();
     }
 }

@@ -6,6 +6,7 @@
 use std::io::{self, ErrorKind};
 use std::os::windows::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf, Prefix, absolute};
+use windows_sys::Win32::Storage::FileSystem::GetDriveTypeW;
 
 /// What a name may have without the prefix, in UTF-16 units. A folder's, which must have room for a file of the old kind.
 const LONGEST_PLAIN: usize = 247;
@@ -38,6 +39,26 @@ pub fn one_name(path: &Path) -> PathBuf {
     }
 }
 
+/// Whether it lies on a server.
+pub fn is_remote(path: &Path) -> bool {
+    let Ok(path) = absolute(path) else { return false };
+    match path.components().next() {
+        Some(Component::Prefix(prefix)) => match prefix.kind() {
+            Prefix::UNC(..) | Prefix::VerbatimUNC(..) => true,
+            Prefix::Disk(letter) | Prefix::VerbatimDisk(letter) => {
+                let drive = [letter.into(), b':'.into(), b'\\'.into(), 0];
+                // SAFETY: NUL-terminated.
+                unsafe { GetDriveTypeW(drive.as_ptr()) == DRIVE_REMOTE }
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// winbase.h
+const DRIVE_REMOTE: u32 = 4;
+
 fn readable(name: PathBuf) -> PathBuf {
     let mut components = name.components();
     let Some(Component::Prefix(prefix)) = components.next() else { return name };
@@ -68,6 +89,12 @@ mod tests {
         ] {
             assert_eq!(readable(name.into()).as_os_str(), shown);
         }
+    }
+
+    #[test]
+    fn what_lies_on_a_server_is_known_by_its_name() {
+        assert!([r"\\nas\lab\spool", r"\\?\UNC\nas\lab\spool"].iter().all(|path| is_remote(Path::new(path))));
+        assert!(!is_remote(&std::env::temp_dir()));
     }
 
     #[test]
