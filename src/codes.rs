@@ -44,7 +44,7 @@ pub enum Code {
     ENotFound = -13,
     /// The process is a forked child: the library belongs to the parent. After exec it can be used anew.
     EForked = -14,
-    /// rheed_abort or rheed_shutdown ended the wait or closed the stream.
+    /// rheed_abort or rheed_shutdown ended the wait or closed the stream; or the process ends, and Windows has ended all threads.
     EAborted = -15,
     /// An error inside the library. The stream may be closed by it (event RHEED_EVENT_FAULT); its spool is kept.
     EInternal = -16,

@@ -334,6 +334,31 @@ fn a_process_may_end_in_any_way_on_windows_and_what_it_left_is_sent() {
     assert!(arrived.iter().filter(|frames| **frames >= 40).count() >= WAYS.len(), "{arrived:?}");
 }
 
+#[test]
+fn a_plug_in_of_windows_may_end_its_stream_in_its_own_destructor() {
+    let Some(bench) = bench() else { return };
+    let file = |name: &str| root().join("tests/wine").join(name);
+    for when in ["unload", "end"] {
+        for place in ["in-destructor", "in-dll-main"] {
+            for timeout_ms in ["2000", "-1"] {
+                let workshop = Workshop::new();
+                let service = service::start(&workshop);
+                bench.build_plug_in(&workshop, &file("plug_in.c"));
+                let program = bench.build(&workshop, &file("plug_in_host.c"), Linked::No);
+                let options = with_windows_paths(service::options(&service, &workshop));
+                let arguments = [when, place, timeout_ms, "fps=10", "connect_timeout_ms=100000"].map(str::to_owned);
+                run(&program, arguments.into_iter().chain(options)).well();
+                let stream = &service.streams()[0];
+                let expected = if when == "unload" { (true, 50) } else { (false, 40) };
+                assert_eq!((stream.ended, stream.frames()), expected, "{when} {place} {timeout_ms}");
+                aftermath::resume(&service, &workshop);
+                // Of the open chunk what was written before the threads were gone.
+                assert!((expected.1..=50).contains(&service::only_stream(&service).frames()));
+            }
+        }
+    }
+}
+
 /// A camera's options, its stream under a name.
 fn night_options(scene: &Scene, name: &str) -> Vec<String> {
     let options = with_windows_paths(service::options(&scene.service, &scene.workshop));

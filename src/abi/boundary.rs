@@ -15,10 +15,14 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Runs a function of the interface: not in a forked child, and never letting a panic out into C.
+/// Runs a function of the interface: not in a forked child or when the library's threads are gone, which may have left anything
+/// locked, and never letting a panic out into C.
 pub fn enter(body: impl FnOnce() -> Result<Code>) -> i32 {
     if platform::is_forked_child() {
         return Code::EForked as i32;
+    }
+    if platform::has_lost_its_threads() {
+        return Code::EAborted as i32;
     }
     match panics::contained(body) {
         Ok(Ok(code)) => code as i32,

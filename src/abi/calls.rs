@@ -262,9 +262,13 @@ export! {
     /// questions until they are freed. Call it before a plug-in is unloaded, and before a process ends that has freed streams without
     /// finalizing them: it waits until their frames are in the spool. Else those last ones that are still in memory end with the process.
     ///
+    /// On Windows it may be called, as rheed_finalize may, when a DLL is unloaded that calls the library, in its static destructor
+    /// or its DllMain: with a time-out, since Windows lets no thread begin there, and one that has to would be waited for. At the
+    /// end of the process that is too late: its threads are gone, and every call answers RHEED_E_ABORTED at once.
+    ///
     /// `timeout_ms`: negative = until done, 0 = look and return. Any thread of the caller's, but not inside a log callback
     /// (RHEED_E_ARGUMENT). Returns RHEED_OK, RHEED_W_PENDING (out of time, or frames are left in a spool), RHEED_W_LOSS,
-    /// RHEED_E_ARGUMENT, RHEED_E_FORKED, RHEED_E_INTERNAL.
+    /// RHEED_E_ARGUMENT, RHEED_E_ABORTED (too late), RHEED_E_FORKED, RHEED_E_INTERNAL.
     fn rheed_shutdown(timeout_ms: i32) -> i32 {
         engine::shutdown(boundary::deadline(timeout_ms))
     }

@@ -102,6 +102,7 @@ impl Engine {
                 .max_blocking_threads(64) // A disk that hangs holds up as many as a stream has workers.
                 .thread_name("rheed-net")
                 .on_thread_start(move || here.enter_thread())
+                .on_thread_stop(Gauge::leave_thread)
                 .enable_all()
                 .build()?;
             // The first thread for files: now, since tokio ends a task whose file read finds none and gets none.
@@ -214,10 +215,12 @@ impl Engine {
         let mut in_time = self.encoders.wait(deadline) && self.couriers.wait(deadline);
         if let Some(runtime) = self.runtime.lock().take() {
             match deadline.left() {
+                _ if !platform::CAN_JOIN_THREADS => runtime.shutdown_background(),
                 None => drop(runtime),
                 Some(left) => runtime.shutdown_timeout(left),
             }
         }
+        in_time &= self.networkers.wait(deadline); // They may have something to write still.
         self.syncer.stop();
         self.helpers.stop();
         self.logger.stop();

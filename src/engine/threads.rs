@@ -1,4 +1,4 @@
-//! Threads and tasks that are counted, so that one can wait until they have ended.
+//! Threads and tasks that are counted, so that one can wait until they have done their work.
 
 use crate::panics;
 use crate::platform;
@@ -37,6 +37,8 @@ fn begin_thread() {
     platform::give_way();
 }
 
+thread_local!(static HERE: Cell<Option<Running>> = const { Cell::new(None) });
+
 impl Gauge {
     /// Something begins to run.
     pub fn enter(&self) -> Running {
@@ -44,11 +46,15 @@ impl Gauge {
         Running(self.0.clone())
     }
 
-    /// This thread, which is the library's, counts until it ends.
+    /// This thread, which is the library's, counts until it leaves.
     pub fn enter_thread(&self) {
-        thread_local!(static HERE: Cell<Option<Running>> = const { Cell::new(None) });
         begin_thread();
         HERE.set(Some(self.enter()));
+    }
+
+    /// The last act of a thread that entered.
+    pub fn leave_thread() {
+        HERE.take();
     }
 
     /// A thread of the library: it takes no signals.
@@ -74,8 +80,9 @@ impl Gauge {
             return false;
         }
         // Their last word is said, but they are threads until they are joined.
-        for thread in std::mem::take(&mut *self.0.threads.lock()) {
-            let _ = thread.join();
+        let threads = std::mem::take(&mut *self.0.threads.lock());
+        if platform::CAN_JOIN_THREADS {
+            threads.into_iter().for_each(|thread| drop(thread.join()));
         }
         true
     }

@@ -161,6 +161,15 @@ impl Bench {
         line.split_whitespace().map(str::to_owned).collect()
     }
 
+    /// Compiles a DLL that calls the library, and lays it beside the programs of this workshop.
+    #[track_caller]
+    pub fn build_plug_in(&self, workshop: &Workshop, source: &Path) {
+        let dll = workshop.path().join(source.file_stem().expect("a source has a name")).with_extension("dll");
+        let mut command = Command::new(self.tool(GCC));
+        command.args(["-std=c11", "-shared", "-static"]).args(STRICT).arg("-I").arg(self.prefix.join("include"));
+        command.arg(source).arg(self.prefix.join("lib/librheed_stream.dll.a")).arg("-o").arg(dll).must_succeed();
+    }
+
     /// What starts a program that was built: with the DLL beside it, and with what Wine lacks.
     pub fn wrap(&self, workshop: &Workshop, program: &Path) -> PathBuf {
         let folder = program.parent().expect("a program lies in a folder");
