@@ -219,23 +219,34 @@ impl Token {
 mod tests {
     use super::*;
 
+    /// A folder's list, as text.
+    fn list_of(folder: &Path) -> String {
+        let mut options = OpenOptions::new();
+        let folder = options.access_mode(READ_CONTROL).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(folder).unwrap();
+        let rights = Rights::of(&folder).unwrap();
+        let (mut text, mut units) = (null_mut(), 0);
+        // SAFETY: the descriptor is whole, and there are places for pointer and length; the text is freed once.
+        unsafe {
+            let (of, what) = (rights._descriptor.0, DACL_SECURITY_INFORMATION);
+            let told =
+                ConvertSecurityDescriptorToStringSecurityDescriptorW(of, SDDL_REVISION_1, what, &raw mut text, &raw mut units);
+            assert_ne!(told, 0, "{}", io::Error::last_os_error());
+            let words = String::from_utf16_lossy(std::slice::from_raw_parts(text, units as usize));
+            LocalFree(text.cast());
+            words
+        }
+    }
+
     #[test]
-    fn only_the_folder_itself_is_private_and_also_its_owners_by_whatever_id() {
+    fn only_the_folder_itself_is_private_and_those_above_it_are_as_any_program_makes_them() {
         let lab = std::env::temp_dir().join(format!("rheed-lab-{}", uuid::Uuid::now_v7()));
-        let spool = lab.join("spool");
+        let (spool, other) = (lab.join("rheed/spool"), lab.join("other"));
         create_private_folder(&spool).unwrap();
-        let is_protected = |folder: &Path| {
-            let mut options = OpenOptions::new();
-            let folder = options.access_mode(READ_CONTROL).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(folder).unwrap();
-            let rights = Rights::of(&folder).unwrap();
-            let (mut control, mut revision) = (0, 0);
-            // SAFETY: the descriptor is whole, and there are places for both numbers.
-            unsafe { GetSecurityDescriptorControl(rights._descriptor.0, &raw mut control, &raw mut revision) };
-            control & SE_DACL_PROTECTED != 0
-        };
-        assert!(is_protected(&spool) && !is_protected(&lab));
-        std::fs::write(spool.join("file"), "made by its owner").unwrap();
+        fs::create_dir(&other).unwrap();
+        assert_eq!(list_of(&lab.join("rheed")), list_of(&other));
+        assert_ne!(list_of(&spool), list_of(&other));
+        fs::write(spool.join("file"), "made by its owner").unwrap();
         assert_eq!(exposure(&spool), None);
-        std::fs::remove_dir_all(lab).unwrap();
+        fs::remove_dir_all(lab).unwrap();
     }
 }
