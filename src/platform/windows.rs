@@ -370,6 +370,13 @@ fn are_one(named: (u32, Option<u64>), open: (u32, Option<u64>)) -> bool {
     named == open || named.1.is_none() || open.1.is_none()
 }
 
+/// Whether the system forgets the disk of an open file that is renamed: Wine does.
+#[cfg(test)]
+pub fn forgets_disks() -> bool {
+    // SAFETY: both names are NUL-terminated; ntdll is in every process and stays.
+    unsafe { GetProcAddress(GetModuleHandleW(w!("ntdll.dll")), c"wine_get_version".as_ptr().cast()) }.is_some()
+}
+
 /// Which disk a path lies on, or would lie on if it were made.
 pub fn disk_of(path: &Path) -> io::Result<u64> {
     for folder in path.ancestors().chain([Path::new(".")]) {
