@@ -39,6 +39,15 @@ fn enumerators(header: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
+fn what_is_kept_of_a_version_that_is_not_released_yet_is_todays() {
+    let changelog = read("CHANGELOG.md");
+    let newest = changelog.lines().find_map(|line| line.strip_prefix("## [")).expect("versions have headings");
+    if newest == "0.1.0] - unreleased" {
+        assert_eq!((read(RELEASED), read(RELEASED_OPTIONS)), (read(HEADER), read(OPTIONS)), "copy them");
+    }
+}
+
+#[test]
 fn every_value_of_the_header_is_promised_and_every_promised_one_is_there() {
     let promised: BTreeMap<String, String> =
         listed("abi/values.txt").into_iter().map(|line| (line[0].clone(), line[1].clone())).collect();

@@ -67,9 +67,10 @@ pub fn prepare_process() {
         let mut module = std::ptr::null_mut();
         let here = prepare_process as *const () as *const u16;
         // SAFETY: the address is taken as one inside a module, not as a name; `module` is a place for a handle.
-        unsafe {
+        let pinned = unsafe {
             GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN, here, &raw mut module)
         };
+        assert!(pinned != 0, "the library cannot be kept loaded, in which its threads run: {}", io::Error::last_os_error());
         keep_network();
     });
 }

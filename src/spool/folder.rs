@@ -21,6 +21,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -644,17 +645,20 @@ fn take_lock(folder: &Path) -> io::Result<FileLock> {
 /// A new folder with its lock. An empty one, or one with nothing but a lock that nobody holds, looks like the remains of another:
 /// who takes up the spool may remove it before it is locked.
 fn make_locked(folder: &Path) -> io::Result<FileLock> {
-    const TRIES: u32 = 20;
+    const PATIENCE: Duration = Duration::from_secs(5);
+    const PAUSE: Duration = Duration::from_millis(10);
     let path = folder.join(layout::LOCK);
-    for _ in 0..TRIES {
+    let begun = Instant::now();
+    loop {
         platform::create_folder_inside(folder)?;
         match FileLock::take(&path) {
-            Ok(Some(lock)) if platform::is_still_at(lock.file(), &path)? => return Ok(lock),
+            // A file that somebody removes cannot everywhere be asked about.
+            Ok(Some(lock)) if platform::is_still_at(lock.file(), &path).unwrap_or(false) => return Ok(lock),
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error), // Whoever asks again waits again.
-            _ => {}                                                                     // Somebody removes it.
+            _ if begun.elapsed() > PATIENCE => return Err(io::Error::other("another process holds it, or removes it each time")),
+            _ => std::thread::sleep(PAUSE),
         }
     }
-    Err(io::Error::other("another process removes it again and again"))
 }
 
 /// Whether nothing has that name.

@@ -173,10 +173,15 @@ impl Deliveries<'_> {
         if !self.gate.allows(self.in_flight.len(), now) {
             return None;
         }
-        self.courier.folder.oldest(|chunk| {
+        let tries = |chunk: &SealedChunk| self.tries.get(&chunk.order);
+        let is_due = |chunk: &SealedChunk| {
             !self.in_flight.contains(&chunk.order)
-                && self.tries.get(&chunk.order).and_then(|tries| tries.not_before).is_none_or(|time| time <= now)
-        })
+                && tries(chunk).and_then(|tries| tries.not_before).is_none_or(|time| time <= now)
+        };
+        // Whether it is the key that is refused or one chunk, another chunk tells.
+        let is_another = |chunk: &SealedChunk| is_due(chunk) && !tries(chunk).is_some_and(Tries::was_refused);
+        let probe = self.gate.closed.is_some().then(|| self.courier.folder.oldest(is_another)).flatten();
+        probe.or_else(|| self.courier.folder.oldest(is_due))
     }
 
     /// When there may be one, if nothing else happens before.

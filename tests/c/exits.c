@@ -91,7 +91,11 @@ int main(int argc, char **argv) {
     CHECK(pthread_create(&watcher, NULL, watch, NULL) == 0);
     if (is("shutdown-at-exit")) CHECK(atexit(shut_down_at_exit) == 0);
     CHECK_CODE(rheed_set_log(hear, NULL, 4), RHEED_OK);
-    for (int at = 0; at < 2; at++) streams[at] = open_stream(argc - 1, argv + 1, "chunk_size = 20\npace = off\n");
+    for (int at = 0; at < 2; at++) {
+        char more[100]; /* The first stream bears the way's name. */
+        snprintf(more, sizeof more, "chunk_size = 20\npace = off\nstream_name = %s%s\n", way, at == 0 ? "" : ", the other");
+        streams[at] = open_stream(argc - 1, argv + 1, more);
+    }
     if (is("finalize-at-exit")) CHECK(atexit(finalize_at_exit) == 0);
     if (is("exit-in-source")) {
         rheed_run(streams[0], source, NULL);

@@ -24,6 +24,11 @@ pub fn arrived(service: &Receiver, frame_bytes: usize) -> Vec<u64> {
     counts
 }
 
+/// How many streams of a name have brought so many frames, or more.
+pub fn streams_that_brought(service: &Receiver, name: &str, frames: u64) -> u64 {
+    service.streams().iter().filter(|stream| stream.name == name && stream.frames() >= frames).count() as u64
+}
+
 /// A stream is ended, and its frames are the first so many.
 #[track_caller]
 pub fn frames_in_order(stream: &StreamRecord, frame_bytes: usize) -> u64 {

@@ -1,7 +1,6 @@
 //! Asks cargo to build, and learns from its messages where the files are.
 
 use crate::old_glibc;
-use crate::one_object;
 use crate::said::said_by;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -55,9 +54,6 @@ pub fn build_to_ship(root: &Path, debug: bool) -> Result<PathBuf> {
     fs::create_dir_all(&shipped)?;
     for name in ["librheed_stream.so", "librheed_stream.a"] {
         fs::copy(named(&files, &name.replace('.', "_shipped."))?, shipped.join(name))?;
-    }
-    if !debug {
-        one_object::make(root, &shipped.join("librheed_stream.a"))?;
     }
     Ok(shipped)
 }

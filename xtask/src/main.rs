@@ -166,12 +166,18 @@ impl Command {
 
 fn install(root: &Path, prefix: &Path, debug: bool) -> Result<()> {
     let built = cargo::build_to_ship(root, debug)?;
-    let glibc = old_glibc::needed(&built.join("librheed_stream.so"))?;
+    if !debug && let Err(error) = one_object::make(root, &built) {
+        eprintln!("warning: names in the static library may be those of a program's own zstd, too: {error:#}");
+    }
     install::install(root, prefix, &built).map_err(anyhow::Error::msg)?;
     if let Err(error) = dist::papers::install_licences(root, prefix) {
         eprintln!("warning: the licences, which whoever gets the library from you has to get, too, are not all there: {error:#}");
     }
-    println!("installed in {}: it needs glibc {glibc} or later", prefix.display());
+    println!("installed in {}", prefix.display());
+    match old_glibc::needed(&built.join("librheed_stream.so")) {
+        Ok(glibc) => println!("it needs glibc {glibc} or later"),
+        Err(error) => println!("what it needs of the C library is not known: {error:#}"),
+    }
     Ok(())
 }
 

@@ -10,8 +10,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Does it to the archive, and leaves out what no promised function reaches. With GNU's binutils.
-pub fn make(root: &Path, archive: &Path) -> Result<()> {
+/// Does it to the archive in a folder, and leaves out what no promised function reaches. With GNU's binutils, of 2.29 or later.
+pub fn make(root: &Path, built: &Path) -> Result<()> {
+    let archive = &built.join("librheed_stream.a");
     let names: Vec<String> = promised(root)?.into_iter().map(|(name, _since)| name).collect();
     let (object, list) = (archive.with_file_name("rheed_stream.o"), archive.with_extension("names"));
     fs::write(&list, names.join("\n"))?;

@@ -80,7 +80,7 @@ pub fn run(root: &Path) -> Result<ExitCode> {
 
 /// Where the library for Windows is to be, there is none yet, nor the word that there will be none.
 fn forget(prefix: &Path) -> Result<()> {
-    for folder in [prefix, &prefix.with_extension("staged")] {
+    for folder in [prefix, &prefix.with_extension("unpacked")] {
         let _ = fs::remove_dir_all(folder);
     }
     let _ = fs::remove_file(failed(prefix));
@@ -88,12 +88,11 @@ fn forget(prefix: &Path) -> Result<()> {
     Ok(())
 }
 
-/// It is there at once, whole, or why it is not.
+/// The prefix is there at once, whole, or why it is not.
 fn build_for_windows(root: &Path, prefix: &Path) -> Result<()> {
-    let staged = prefix.with_extension("staged");
-    let built = dist::windows::stage(root, "x86_64-pc-windows-gnu", &staged).and_then(|()| Ok(fs::rename(&staged, prefix)?));
+    fs::create_dir_all(root.join("target/windows"))?;
+    let built = dist::as_unpacked(root, "x86_64-pc-windows-gnu", prefix);
     if let Err(error) = &built {
-        fs::create_dir_all(root.join("target/windows"))?;
         fs::write(failed(prefix), format!("{error:#}"))?;
     }
     built

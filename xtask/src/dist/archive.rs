@@ -69,6 +69,12 @@ pub fn tar_gz(folder: &Path, top: &str, time: u64) -> Result<Vec<u8>> {
     Ok(tar.into_inner()?.finish()?)
 }
 
+/// What a zip holds.
+pub fn unzip(archive: &Path, into: &Path) -> Result<()> {
+    let file = fs::File::open(archive).with_context(|| archive.display().to_string())?;
+    Ok(zip::ZipArchive::new(file)?.extract(into)?)
+}
+
 /// One text, compressed.
 pub fn gz(text: &[u8], time: u64) -> Result<Vec<u8>> {
     let mut gz = gz_of(time);

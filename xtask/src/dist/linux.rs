@@ -2,7 +2,7 @@
 
 use super::{Release, archive, deb, papers, put, staging};
 use crate::old_glibc::{self, Version};
-use crate::{cargo, install};
+use crate::{cargo, install, one_object};
 use anyhow::{Error, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ pub fn pack(root: &Path, release: &Release, out: &Path) -> Result<Vec<PathBuf>> 
     let host = cargo::host()?;
     ensure!(release.target == host, "for Linux, a computer packs for its own kind: this is {host}, not {}", release.target);
     let built = cargo::build_to_ship(root, false)?;
+    one_object::make(root, &built)?;
     // Of the library itself: whatever was meant, this is what it needs.
     let glibc = old_glibc::needed(&built.join("librheed_stream.so"))?;
 

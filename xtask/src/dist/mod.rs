@@ -13,6 +13,7 @@ mod third_party;
 pub mod windows;
 
 use crate::cargo;
+use crate::said::said_by;
 use anyhow::{Context, Result, ensure};
 use contents::Contents;
 use std::ffi::OsString;
@@ -91,6 +92,18 @@ fn pack_for_windows(root: &Path, release: &Release, out: &Path) -> Result<Vec<Pa
     let bill = out.join(papers::bill_name(release));
     put(root, &bill, papers::bill(release, &libraries)?.as_bytes())?;
     Ok(vec![archive, bill])
+}
+
+/// Packs for Windows, and lays out what whoever unpacks it gets, when its checksums hold: `into` becomes the zip's one folder.
+pub fn as_unpacked(root: &Path, target: &str, into: &Path) -> Result<()> {
+    let sums = run(root, Some(target))?;
+    let mut check = Command::new("sha256sum");
+    said_by(check.args(["--check", "--strict"]).arg(&sums).current_dir(root.join("target/dist")))?;
+    let unpacked = into.with_extension("unpacked");
+    archive::unzip(&sums.with_extension("zip"), &unpacked)?;
+    let folder = sums.file_stem().context("the checksums bear the release's name")?;
+    fs::rename(unpacked.join(folder), into)?;
+    fs::remove_dir(&unpacked).context("a zip has one folder")
 }
 
 /// Of files; `sha256sum --check` reads it.
