@@ -339,8 +339,12 @@ fn is_refused_alone(rule: &str, status: u16, for_long: bool) {
     let workshop = Workshop::new();
     let service = service::start_with(&workshop, |settings| settings.faults = rule.into());
     let stream = open(&service, &workshop, &["fps=1", "max_workers=1"]);
-    stream.push_counted(0, 4);
-    let (began, mut pushed, mut refused) = (Instant::now(), 4, 0);
+    stream.push_counted(0, 6);
+    let (began, mut pushed, mut refused) = (Instant::now(), 6, 0);
+    let asked = if rule.starts_with("presign") { service::presigns } else { service::puts };
+    let statuses = || asked(&service).iter().map(|request| request.status).collect::<Vec<u16>>();
+    service::wait_until(&service, "it is not the only one that is tried", |_| statuses().len() > 2);
+    assert_eq!(statuses()[..3], [200, status, 200], "whether the key is refused or the chunk, the chunk behind it tells");
     while stream.stat(Stat::ChunksLost) == 0 && (for_long || refused < 5) {
         let refusals = || service.requests().iter().filter(|request| request.status == status).count();
         stream.wait_until("it is refused again", |stream| refusals() > refused || stream.stat(Stat::ChunksLost) > 0);
