@@ -156,7 +156,7 @@ fn the_zip_holds_what_its_page_names() {
     let named = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(|path| path.replace('\\', "/"));
     let of_the_project =
         ["README.md", "LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY.md", "docs/windows.md", "examples_c/camera_callback.c"];
-    let of_labview = ["README.md", "rheed_stream.h", "rheed_stream-errors.txt"].map(|name| format!("labview/{name}"));
+    let of_labview = ["README.md", "rheed_stream_labview.h", "rheed_stream-errors.txt"].map(|name| format!("labview/{name}"));
     let papers = of_the_project.map(String::from).into_iter().chain(of_labview);
     let all: Vec<String> = named.chain(papers.map(|name| format!("share/doc/rheed-stream/{name}"))).collect();
     assert!(all.len() > 15, "{all:?}");
