@@ -15,7 +15,7 @@ pub fn install(root: &Path, prefix: &Path, artefacts: &Path) -> Result<(), Strin
 /// The same, with the libraries in another folder below the prefix than `lib`, as Debian has it (`lib/x86_64-linux-gnu`), and for a
 /// prefix that will be known by another name: a package is staged somewhere, and installed in `/usr`.
 pub fn install_in(root: &Path, prefix: &Path, folder: &str, known_as: Option<&str>, artefacts: &Path) -> Result<(), String> {
-    let facts = Facts::gather(root, folder, known_as)?;
+    let facts = Facts::gather(root, folder, known_as, size_of::<usize>(), native_static_libs()?)?;
     let lib = prefix.join(folder);
 
     for header in ["rheed_stream.h", "rheed_stream.hpp"] {
@@ -41,20 +41,27 @@ pub fn install_in(root: &Path, prefix: &Path, folder: &str, known_as: Option<&st
 }
 
 /// What the templates in `cmake/` leave open.
-struct Facts {
-    version: String,
+pub struct Facts {
+    pub version: String,
     abi: String,
     /// Of the libraries, from the prefix.
     folder: String,
     /// For pkg-config.
     prefix: String,
+    pointer_bytes: usize,
     /// Linker flags, `-lm` and the like.
     native_static_libs: Vec<String>,
 }
 
 impl Facts {
     /// Where no name of the prefix is known, it is found from where files lie.
-    fn gather(root: &Path, folder: &str, known_as: Option<&str>) -> Result<Facts, String> {
+    pub fn gather(
+        root: &Path,
+        folder: &str,
+        known_as: Option<&str>,
+        pointer_bytes: usize,
+        native_static_libs: Vec<String>,
+    ) -> Result<Facts, String> {
         let read = |file: &str| fs::read_to_string(root.join(file)).map_err(|error| format!("{file}: {error}"));
         let version = read("Cargo.toml")?
             .lines()
@@ -67,10 +74,10 @@ impl Facts {
             .ok_or("include/rheed_stream.h does not define RHEED_ABI")?;
         let folder = folder.to_string();
         let prefix = known_as.map_or_else(|| format!("${{pcfiledir}}/../{}", up(&folder)), str::to_string);
-        Ok(Facts { version, abi, folder, prefix, native_static_libs: native_static_libs()? })
+        Ok(Facts { version, abi, folder, prefix, pointer_bytes, native_static_libs })
     }
 
-    fn fill(&self, template: &str) -> String {
+    pub fn fill(&self, template: &str) -> String {
         let without_dashes: Vec<&str> = self.native_static_libs.iter().map(|flag| flag.trim_start_matches("-l")).collect();
         [
             ("@VERSION@", self.version.as_str()),
@@ -79,7 +86,7 @@ impl Facts {
             ("@LIB@", &self.folder),
             ("@UP@", &up(&self.folder)),
             ("@PREFIX@", &self.prefix),
-            ("@POINTER_BYTES@", &size_of::<usize>().to_string()),
+            ("@POINTER_BYTES@", &self.pointer_bytes.to_string()),
             ("@NATIVE_STATIC_LIBS@", &self.native_static_libs.join(" ")),
             ("@NATIVE_STATIC_LIBS_CMAKE@", &without_dashes.join(";")),
         ]

@@ -87,9 +87,8 @@ fn what_is_installed_is_small_exports_what_is_promised_and_links_both_ways() {
     let listed = said_by(Command::new("nm").args(["--dynamic", "--defined-only", "--format=posix"]).arg(&shared));
     let mut exported: Vec<&str> = listed.lines().filter_map(|line| line.split(' ').next()).collect();
     exported.sort_unstable();
-    let promised = fs::read_to_string(root().join("abi/symbols.txt")).unwrap();
-    let mut promised: Vec<&str> =
-        promised.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(' ').next()).collect();
+    let functions = support::promised::listed("abi/symbols.txt");
+    let mut promised: Vec<&str> = functions.iter().map(|line| line[0].as_str()).collect();
     promised.sort_unstable();
     assert_eq!(exported, promised);
 

@@ -162,9 +162,8 @@ pub fn check_reproducible(root: &Path, target: Option<&str>) -> Result<()> {
 
 /// Packs a copy of these sources in `folder`.
 fn pack_again(root: &Path, target: Option<&str>, folder: &Path) -> Result<()> {
-    let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root).output().context("git")?;
-    ensure!(listed.status.success(), "git does not list the sources: {}", String::from_utf8_lossy(&listed.stderr));
-    for file in String::from_utf8(listed.stdout)?.split('\0').filter(|file| !file.is_empty()) {
+    let listed = said_by(Command::new("git").args(["ls-files", "-z"]).current_dir(root))?;
+    for file in listed.split('\0').filter(|file| !file.is_empty()) {
         let to = folder.join(file);
         fs::create_dir_all(to.parent().context("a file lies in a folder")?)?;
         fs::copy(root.join(file), to).with_context(|| file.to_owned())?;

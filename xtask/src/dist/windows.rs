@@ -4,9 +4,10 @@
 //! static library is what cargo makes; mingw's linker makes the DLL of it, under its name and with its version.
 
 use super::papers::copy;
+use crate::install::Facts;
 use crate::promised::promised;
 use crate::said::said_by;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
@@ -66,14 +67,16 @@ pub fn stage(root: &Path, target: &str, into: &Path) -> Result<()> {
             "no {tool} in PATH, which the library for {target} is linked with (on Debian: {package})"
         );
     }
-    let facts = Facts::gather(root)?;
     let workshop = Workshop { tools, folder: root.join("target/windows").join(target).join("dist") };
+    let pointer_bytes = if workshop.is_64_bits() { 8 } else { 4 };
+    let system = SYSTEM_LIBRARIES.map(|name| format!("-l{name}")).to_vec();
+    let facts = Facts::gather(root, "lib", None, pointer_bytes, system).map_err(Error::msg)?;
     fs::create_dir_all(&workshop.folder)?;
     let archive = workshop.rename_imports(&build_static(root, target)?)?;
 
     let names: BTreeSet<String> = promised(root)?.into_iter().map(|(name, _since)| name).collect();
     let exports = workshop.write(EXPORTS, &exports_of(&names))?;
-    let dll = workshop.link(&facts)?;
+    let dll = workshop.link(&facts.version)?;
     workshop.check(&dll, &names)?;
 
     if into.exists() {
@@ -97,7 +100,7 @@ pub fn stage(root: &Path, target: &str, into: &Path) -> Result<()> {
         let template = fs::read_to_string(root.join("cmake").join(format!("{template}.in")))?;
         let place = lib.join(place);
         fs::create_dir_all(place.parent().expect("it lies in a folder"))?;
-        fs::write(place, facts.fill(&template, target))?;
+        fs::write(place, facts.fill(&template))?;
     }
     Ok(())
 }
@@ -195,8 +198,8 @@ impl Workshop<'_> {
     }
 
     /// The DLL: what is exported and what that needs, without symbols, as Windows' protections want it.
-    fn link(&self, facts: &Facts) -> Result<PathBuf> {
-        let resource = self.write("version.rc", &facts.version_resource())?;
+    fn link(&self, version: &str) -> Result<PathBuf> {
+        let resource = self.write("version.rc", &version_resource(version))?;
         said_by(self.tool("windres").arg(&resource).args(["-O", "coff", "-o", "version.o"]))?;
         let mut gcc = self.tool("gcc");
         gcc.args(["-shared", "-static", "-static-libgcc", "-o", DLL, EXPORTS, "version.o", ARCHIVE]);
@@ -279,45 +282,12 @@ fn needed_by(told: &str) -> BTreeSet<String> {
     told.lines().filter_map(|line| Some(line.trim().strip_prefix("DLL Name:")?.trim().to_lowercase())).collect()
 }
 
-/// What templates and resources leave open.
-struct Facts {
-    version: String,
-    abi: String,
-}
-
-impl Facts {
-    fn gather(root: &Path) -> Result<Facts> {
-        let find = |file: &str, begins: &str| -> Result<String> {
-            let text = fs::read_to_string(root.join(file)).with_context(|| file.to_owned())?;
-            let value = text.lines().find_map(|line| line.strip_prefix(begins));
-            Ok(value.with_context(|| format!("{file} has no line {begins:?}"))?.trim_matches('"').to_owned())
-        };
-        Ok(Facts { version: find("Cargo.toml", "version = ")?, abi: find("include/rheed_stream.h", "#define RHEED_ABI ")? })
-    }
-
-    fn fill(&self, template: &str, target: &str) -> String {
-        let pointer_bytes = if target.starts_with("x86_64") { "8" } else { "4" };
-        [
-            ("@VERSION@", self.version.as_str()),
-            ("@VERSION_MAJOR@", self.version.split('.').next().unwrap_or_default()),
-            ("@ABI@", &self.abi),
-            ("@LIB@", "lib"),
-            ("@UP@", ".."),
-            ("@PREFIX@", "${pcfiledir}/../.."),
-            ("@POINTER_BYTES@", pointer_bytes),
-            ("@NATIVE_STATIC_LIBS@", &SYSTEM_LIBRARIES.map(|name| format!("-l{name}")).join(" ")),
-            ("@NATIVE_STATIC_LIBS_CMAKE@", &SYSTEM_LIBRARIES.join(";")),
-        ]
-        .into_iter()
-        .fold(template.to_owned(), |text, (name, value)| text.replace(name, value))
-    }
-
-    /// What the file's properties show.
-    fn version_resource(&self) -> String {
-        let numbers: Vec<&str> = self.version.split(['.', '-', '+']).take(3).chain(["0"]).collect();
-        let (version, numbers) = (&self.version, numbers.join(","));
-        format!(
-            r#"1 VERSIONINFO
+/// What the file's properties show.
+fn version_resource(version: &str) -> String {
+    let numbers: Vec<&str> = version.split(['.', '-', '+']).take(3).chain(["0"]).collect();
+    let numbers = numbers.join(",");
+    format!(
+        r#"1 VERSIONINFO
 FILEVERSION {numbers}
 PRODUCTVERSION {numbers}
 FILEOS 0x40004
@@ -343,6 +313,5 @@ BEGIN
   END
 END
 "#
-        )
-    }
+    )
 }

@@ -2,6 +2,9 @@
 
 #![allow(dead_code)] // Each test file uses a part of it.
 
+#[path = "../../../tests/support/promised.rs"]
+pub mod promised;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
