@@ -18,8 +18,6 @@
 #include <windows.h>
 
 #include <psapi.h>
-#else
-#include <sys/resource.h>
 #endif
 
 typedef struct {
@@ -37,16 +35,19 @@ static int64_t unix_now_ns(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* The memory that this program had at most. */
+/* The memory that this program had at most. Linux's getrusage would also count what its parent had when it started this one. */
 static double peak_memory_mb(void) {
 #ifdef _WIN32
     PROCESS_MEMORY_COUNTERS memory = {0};
     GetProcessMemoryInfo(GetCurrentProcess(), &memory, sizeof memory);
     return (double)memory.PeakWorkingSetSize * 1e-6;
 #else
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)usage.ru_maxrss * 1024e-6; /* Linux counts in KiB. */
+    char line[256];
+    long kib = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status != NULL && fgets(line, sizeof line, status) != NULL && sscanf(line, "VmHWM: %ld", &kib) != 1) continue;
+    if (status != NULL) fclose(status);
+    return (double)kib * 1024e-6;
 #endif
 }
 
