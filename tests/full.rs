@@ -381,6 +381,8 @@ fn a_spool_that_is_removed_costs_the_sealed_chunks_in_it_and_nothing_that_comes_
     std::fs::remove_dir_all(&place.spool).expect("a folder can be removed");
     (3..FRAMES).for_each(|number| assert_eq!(push(&stream, number), OK));
     stream.wait_until("the folder is there again", |_| folder.join("stream.json").exists());
+    // Else a try that had opened the chunk before would bring it through.
+    stream.wait_until("the chunk is found missing", |stream| stream.stat(Stat::FramesLost) == 2);
     place.service.set_faults("").expect("no rules");
 
     assert_eq!(stream.finalize(PATIENCE_MS), LOSS, "{}", stream.text(Text::Report));

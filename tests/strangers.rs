@@ -299,7 +299,7 @@ fn links_in_a_spool_lead_nowhere() {
     options.retain(|line| line != "log_file=none");
     let stream = Stream::resume(&options);
     assert_eq!(stream.text(Text::LogFile), "", "the log is not written through a link");
-    assert_eq!(stream.flush(PATIENCE), Code::WLoss as i32);
+    assert_eq!(stream.flush(PATIENCE), Code::WLoss as i32, "{}", stream.text(Text::Report));
     // What was the stream's own has arrived, the links lie beside, and what they led to is as it was.
     assert_eq!(service::only_stream(&service).frames(), 25);
     assert!(service::puts(&service).iter().all(|put| put.path.ends_with("/c/0/0/0") || put.path.ends_with("/c/1/0/0")));

@@ -618,17 +618,30 @@ pub(super) const NOT_OURS: &str = "not a file of this library";
 /// Moves a file beside the spool, with the reason in words. The file first: a full disk may have no room for the reason.
 pub(super) fn move_aside(root: &Root, local_id: &str, file: &Path, reason: &str) -> io::Result<()> {
     let folder = root.set_aside(local_id);
-    platform::create_folder_inside(&folder)?;
-    let name = name_aside(&folder, &layout::name_of(file));
     // Kept from now on for the retention time. Before it lies there, where what is old is removed.
     let _ = platform::touch(file, None);
-    platform::rename(file, &folder.join(&name))?;
+    let move_there = || {
+        platform::create_folder_inside(&folder)?;
+        let name = name_aside(&folder, &layout::name_of(file));
+        platform::rename(file, &folder.join(&name)).map(|()| name)
+    };
+    let mut removals = 0;
+    let name = loop {
+        match move_there() {
+            // While it is empty, whoever looks through the spool for what is old may remove the folder again.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !is_gone(file)? && removals < MOST_REMOVALS => removals += 1,
+            moved => break moved?,
+        }
+    };
     // The file is safe now; that the words fit on the disk too is a help only.
     if platform::replace_file(&folder.join(format!("{name}.reason.txt")), reason.as_bytes()).is_ok() {
         root.added(reason.len() as u64);
     }
     Ok(())
 }
+
+/// So often an empty folder may be removed in the moment between its making and its use.
+const MOST_REMOVALS: u32 = 10;
 
 /// A name under which nothing was set aside yet: what lies there is not replaced.
 fn name_aside(folder: &Path, name: &str) -> String {
@@ -688,6 +701,35 @@ mod tests {
     use super::*;
     use crate::spool::scratch::Scratch;
     use std::sync::Barrier;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+    #[test]
+    fn what_is_set_aside_finds_its_place_while_others_remove_empty_folders() {
+        const REMOVALS: u32 = 3;
+        let scratch = Scratch::new("endpoint=none");
+        let place = scratch.folder.root().set_aside("stream");
+        let file = scratch.folder.path().join("file");
+        let (is_over, left) = (AtomicBool::new(false), AtomicU32::new(0));
+        let moved = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    if left.load(Ordering::Relaxed) > 0 && fs::remove_dir(&place).is_ok() {
+                        left.fetch_sub(1, Ordering::Relaxed);
+                    }
+                }
+            });
+            let moved = (0..20).try_for_each(|_| {
+                fs::write(&file, "")?;
+                left.store(REMOVALS, Ordering::Relaxed);
+                move_aside(scratch.folder.root(), "stream", &file, "a reason")?;
+                left.store(0, Ordering::Relaxed);
+                fs::remove_dir_all(&place)
+            });
+            is_over.store(true, Ordering::Relaxed);
+            moved
+        });
+        moved.unwrap();
+    }
 
     #[cfg(unix)] // Elsewhere an open file keeps its folder.
     #[test]
