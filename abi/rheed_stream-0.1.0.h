@@ -115,7 +115,10 @@ typedef enum {
     RHEED_STAT_STATE = 0,
     /** One of RHEED_HEALTH_*. */
     RHEED_STAT_HEALTH = 1,
-    /** Frames for which a push or commit returned RHEED_OK (resume: frames found in the spool). Always confirmed + lost + pending. */
+    /**
+     * Frames taken: a push or commit returned RHEED_OK, and the option decimate did not leave the frame out (resume: frames found
+     * in the spool). Always confirmed + lost + pending.
+     */
     RHEED_STAT_FRAMES_ACCEPTED = 2,
     /** Frames whose upload the service has confirmed. */
     RHEED_STAT_FRAMES_CONFIRMED = 3,
@@ -153,12 +156,14 @@ typedef enum {
     RHEED_STAT_SPOOL_SECONDS_LEFT = 19,
     /** Free bytes on the spool's disk. */
     RHEED_STAT_DISK_FREE_BYTES = 20,
-    /** Milliseconds since the last frame was taken. */
+    /** Milliseconds since the last frame was taken or left out. */
     RHEED_STAT_LAST_FRAME_AGE_MS = 21,
     /** Milliseconds since the last chunk was confirmed. */
     RHEED_STAT_LAST_CONFIRMED_AGE_MS = 22,
-    /** Measured frames per 1000 seconds, over the last chunk. */
+    /** Measured frames per 1000 seconds, over the last chunk; of the frames that are kept. */
     RHEED_STAT_FPS_MILLI = 23,
+    /** Frames taken note of and left out, as the option decimate says; not among the accepted. */
+    RHEED_STAT_FRAMES_LEFT_OUT = 24,
 } rheed_stat;
 
 /** Which text rheed_text gives. All but the report fit 1,024 bytes. */
@@ -195,7 +200,7 @@ typedef enum {
     RHEED_EVENT_FRAMES_LOST = 5,
     /** The camera lost frames, by a gap in the frame ids. value: how many. */
     RHEED_EVENT_FRAMES_MISSED = 6,
-    /** A chunk's measured frame rate is more than 5 % off the declared fps. value: measured frames per 1000 s. */
+    /** A chunk's measured frame rate is more than 5 % off the declared one (fps / decimate). value: measured frames per 1000 s. */
     RHEED_EVENT_RATE_OFF = 7,
     /** Time stamps are no Unix time, or do not increase. Once a chunk at most. value: stamps concerned. */
     RHEED_EVENT_STAMPS_ODD = 8,
@@ -214,8 +219,8 @@ typedef enum {
 } rheed_event;
 
 /**
- * Pixel formats by their GenICam PFNC codes. Bits 16 to 23 are the bits per pixel. Frames are kept with 8 bits a pixel.
- * Rows of packed formats begin with a whole byte.
+ * Pixel formats by their GenICam PFNC codes. Bits 16 to 23 are the bits per pixel. Frames are kept with 8 bits a pixel, by one
+ * mapping that never changes. Rows of packed formats begin with a whole byte. docs/formats.md has it all in a table.
  */
 typedef enum {
     /** 8 bits. */
@@ -226,7 +231,7 @@ typedef enum {
     RHEED_FORMAT_MONO12 = 17825797,
     /** 14 bits in 16, little-endian: value >> 6 is kept. */
     RHEED_FORMAT_MONO14 = 17825829,
-    /** 16 bits, little-endian; option significant_bits says how many of the low bits bear the picture (16). */
+    /** 16 bits, little-endian. Options say how many of them bear the picture (significant_bits, 16) and at which end (significant_bits_at). */
     RHEED_FORMAT_MONO16 = 17825799,
     /** GigE Vision: 10 bits, 2 pixels in 3 bytes, the middle one with the low bits of both: value >> 2 is kept. */
     RHEED_FORMAT_MONO10_PACKED = 17563652,
@@ -236,15 +241,15 @@ typedef enum {
     RHEED_FORMAT_MONO10P = 17432646,
     /** 12 bits without gaps, the least significant first, 2 pixels in 3 bytes: value >> 4 is kept. */
     RHEED_FORMAT_MONO12P = 17563719,
-    /** Bayer. Not taken: RHEED_E_FORMAT. Set the camera to a Mono format. */
+    /** Bayer. Not taken, nor is any other Bayer format: RHEED_E_FORMAT. Set the camera to a Mono format. */
     RHEED_FORMAT_BAYER_RG8 = 17301513,
-    /** Not taken by this version: RHEED_E_FORMAT. */
+    /** 3 bytes a pixel, red, green, blue. Their luma by ITU-R BT.601 is kept: 0.299 R + 0.587 G + 0.114 B, rounded to the nearest. */
     RHEED_FORMAT_RGB8 = 35127316,
-    /** Not taken by this version: RHEED_E_FORMAT. */
+    /** 3 bytes a pixel, blue, green, red: their luma is kept, as of RGB8. */
     RHEED_FORMAT_BGR8 = 35127317,
-    /** Not taken by this version: RHEED_E_FORMAT. */
+    /** YUV422_8: 2 bytes a pixel, Y0 U Y1 V for each two. The Y bytes are kept as they are. */
     RHEED_FORMAT_YUYV = 34603058,
-    /** Not taken by this version: RHEED_E_FORMAT. */
+    /** YUV422_8_UYVY: 2 bytes a pixel, U Y0 V Y1 for each two. The Y bytes are kept as they are. */
     RHEED_FORMAT_UYVY = 34603039,
 } rheed_format;
 
@@ -337,7 +342,9 @@ int32_t RHEED_CALL rheed_resume(const char *options,
  * `pixels`, `size_bytes`: the frame and how many bytes may be read there. `width`, `height`: in pixels.
  * `stride_bytes`: from one row to the next, 0 = rows without padding (packed: rows of whole bytes); the last row may lack
  * its padding.
- * `pixel_format`: RHEED_FORMAT_*, 0 = Mono8. 10 to 16 bits, packed or not, are reduced to 8 by one fixed shift.
+ * `pixel_format`: RHEED_FORMAT_*, 0 = Mono8. 10 to 16 bits, packed or not, are reduced to 8 by one fixed shift, colours to their
+ * luma. The options roi and bin say what is kept of a frame, decimate which frames are: one that is left out is checked, noted by
+ * its id, counted (RHEED_STAT_FRAMES_LEFT_OUT) and answered with RHEED_OK, and not copied.
  * `frame_id`: the camera's count, RHEED_NO_FRAME_ID if there is none; gaps are counted as missed frames.
  * `timestamp_ns`: capture time by this computer's clock, Unix time in nanoseconds; 0 = now.
  * `flags`: 0 or RHEED_FRAME_INCOMPLETE.
@@ -387,7 +394,8 @@ int32_t RHEED_CALL rheed_acquire(rheed_stream stream,
 /**
  * Takes the frame that was written into an acquired slot. `pixels`: what rheed_acquire gave, for this stream. All else is as
  * for rheed_push, of which this is the rest: the frame is checked against the size_bytes that were acquired, and stamped and
- * counted in the same way. Mono8 without padding stays where it lies; all else is brought to 8 bits a pixel in place.
+ * counted in the same way. Mono8 without padding stays where it lies; all else is brought to 8 bits a pixel in place, and what roi
+ * and bin keep of it to the slot's beginning. The slot of a frame that decimate leaves out is free again.
  *
  * RHEED_OK: the slot is the library's, and nobody may write there any more. Negative: nothing was taken, and the slot is
  * still the caller's, to be committed again or discarded. Each refusal counts as dropped or rejected, also of a frame that is
@@ -428,7 +436,8 @@ int32_t RHEED_CALL rheed_discard(rheed_stream stream,
  * without padding, `size_bytes` in all. Chunks may come in any order, and from several threads at once; an index
  * comes once. `count` is at most chunk_size, and is chunk_size for all chunks but the last.
  *
- * `pixel_format`: RHEED_FORMAT_*, 0 = Mono8. `start_ns`: when the first frame was captured, Unix time in nanoseconds by
+ * `pixel_format`: RHEED_FORMAT_*, 0 = Mono8; the options roi and bin hold as for rheed_push, decimate is refused here
+ * (RHEED_E_ARGUMENT). `start_ns`: when the first frame was captured, Unix time in nanoseconds by
  * this computer's clock; 0 = the chunk has just ended.
  *
  * Encodes on the calling thread from the caller's memory and returns when the chunk is in the spool: it takes time, and
@@ -447,7 +456,7 @@ int32_t RHEED_CALL rheed_push_chunk(rheed_stream stream,
                          int64_t start_ns);
 
 /**
- * Pull mode: calls `source` on this thread once a frame time (1/fps; as fast as it can with `pace = off`), until it
+ * Pull mode: calls `source` on this thread once a frame time (1/fps, whatever decimate says; as fast as it can with `pace = off`), until it
  * returns 0. Inside, rheed_push waits for room. When the source is late the schedule shifts: nothing is bunched up.
  * Then the last chunk is closed, and the call returns when all is in the spool; rheed_finalize follows as ever.
  *

@@ -144,7 +144,8 @@ pub enum Stat {
     State = 0,
     /// One of RHEED_HEALTH_*.
     Health = 1,
-    /// Frames for which a push or commit returned RHEED_OK (resume: frames found in the spool). Always confirmed + lost + pending.
+    /// Frames taken: a push or commit returned RHEED_OK, and the option decimate did not leave the frame out (resume: frames found
+    /// in the spool). Always confirmed + lost + pending.
     FramesAccepted = 2,
     /// Frames whose upload the service has confirmed.
     FramesConfirmed = 3,
@@ -182,17 +183,19 @@ pub enum Stat {
     SpoolSecondsLeft = 19,
     /// Free bytes on the spool's disk.
     DiskFreeBytes = 20,
-    /// Milliseconds since the last frame was taken.
+    /// Milliseconds since the last frame was taken or left out.
     LastFrameAgeMs = 21,
     /// Milliseconds since the last chunk was confirmed.
     LastConfirmedAgeMs = 22,
-    /// Measured frames per 1000 seconds, over the last chunk.
+    /// Measured frames per 1000 seconds, over the last chunk; of the frames that are kept.
     FpsMilli = 23,
+    /// Frames taken note of and left out, as the option decimate says; not among the accepted.
+    FramesLeftOut = 24,
 }
 
 impl Stat {
     /// How many there are in this version: what rheed_stats writes to *needed.
-    pub const COUNT: usize = 24;
+    pub const COUNT: usize = 25;
 }
 
 /// Which text rheed_text gives. All but the report fit 1,024 bytes.
@@ -242,7 +245,7 @@ pub enum Event {
     FramesLost = 5,
     /// The camera lost frames, by a gap in the frame ids. value: how many.
     FramesMissed = 6,
-    /// A chunk's measured frame rate is more than 5 % off the declared fps. value: measured frames per 1000 s.
+    /// A chunk's measured frame rate is more than 5 % off the declared one (fps / decimate). value: measured frames per 1000 s.
     RateOff = 7,
     /// Time stamps are no Unix time, or do not increase. Once a chunk at most. value: stamps concerned.
     StampsOdd = 8,
@@ -260,8 +263,8 @@ pub enum Event {
     TakenUp = 14,
 }
 
-/// Pixel formats by their GenICam PFNC codes. Bits 16 to 23 are the bits per pixel. Frames are kept with 8 bits a pixel.
-/// Rows of packed formats begin with a whole byte.
+/// Pixel formats by their GenICam PFNC codes. Bits 16 to 23 are the bits per pixel. Frames are kept with 8 bits a pixel, by one
+/// mapping that never changes. Rows of packed formats begin with a whole byte. docs/formats.md has it all in a table.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -273,7 +276,7 @@ pub enum Format {
     Mono12 = 0x0110_0005,
     /// 14 bits in 16, little-endian: value >> 6 is kept.
     Mono14 = 0x0110_0025,
-    /// 16 bits, little-endian; option significant_bits says how many of the low bits bear the picture (16).
+    /// 16 bits, little-endian. Options say how many of them bear the picture (significant_bits, 16) and at which end (significant_bits_at).
     Mono16 = 0x0110_0007,
     /// GigE Vision: 10 bits, 2 pixels in 3 bytes, the middle one with the low bits of both: value >> 2 is kept.
     Mono10Packed = 0x010C_0004,
@@ -283,15 +286,15 @@ pub enum Format {
     Mono10p = 0x010A_0046,
     /// 12 bits without gaps, the least significant first, 2 pixels in 3 bytes: value >> 4 is kept.
     Mono12p = 0x010C_0047,
-    /// Bayer. Not taken: RHEED_E_FORMAT. Set the camera to a Mono format.
+    /// Bayer. Not taken, nor is any other Bayer format: RHEED_E_FORMAT. Set the camera to a Mono format.
     BayerRG8 = 0x0108_0009,
-    /// Not taken by this version: RHEED_E_FORMAT.
+    /// 3 bytes a pixel, red, green, blue. Their luma by ITU-R BT.601 is kept: 0.299 R + 0.587 G + 0.114 B, rounded to the nearest.
     Rgb8 = 0x0218_0014,
-    /// Not taken by this version: RHEED_E_FORMAT.
+    /// 3 bytes a pixel, blue, green, red: their luma is kept, as of RGB8.
     Bgr8 = 0x0218_0015,
-    /// Not taken by this version: RHEED_E_FORMAT.
+    /// YUV422_8: 2 bytes a pixel, Y0 U Y1 V for each two. The Y bytes are kept as they are.
     Yuyv = 0x0210_0032,
-    /// Not taken by this version: RHEED_E_FORMAT.
+    /// YUV422_8_UYVY: 2 bytes a pixel, U Y0 V Y1 for each two. The Y bytes are kept as they are.
     Uyvy = 0x0210_001F,
 }
 

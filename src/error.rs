@@ -15,7 +15,7 @@ pub struct Error {
 #[derive(Clone, Debug)]
 enum Message {
     Text(String),
-    /// Each `{}` stands for the next number. Filled in only when somebody reads it, since a refused push must not allocate.
+    /// Each `{}` stands for the next number, `{x}` for it as codes are written. Filled in only when somebody reads it, since a refused push must not allocate.
     Template(&'static str, [u64; 4]),
 }
 
@@ -28,7 +28,7 @@ impl Error {
         Error { code, message: Message::Text(message.into()) }
     }
 
-    /// A failure that costs no allocation: `{}` in the template stands for the next of the numbers.
+    /// A failure that costs no allocation: `{}` in the template stands for the next of the numbers, `{x}` for it in hexadecimal.
     pub const fn plain(code: Code, template: &'static str, numbers: [u64; 4]) -> Error {
         Error { code, message: Message::Template(template, numbers) }
     }
@@ -41,7 +41,7 @@ impl Error {
     /// The sentence; a fixed one costs no allocation.
     pub fn text(&self) -> Cow<'static, str> {
         match self.message {
-            Message::Template(text, _) if !text.contains("{}") => text.into(),
+            Message::Template(text, _) if !text.contains('{') => text.into(),
             _ => self.to_string().into(),
         }
     }
@@ -52,14 +52,19 @@ impl fmt::Display for Error {
         match &self.message {
             Message::Text(text) => f.write_str(text),
             Message::Template(template, numbers) => {
-                let mut numbers = numbers.iter();
-                for (part, piece) in template.split("{}").enumerate() {
-                    if part > 0 {
-                        write!(f, "{}", numbers.next().copied().unwrap_or_default())?;
+                let mut rest = *template;
+                for number in numbers {
+                    let Some((before, behind)) = rest.split_once('{') else { break };
+                    let Some((form, after)) = behind.split_once('}') else { break };
+                    f.write_str(before)?;
+                    if form == "x" {
+                        write!(f, "0x{number:08X}")?
+                    } else {
+                        write!(f, "{number}")?
                     }
-                    f.write_str(piece)?;
+                    rest = after;
                 }
-                Ok(())
+                f.write_str(rest)
             }
         }
     }
@@ -75,5 +80,7 @@ mod tests {
     fn a_template_is_filled_when_it_is_read() {
         let error = Error::plain(Code::EArgument, "size_bytes is {}, needed are {}", [3, 4, 0, 0]);
         assert_eq!(error.to_string(), "size_bytes is 3, needed are 4");
+        let error = Error::plain(Code::EFormat, "{x} is no code of {}", [0x0108_0009, 4, 0, 0]);
+        assert_eq!(error.to_string(), "0x01080009 is no code of 4");
     }
 }

@@ -13,6 +13,9 @@ use uuid::Uuid;
 /// A key's line and what else may stand in its file; more is not read.
 const LONGEST_KEY_FILE: u64 = 64 << 10;
 
+/// Frames per second that the service takes at most, by its documentation.
+const SERVICES_FPS: f64 = 120.0;
+
 /// The service of the guide.
 pub const DEFAULT_ENDPOINT: &str = "https://api.atomscale.ai";
 
@@ -66,12 +69,38 @@ pub struct Options {
     pub spool_retention: Duration,
     pub compression: Compression,
     pub significant_bits: u32,
+    pub significant_bits_at_high: bool,
+    pub roi: Option<Window>,
+    pub bin: u32,
+    pub decimate: u32,
     pub paced: bool,
     pub verbosity: i32,
     pub log_file: LogFile,
     pub log_max_bytes: u64,
     /// What there is to say of options that are used all the same.
     pub remarks: Vec<String>,
+}
+
+/// A rectangle of a frame, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Window {
+    pub x: u32,
+    pub y: u32,
+    pub width: u32,
+    pub height: u32,
+}
+
+impl Window {
+    /// The first column that is not in it.
+    pub fn right(&self) -> u32 {
+        self.x + self.width
+    }
+
+    /// The first row that is not in it.
+    pub fn bottom(&self) -> u32 {
+        self.y + self.height
+    }
 }
 
 /// How hard frames are compressed.
@@ -109,14 +138,14 @@ const KEYS: &[Key] = &[
         name: "fps",
         default: "",
         values: "number, 0.001 to 10000",
-        meaning: "Frames per second that the camera is set to. Required by `rheed_init`.",
+        meaning: "Frames per second that the camera is set to, whatever `decimate` leaves out of them. Required by `rheed_init`.",
         set: |o, v| number(v, 1e-3, 1e4).map(|it| o.fps = it),
     },
     Key {
         name: "chunk_size",
         default: "",
         values: "whole number of frames, 2 seconds' worth to 1000000",
-        meaning: "Frames that are sent together. Default and least: `fps` times 2, rounded up.",
+        meaning: "Frames that are sent together. Default and least: `fps` / `decimate` times 2, rounded up.",
         set: |o, v| whole(v, 1, 1_000_000).map(|it| o.chunk_size = it),
     },
     Key {
@@ -239,14 +268,14 @@ const KEYS: &[Key] = &[
         name: "queue_bytes",
         default: "64 MiB",
         values: "bytes, 1 MiB to 64 GiB",
-        meaning: "Memory for frames between push and encoder, at most 4096 of them. A frame (8 bits a pixel) must fit.",
+        meaning: "Memory for frames between push and encoder, at most 4096 of them. A frame (8 bits a pixel, after `roi` and `bin`) must fit.",
         set: |o, v| bytes(v, 1 << 20, 64 << 30).map(|it| o.queue_bytes = it),
     },
     Key {
         name: "frame_bytes",
         default: "0",
         values: "bytes, at most `queue_bytes`",
-        meaning: "Size of the frames to come (width x height, 8 bits a pixel; with rheed_acquire the largest `size_bytes`): the memory is prepared by `rheed_init` rather than at the first push. 0 = not known.",
+        meaning: "Size of the frames to come (width x height of what is kept, after `roi` and `bin`, 8 bits a pixel; with rheed_acquire the largest `size_bytes`): the memory is prepared by `rheed_init` rather than at the first push. 0 = not known.",
         set: |o, v| bytes(v, 0, 64 << 30).map(|it| o.frame_bytes = it),
     },
     Key {
@@ -298,8 +327,36 @@ const KEYS: &[Key] = &[
         name: "significant_bits",
         default: "16",
         values: "whole number, 8 to 16",
-        meaning: "How many of Mono16's low bits bear the picture: the 8 highest of them are kept.",
+        meaning: "How many of Mono16's bits bear the picture: the 8 highest of them are kept.",
         set: |o, v| whole(v, 8, 16).map(|it| o.significant_bits = it),
+    },
+    Key {
+        name: "significant_bits_at",
+        default: "low",
+        values: "`low` or `high`",
+        meaning: "Where in Mono16's words they are. `high`: the word's 8 highest bits are kept, however many are significant.",
+        set: |o, v| switch(v, "high", "low").map(|it| o.significant_bits_at_high = it),
+    },
+    Key {
+        name: "roi",
+        default: "",
+        values: "x,y,w,h: whole numbers of pixels",
+        meaning: "The window of each frame that is kept: w x h pixels, of which the first is in column x and row y, counted from 0. The rest is not read. A frame that it does not fit into is refused. Default: the whole frame.",
+        set: |o, v| window(v).map(|it| o.roi = Some(it)),
+    },
+    Key {
+        name: "bin",
+        default: "1",
+        values: "1, 2 or 4",
+        meaning: "Each square of so many pixels both ways becomes one, their mean (8 bits each, rounded to the nearest). What is left over at the right and the bottom of the frame, or of `roi`, is left out.",
+        set: |o, v| whole(v, 1, 4).ok().filter(|it| *it != 3).map(|it| o.bin = it).ok_or_else(|| "1, 2 or 4".into()),
+    },
+    Key {
+        name: "decimate",
+        default: "1",
+        values: "whole number, 1 to 1000",
+        meaning: "Of so many frames one is kept, beginning with the first; the others are left out, and counted (`RHEED_STAT_FRAMES_LEFT_OUT`): for cameras that are faster than the service, which takes 120 frames per second. The stream's rate is then `fps` / `decimate`.",
+        set: |o, v| whole(v, 1, 1000).map(|it| o.decimate = it),
     },
     Key {
         name: "pace",
@@ -338,13 +395,13 @@ impl Options {
         if options.fps == 0.0 {
             return Err(bad("fps", "is missing: give the camera's frames per second"));
         }
-        let least = (2.0 * options.fps).ceil() as u32;
+        let least = (2.0 * options.kept_fps()).ceil() as u32;
         if options.chunk_size == 0 {
             options.chunk_size = least.max(1);
         } else if options.chunk_size < least {
             return Err(bad(
                 "chunk_size",
-                &format!("= {} is less than 2 seconds of frames: at {} fps at least {least}", options.chunk_size, options.fps),
+                &format!("= {} is less than 2 seconds of frames: with {} at least {least}", options.chunk_size, options.rate()),
             ));
         }
         if options.azimuth.is_some() && options.rotations_per_min > 0.0 {
@@ -356,10 +413,57 @@ impl Options {
                 &format!("= {} is more than queue_bytes = {}", options.frame_bytes, options.queue_bytes),
             ));
         }
+        if let Some(window) = options.roi {
+            options.check_window(window)?;
+        }
         if options.stream_name.is_empty() {
             options.stream_name = format!("RHEED Stream @ {}", platform::time_of_day());
         }
+        if options.endpoint != Endpoint::None {
+            options.remark_on_rate();
+        }
         options.complete()
+    }
+
+    /// Frames per second that are kept: what is told of a stream's rate is told of these.
+    pub fn kept_fps(&self) -> f64 {
+        self.fps / f64::from(self.decimate)
+    }
+
+    /// That rate, as messages name it.
+    pub fn rate(&self) -> String {
+        match self.decimate {
+            1 => format!("fps = {}", self.fps),
+            _ => format!("fps / decimate = {:.3}", self.kept_fps()),
+        }
+    }
+
+    fn check_window(&self, Window { width, height, .. }: Window) -> Result<()> {
+        let [columns, rows] = [width, height].map(|side| u64::from(side / self.bin));
+        if columns * rows == 0 {
+            return Err(bad(
+                "roi",
+                &format!("of {width} x {height} pixels has no square of bin = {}: give a larger one", self.bin),
+            ));
+        }
+        if columns * rows > self.queue_bytes {
+            let queue = self.queue_bytes;
+            return Err(bad(
+                "roi",
+                &format!("leaves frames of {columns} x {rows} bytes, which do not fit queue_bytes = {queue}"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// More than the service takes is told, and tried.
+    fn remark_on_rate(&mut self) {
+        if self.kept_fps() > SERVICES_FPS {
+            let (rate, decimate) = (self.rate(), (self.fps / SERVICES_FPS).ceil());
+            self.remarks.push(format!(
+                "{rate}, and by its documentation the service takes at most {SERVICES_FPS} frames per second: decimate = {decimate} would do"
+            ));
+        }
     }
 
     /// The options of `rheed_resume`.
@@ -500,6 +604,10 @@ impl Options {
             spool_retention: Duration::ZERO,
             compression: Compression::Level(0),
             significant_bits: 0,
+            significant_bits_at_high: false,
+            roi: None,
+            bin: 0,
+            decimate: 0,
             paced: true,
             verbosity: 0,
             log_file: LogFile::InSpool,
@@ -603,6 +711,17 @@ fn whole<T: std::str::FromStr + PartialOrd + std::fmt::Display + Copy>(
     match value.parse::<T>() {
         Ok(number) if (least..=most).contains(&number) => Ok(number),
         _ => Err(format!("a whole number from {least} to {most}")),
+    }
+}
+
+fn window(value: &str) -> std::result::Result<Window, String> {
+    let sides: Option<Vec<u16>> = value.split(',').map(|side| side.trim_matches([' ', '\t']).parse().ok()).collect();
+    match sides.as_deref() {
+        // No frame is larger than what 16 bits count.
+        Some(&[x, y, w, h]) if w > 0 && h > 0 && x.checked_add(w).is_some() && y.checked_add(h).is_some() => {
+            Ok(Window { x: x.into(), y: y.into(), width: w.into(), height: h.into() })
+        }
+        _ => Err(format!("x,y,w,h: four whole numbers, w and h from 1 on, x + w and y + h at most {}", u16::MAX)),
     }
 }
 
@@ -782,11 +901,66 @@ mod tests {
             ("fps = 10\nlog_file =", "has no value"),
             ("fps = 10\nverbose", "has no `=`"),
             ("fps = 10\nframe_bytes = 65 MiB", "queue_bytes"),
+            ("fps = 10\nsignificant_bits_at = top", "high or low"),
+            ("fps = 10\nroi = 1,2,3", "x,y,w,h: four whole numbers"),
+            ("fps = 10\nroi = 1,2,3,4,5", "x,y,w,h"),
+            ("fps = 10\nroi = 1,2,3,-4", "x,y,w,h"),
+            ("fps = 10\nroi = 1 2 3 4", "x,y,w,h"),
+            ("fps = 10\nroi = 1,2,0,4", "w and h from 1 on"),
+            ("fps = 10\nroi = 1,2,3,0x4", "x,y,w,h"),
+            ("fps = 10\nroi = 0,65535,1,1", "at most 65535"),
+            ("fps = 10\nroi = 1,2,3,8\nbin = 4", "roi of 3 x 8 pixels has no square of bin = 4"),
+            ("fps = 10\nbin = 4\nroi = 1,2,8,3", "has no square"),
+            ("fps = 10\nroi = 0,0,8193,8192", "queue_bytes = 67108864"),
+            ("fps = 10\nbin = 3", "1, 2 or 4"),
+            ("fps = 10\nbin = 0", "1, 2 or 4"),
+            ("fps = 10\nbin = 8", "1, 2 or 4"),
+            ("fps = 10\ndecimate = 0", "a whole number from 1 to 1000"),
+            ("fps = 10\ndecimate = 1001", "a whole number from 1 to 1000"),
+            ("fps = 10\ndecimate = 2.5", "a whole number from 1 to 1000"),
+            ("fps = 500\ndecimate = 6\nchunk_size = 166", "with fps / decimate = 83.333 at least 167"),
         ] {
             let error = stream(text).unwrap_err();
             assert_eq!(error.code, Code::EOption, "{text}");
             assert!(error.to_string().contains(words), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_window_is_four_numbers_with_or_without_blanks() {
+        let window = |x, y, width, height| Some(Window { x, y, width, height });
+        for (text, expected) in [
+            ("roi = 1,2,3,4", window(1, 2, 3, 4)),
+            ("roi = 0 , 10,\t640 ,480", window(0, 10, 640, 480)),
+            ("roi = 65534,0,1,65535\nbin = 1", window(65_534, 0, 1, 65_535)),
+            ("roi = 0,0,16384,16384\nbin = 2", window(0, 0, 16_384, 16_384)),
+            ("bin = 4", None),
+        ] {
+            assert_eq!(stream(&format!("fps = 1\n{text}")).unwrap().roi, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_streams_rate_is_that_of_the_frames_which_are_kept() {
+        let options = stream("fps = 500\ndecimate = 6").unwrap();
+        assert_eq!((options.fps, options.chunk_size), (500.0, 167));
+        assert!((options.kept_fps() - 500.0 / 6.0).abs() < 1e-9);
+        assert_eq!(stream("fps = 0.001\ndecimate = 1000").unwrap().chunk_size, 1);
+    }
+
+    #[test]
+    fn more_frames_per_second_than_the_service_takes_are_remarked_upon_with_the_decimate_that_would_do() {
+        let remarks = |text: &str| Options::for_stream(&format!("api_key = k\nspool_dir = /s\n{text}")).unwrap().remarks;
+        for quiet in ["fps = 120", "fps = 500\ndecimate = 5", "fps = 500\nendpoint = none"] {
+            assert_eq!(remarks(quiet), [""; 0], "{quiet}");
+        }
+        let told = remarks("fps = 500").join("");
+        assert!(
+            told.starts_with("fps = 500, ") && told.contains("at most 120") && told.contains("decimate = 5 would do"),
+            "{told}"
+        );
+        let told = remarks("fps = 500\ndecimate = 2").join("");
+        assert!(told.starts_with("fps / decimate = 250.000, ") && told.contains("decimate = 5 would do"), "{told}");
     }
 
     #[test]

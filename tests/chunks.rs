@@ -71,23 +71,23 @@ fn one_index_given_by_many_threads_at_once_is_taken_from_one_of_them() {
 }
 
 #[test]
-fn deep_and_packed_chunks_keep_their_high_bits_and_the_start_that_is_given() {
+fn chunks_of_every_format_keep_eight_bits_of_each_pixel_and_the_start_that_is_given() {
     const ODD: u32 = WIDTH + 1;
     let workshop = Workshop::new();
     let service = service::start(&workshop);
     let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=1", "chunk_size=3"]));
     let start_ms = 1_700_000_000_123;
     let mut expected = Vec::new();
-    for (index, mono) in (0..).zip(TAKEN) {
-        let values: Vec<u16> = (0..3 * ODD * HEIGHT).map(|_| fastrand::u16(..) >> (16 - mono.bits)).collect();
-        expected.extend(values.iter().map(|value| (value >> (mono.bits - 8)) as u8));
-        let memory: Vec<u8> = values.chunks(ODD as usize).flat_map(|row| mono.row(row)).collect();
+    for (index, stored) in (0..).zip(TAKEN) {
+        let (width, rows, stride) = (ODD as usize, 3 * HEIGHT as usize, stored.row_bytes(ODD as usize));
+        let memory: Vec<u8> = (0..rows * stride).map(|_| fastrand::u8(..)).collect();
+        expected.extend(stored.kept_of_frame(&memory, width, rows, stride));
         let give = |size| {
             let start_ns = (start_ms + 3000 * index as i64) * 1_000_000;
-            rheed_push_chunk(stream.0, index, memory.as_ptr().cast(), size, 3, ODD, HEIGHT, mono.code, start_ns)
+            rheed_push_chunk(stream.0, index, memory.as_ptr().cast(), size, 3, ODD, HEIGHT, stored.code, start_ns)
         };
-        assert_eq!(give(memory.len() as u64 - 1), ARGUMENT, "{mono:x?}: a byte is missing");
-        assert_eq!(give(memory.len() as u64), OK, "{mono:x?}");
+        assert_eq!(give(memory.len() as u64 - 1), ARGUMENT, "{stored:x?}: a byte is missing");
+        assert_eq!(give(memory.len() as u64), OK, "{stored:x?}");
     }
     assert_eq!(stream.finalize(-1), OK);
     let kept = service::only_stream(&service);

@@ -66,7 +66,7 @@ fn a_push_executes_few_instructions_beside_its_copy_and_no_more_after_thousands_
 }
 
 #[test]
-fn deep_and_packed_pixels_are_brought_to_eight_bits_several_at_a_time() {
+fn pixels_are_brought_to_eight_bits_and_binned_several_at_a_time() {
     const WIDTH: u64 = 2048;
     if !is_command("valgrind") {
         return skip("instructions of a conversion", "valgrind is not installed");
@@ -76,12 +76,20 @@ fn deep_and_packed_pixels_are_brought_to_eight_bits_several_at_a_time() {
     let rustc = std::env::var("RUSTC").unwrap_or("rustc".into());
     let optimized = ["--edition", "2024", "-O", "-o"];
     Command::new(rustc).args(optimized).arg(&program).arg(root().join("tests/rust/convert_row.rs")).must_succeed();
-    // Half as many again as were counted on x86-64. One pixel at a time took 52,000 of tens.
-    for (storage, most) in [("words", 2_200), ("tens", 9_100), ("twelves", 9_100), ("threes", 7_200)] {
-        let (mut command, dumps) = callgrind(&workshop, &["convert_row"], &program);
+    // Half as many again as were counted on x86-64. One pixel at a time took 52,000 of tens, and 11,800 of squares of two by two.
+    for (storage, most) in [
+        ("words", 2_200),
+        ("tens", 9_100),
+        ("twelves", 9_100),
+        ("threes", 7_200),
+        ("colours", 26_000),
+        ("2", 7_500),
+        ("4", 11_700),
+    ] {
+        let (mut command, dumps) = callgrind(&workshop, &["convert_row", "bin_rows"], &program);
         command.args([storage, &WIDTH.to_string()]).must_succeed();
         let (_, instructions) = dump(&dumps).expect("it is dumped at the end");
-        long_run::figure(&format!("instructions for {WIDTH} pixels stored as {storage}: {instructions}"));
+        long_run::figure(&format!("instructions for {WIDTH} pixels of {storage}: {instructions}"));
         assert!((WIDTH / 4..=most).contains(&instructions), "{storage}: {instructions}");
     }
 }

@@ -77,7 +77,7 @@ fn rust_numbers() -> BTreeMap<&'static str, i64> {
             BytesSent = "RHEED_STAT_BYTES_SENT", QueueFrames = "RHEED_STAT_QUEUE_FRAMES", SpoolBytes = "RHEED_STAT_SPOOL_BYTES",
             SpoolSecondsLeft = "RHEED_STAT_SPOOL_SECONDS_LEFT", DiskFreeBytes = "RHEED_STAT_DISK_FREE_BYTES",
             LastFrameAgeMs = "RHEED_STAT_LAST_FRAME_AGE_MS", LastConfirmedAgeMs = "RHEED_STAT_LAST_CONFIRMED_AGE_MS",
-            FpsMilli = "RHEED_STAT_FPS_MILLI",
+            FpsMilli = "RHEED_STAT_FPS_MILLI", FramesLeftOut = "RHEED_STAT_FRAMES_LEFT_OUT",
         }
         Text {
             DataId = "RHEED_TEXT_DATA_ID", LocalId = "RHEED_TEXT_LOCAL_ID", Status = "RHEED_TEXT_STATUS",

@@ -8,7 +8,7 @@ use rheed_stream::codes::{Code, Event, Format, Frame, NO_FRAME_ID, Stat, Text};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use support::formats::{Mono, TAKEN};
+use support::formats::{Stored, TAKEN};
 use support::frames::{numbered, numbers};
 use support::host::{FRAME_BYTES, HEIGHT, OK, Stream, WIDTH};
 use support::spool::{only_stream, options as spool_options, with};
@@ -19,31 +19,31 @@ use support::{Workshop, service};
 const QUEUE_FULL: i32 = Code::EQueueFull as i32;
 
 #[test]
-fn deep_pixels_arrive_as_their_eight_highest_bits_whatever_the_stride() {
+fn pixels_of_every_format_arrive_with_eight_bits_whatever_the_stride() {
     let workshop = Workshop::new();
     let service = service::start(&workshop);
     let (width, height, padding) = (33, 7, 10);
-    let significant = [(Format::Mono16 as u32, 12)];
-    for (format, significant_bits) in TAKEN.map(|mono| (mono.code, 16)).into_iter().chain(significant) {
-        let mono = Mono::of(format, significant_bits).expect("it is taken");
+    let (low, mono16) = ("significant_bits_at=low", Format::Mono16 as u32);
+    let others = [(mono16, 12, low), (mono16, 12, "significant_bits_at=high")];
+    for (format, significant_bits, at) in TAKEN.map(|stored| (stored.code, 16, low)).into_iter().chain(others) {
+        // Of bits at the high end, the 8 highest of the word are kept.
+        let stored = Stored::of(format, if at == low { significant_bits } else { 16 }).expect("it is taken");
         let bits = format!("significant_bits={significant_bits}");
-        let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=10", &bits]));
+        let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=10", &bits, at]));
         let mut expected = Vec::new();
         for _ in 0..3 {
-            let values: Vec<u16> = (0..width * height).map(|_| fastrand::u16(..) >> (16 - mono.bits)).collect();
-            expected.extend(values.iter().map(|value| (value >> (mono.bits - 8)) as u8));
-            let rows: Vec<Vec<u8>> = values.chunks(width).map(|row| mono.row(row)).collect();
             // What lies between the rows is no picture; the last row comes without its padding.
-            let memory = rows.join(&[0xEE; 10][..]);
-            let stride = (rows[0].len() + padding) as u32;
+            let (row, stride) = (stored.row_bytes(width), stored.row_bytes(width) + padding);
+            let memory: Vec<u8> = (0..stride * (height - 1) + row).map(|_| fastrand::u8(..)).collect();
+            expected.extend(stored.kept_of_frame(&memory, width, height, stride));
             let (size, pixels) = (memory.len() as u64, memory.as_ptr().cast());
-            let (width, height) = (width as u32, height as u32);
-            assert_eq!(rheed_push(stream.0, pixels, size, width, height, stride, format, NO_FRAME_ID, 0, 0), OK, "{mono:x?}");
+            let (width, height, stride) = (width as u32, height as u32, stride as u32);
+            assert_eq!(rheed_push(stream.0, pixels, size, width, height, stride, format, NO_FRAME_ID, 0, 0), OK, "{stored:x?}");
         }
         assert_eq!(stream.finalize(-1), OK);
         let data_id = stream.text(Text::DataId);
         let kept = service.streams().into_iter().find(|kept| kept.data_id == data_id).expect("the stream is kept");
-        assert!(service::pixels(&kept) == expected, "{mono:x?}");
+        assert!(service::pixels(&kept) == expected, "{stored:x?}");
     }
 }
 

@@ -73,14 +73,14 @@ fn every_format_and_stride_that_is_committed_arrives_bit_for_bit_as_if_pushed() 
         let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=1", "chunk_size=2", &bits]));
         let mut frames = 0;
         for (width, height) in [(1, 1), (2, 5), (33, 7), (64, 3), (1500, 4)] {
-            for mono in TAKEN {
+            for stored in TAKEN {
                 for padding in [0, 1, 2, 37, 64] {
                     for more in [0, padding, padding + 3] {
-                        let row = mono.row_bytes(width as usize) as u32;
+                        let row = stored.row_bytes(width as usize) as u32;
                         let stride = row + padding;
                         let memory = numbered(frames, (stride * (height - 1) + row + more) as usize);
                         let stride = if padding == 0 { 0 } else { stride };
-                        let told = Told { width, height, stride, format: mono.code, ..Told::mono8(NO_FRAME_ID) };
+                        let told = Told { width, height, stride, format: stored.code, ..Told::mono8(NO_FRAME_ID) };
                         assert_eq!((told.push(&stream, &memory), told.commit(&stream, &memory)), (OK, OK), "{told:?}");
                         frames += 2;
                     }

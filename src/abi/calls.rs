@@ -75,7 +75,9 @@ export! {
     /// `pixels`, `size_bytes`: the frame and how many bytes may be read there. `width`, `height`: in pixels.
     /// `stride_bytes`: from one row to the next, 0 = rows without padding (packed: rows of whole bytes); the last row may lack
     /// its padding.
-    /// `pixel_format`: RHEED_FORMAT_*, 0 = Mono8. 10 to 16 bits, packed or not, are reduced to 8 by one fixed shift.
+    /// `pixel_format`: RHEED_FORMAT_*, 0 = Mono8. 10 to 16 bits, packed or not, are reduced to 8 by one fixed shift, colours to their
+    /// luma. The options roi and bin say what is kept of a frame, decimate which frames are: one that is left out is checked, noted by
+    /// its id, counted (RHEED_STAT_FRAMES_LEFT_OUT) and answered with RHEED_OK, and not copied.
     /// `frame_id`: the camera's count, RHEED_NO_FRAME_ID if there is none; gaps are counted as missed frames.
     /// `timestamp_ns`: capture time by this computer's clock, Unix time in nanoseconds; 0 = now.
     /// `flags`: 0 or RHEED_FRAME_INCOMPLETE.
@@ -131,7 +133,8 @@ export! {
 
     /// Takes the frame that was written into an acquired slot. `pixels`: what rheed_acquire gave, for this stream. All else is as
     /// for rheed_push, of which this is the rest: the frame is checked against the size_bytes that were acquired, and stamped and
-    /// counted in the same way. Mono8 without padding stays where it lies; all else is brought to 8 bits a pixel in place.
+    /// counted in the same way. Mono8 without padding stays where it lies; all else is brought to 8 bits a pixel in place, and what roi
+    /// and bin keep of it to the slot's beginning. The slot of a frame that decimate leaves out is free again.
     ///
     /// RHEED_OK: the slot is the library's, and nobody may write there any more. Negative: nothing was taken, and the slot is
     /// still the caller's, to be committed again or discarded. Each refusal counts as dropped or rejected, also of a frame that is
@@ -179,7 +182,8 @@ export! {
     /// without padding, `size_bytes` in all. Chunks may come in any order, and from several threads at once; an index
     /// comes once. `count` is at most chunk_size, and is chunk_size for all chunks but the last.
     ///
-    /// `pixel_format`: RHEED_FORMAT_*, 0 = Mono8. `start_ns`: when the first frame was captured, Unix time in nanoseconds by
+    /// `pixel_format`: RHEED_FORMAT_*, 0 = Mono8; the options roi and bin hold as for rheed_push, decimate is refused here
+    /// (RHEED_E_ARGUMENT). `start_ns`: when the first frame was captured, Unix time in nanoseconds by
     /// this computer's clock; 0 = the chunk has just ended.
     ///
     /// Encodes on the calling thread from the caller's memory and returns when the chunk is in the spool: it takes time, and
@@ -202,7 +206,7 @@ export! {
         Ok(Code::Ok)
     }
 
-    /// Pull mode: calls `source` on this thread once a frame time (1/fps; as fast as it can with `pace = off`), until it
+    /// Pull mode: calls `source` on this thread once a frame time (1/fps, whatever decimate says; as fast as it can with `pace = off`), until it
     /// returns 0. Inside, rheed_push waits for room. When the source is late the schedule shifts: nothing is bunched up.
     /// Then the last chunk is closed, and the call returns when all is in the spool; rheed_finalize follows as ever.
     ///

@@ -39,7 +39,7 @@ pub fn init(text: &str) -> Result<(u64, String)> {
         return Err(Error::new(Code::EDiskFull, message));
     }
     let notices = engine.notices(&options, &root, "stream");
-    let remarks = remarks_on_secrecy(&options, &root, &notices);
+    let remarks = remarks(&options, &root, &notices);
     let way = engine.way(&options, &notices)?;
     let folder = Folder::create(&root, &options, notices.clone(), engine.syncer.queue())?;
     let opened = engine.open_stream(options, &notices, &root, bounds, way.as_ref(), folder.clone());
@@ -57,7 +57,7 @@ pub fn resume(text: &str) -> Result<(u64, String)> {
     let engine = Engine::running()?;
     let root = engine.root(&options.spool_dir, false, options.spool_retention)?;
     let notices = engine.notices(&options, &root, "resume");
-    let remarks = remarks_on_secrecy(&options, &root, &notices);
+    let remarks = remarks(&options, &root, &notices);
     let way = engine.way(&options, &notices)?;
     let cancel = engine.cancel.child_token();
     let session = Arc::new(Session::resumed(notices, root, Bounds::new(&options), cancel));
@@ -65,8 +65,9 @@ pub fn resume(text: &str) -> Result<(u64, String)> {
     Ok((engine.register(session)?, remarks.join("; ")))
 }
 
-/// What others on this computer can read or change, told in the log too. It is used all the same: frames matter more.
-fn remarks_on_secrecy(options: &Options, root: &Root, notices: &Notices) -> Vec<String> {
+/// What others on this computer can read or change, and what the service may refuse: told in the log too. It is used all the same:
+/// frames matter more.
+fn remarks(options: &Options, root: &Root, notices: &Notices) -> Vec<String> {
     let remarks: Vec<String> = options.remarks.iter().cloned().chain(root.exposure()).collect();
     for remark in &remarks {
         notices.log.say(Level::Notice, || remark.clone());

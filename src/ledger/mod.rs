@@ -247,6 +247,12 @@ impl Ledger {
         self.last_frame.set(steady_ns);
     }
 
+    /// A frame was left out, at that moment of the steady clock: the camera is there all the same.
+    pub fn frame_left_out(&self, steady_ns: i64) {
+        self.add(Stat::FramesLeftOut, 1);
+        self.last_frame.set(steady_ns);
+    }
+
     /// Frames were refused for want of room.
     pub fn frames_dropped(&self, frames: i64) {
         self.add(Stat::FramesDropped, frames);

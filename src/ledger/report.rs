@@ -27,6 +27,7 @@ pub fn report(ledger: &Ledger) -> Value {
             ("rejected", Stat::FramesRejected),
             ("missed", Stat::FramesMissed),
             ("incomplete", Stat::FramesIncomplete),
+            ("left_out", Stat::FramesLeftOut),
         ]),
         "chunks": counts(&[
             ("sealed", Stat::ChunksSealed),
@@ -85,6 +86,7 @@ pub fn status_line(values: &[i64; Stat::COUNT]) -> String {
         (Stat::FramesMissed, "missed by the camera"),
         (Stat::FramesRejected, "rejected"),
         (Stat::FramesIncomplete, "incomplete"),
+        (Stat::FramesLeftOut, "left out"),
     ] {
         if value(stat) > 0 {
             line.push_str(&format!(", {} {word}", value(stat)));

@@ -57,7 +57,7 @@ impl StreamFacts {
     pub fn new(options: &Options) -> StreamFacts {
         StreamFacts {
             stream_name: options.stream_name.clone(),
-            fps: options.fps,
+            fps: options.kept_fps(),
             rotations_per_min: options.rotations_per_min,
             chunk_size: options.chunk_size,
             physical_sample: options.physical_sample.clone(),

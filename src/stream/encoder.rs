@@ -249,7 +249,7 @@ impl Encoder {
         let works = self.works.clone();
         let root = works.folder.root();
         if self.open.is_none() {
-            let head = works.folder.head(self.next_chunk, frame.width, frame.height, works.options.fps, frame.stamped);
+            let head = works.folder.head(self.next_chunk, frame.width, frame.height, works.options.kept_fps(), frame.stamped);
             let room = works.options.chunk_size.min(4096) as usize;
             let file = patiently(&works, || works.folder.begin(head.clone(), room))?;
             root.wrote(file.bytes());

@@ -5,6 +5,7 @@
 //! larger than any before, or when there is something to tell: the first refusal of a burst, the first gap of a chunk.
 
 use super::Works;
+use super::decimation::Decimation;
 use super::frame_ids::FrameIds;
 use super::loans::Loans;
 use super::pixels::Geometry;
@@ -113,6 +114,7 @@ pub struct Intake {
     /// Free places in that queue. Slots of one size are never more than it has, but slots of several sizes may be.
     places: AtomicUsize,
     ids: Mutex<FrameIds>,
+    decimation: Decimation,
     way: AtomicU8,
     /// The thread that is inside `rheed_run`; 0 = none.
     runner: AtomicUsize,
@@ -141,6 +143,7 @@ impl Intake {
             pool.touch();
             loans.enlist(pool);
         }
+        let every = works.options.decimate;
         Ok(Intake {
             works,
             pool: RwLock::new(pool),
@@ -148,6 +151,7 @@ impl Intake {
             ready: ArrayQueue::new(MOST_SLOTS),
             places: AtomicUsize::new(MOST_SLOTS),
             ids: Mutex::default(),
+            decimation: Decimation::new(every),
             way: AtomicU8::new(0),
             runner: AtomicUsize::new(0),
             seal_requested: AtomicBool::new(false),
@@ -171,11 +175,14 @@ impl Intake {
             Ok((pixels, geometry))
         });
         let (pixels, geometry) = checked.map_err(|error| self.rejected(error))?;
+        let Some(pick) = self.decimation.pick() else { return self.leave_out(entered) };
         let promise = self.promise(&geometry)?;
         let mut slot = self.free_slot(geometry.frame_bytes(), Pool::take)?;
         let place = self.free_place()?;
         geometry.copy(pixels, slot.bytes_mut());
-        self.hand_over(frame, entered, promise, place, || slot)
+        self.hand_over(frame, &geometry, entered, promise, place, || slot)?;
+        pick.keep();
+        Ok(())
     }
 
     /// Lends a slot of at least so many bytes.
@@ -210,11 +217,19 @@ impl Intake {
             Ok((loan, geometry))
         });
         let (mut loan, geometry) = checked.map_err(|error| self.rejected(error))?;
+        let Some(pick) = self.decimation.pick() else {
+            self.leave_out(entered)?;
+            drop(loan.keep());
+            self.works.ledger.notices.bell.ring(); // Somebody may wait for a slot.
+            return Ok(());
+        };
         let promise = self.promise(&geometry)?;
         let place = self.free_place()?;
         // Last, since it cannot be undone: what may fail from here on is a stream that takes no more frames.
         geometry.convert(loan.bytes_mut());
-        self.hand_over(frame, entered, promise, place, || loan.keep())
+        self.hand_over(frame, &geometry, entered, promise, place, || loan.keep())?;
+        pick.keep();
+        Ok(())
     }
 
     /// Takes a lent slot back, and nothing with it.
@@ -236,6 +251,19 @@ impl Intake {
         Ok((entered, self.way_here()))
     }
 
+    /// A good frame that is none of those that are kept.
+    fn leave_out(&self, entered: Clocks) -> Result<()> {
+        let _passing = self.pass_gate()?;
+        self.works.ledger.frame_left_out(entered.steady_ns);
+        Ok(())
+    }
+
+    /// Passes the gate; what is done until the answer is dropped is done before the stream is closed.
+    fn pass_gate(&self) -> Result<PassingGate<'_>> {
+        let passing = PassingGate(&self.gate);
+        if self.gate.fetch_add(1, Ordering::AcqRel) & CLOSED == 0 { Ok(passing) } else { Err(self.why_closed()) }
+    }
+
     fn rejected(&self, error: Error) -> Error {
         self.works.ledger.add(Stat::FramesRejected, 1);
         error
@@ -251,7 +279,7 @@ impl Intake {
             ));
         }
         let Frame { width, height, stride_bytes, pixel_format, .. } = *frame;
-        let geometry = Geometry::check(size_bytes, width, height, stride_bytes, pixel_format, options.significant_bits)?;
+        let geometry = Geometry::check(size_bytes, width, height, stride_bytes, pixel_format, options)?;
         if geometry.frame_bytes() as u64 > options.queue_bytes {
             let numbers = [geometry.frame_bytes() as u64, options.queue_bytes, 0, 0];
             return Err(Error::plain(
@@ -441,6 +469,7 @@ impl Intake {
     fn hand_over(
         &self,
         frame: &Frame,
+        geometry: &Geometry,
         entered: Clocks,
         promise: Promise,
         place: QueuePlace,
@@ -448,11 +477,9 @@ impl Intake {
     ) -> Result<()> {
         let ledger = &self.works.ledger;
         let (stamp_ns, stamped) = self.stamp(frame.timestamp_ns, entered.wall_ns);
-        if self.gate.fetch_add(1, Ordering::AcqRel) & CLOSED != 0 {
-            self.gate.fetch_sub(1, Ordering::AcqRel);
-            return Err(self.why_closed());
-        }
-        let Frame { width, height, frame_id: id, flags, .. } = *frame;
+        let passing = self.pass_gate()?;
+        let (width, height) = (geometry.width(), geometry.height());
+        let Frame { frame_id: id, flags, .. } = *frame;
         let slot = slot();
         let facts = FrameFacts { width, height, id, entered, stamp_ns, stamped, flags, promised: promise.hand_on() };
         // Counted before the encoder can see it, so that nothing is confirmed that was not accepted.
@@ -462,7 +489,7 @@ impl Intake {
             ledger.add(Stat::FramesIncomplete, 1);
         }
         let queued = self.ready.push(Filled { slot, facts });
-        self.gate.fetch_sub(1, Ordering::AcqRel);
+        drop(passing);
         assert!(queued.is_ok(), "a place in the queue was reserved");
         place.fill();
         self.wake_encoder();
@@ -588,6 +615,15 @@ fn new_pool(frame_bytes: usize, options: &Options) -> Result<Arc<Pool>> {
         "queue_bytes = {} is more memory than can be had: give less",
         [options.queue_bytes, 0, 0, 0],
     ))
+}
+
+/// Somebody is just passing the gate.
+struct PassingGate<'a>(&'a AtomicUsize);
+
+impl Drop for PassingGate<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// A reserved place in the queue; free again when this is dropped.

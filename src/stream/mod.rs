@@ -5,6 +5,7 @@
 //! is full. `run` asks a source for frames; `push_chunk` does all of it at once for a whole chunk. Nothing here knows of C or of the
 //! network.
 
+mod decimation;
 mod effort;
 mod encoder;
 mod frame_ids;
@@ -13,6 +14,7 @@ mod intake;
 mod loans;
 mod pixels;
 mod push_chunk;
+mod refused_formats;
 mod run;
 mod slots;
 
@@ -158,7 +160,7 @@ impl Works {
 
     /// So many bytes for so many frames: how long the room lasts follows from the declared frame rate.
     fn note_spool_rate(&self, bytes: u64, frames: u64) {
-        self.ledger.set_spool_rate((bytes as f64 / frames as f64 * self.options.fps).ceil() as i64);
+        self.ledger.set_spool_rate((bytes as f64 / frames as f64 * self.options.kept_fps()).ceil() as i64);
         let left = self.seconds_left();
         if left < LOW_SECONDS {
             self.tell_disk_low(format!("the spool or its disk is full in {left} s at the present rate"));
@@ -192,18 +194,19 @@ impl Works {
 
     fn judge_stamps(&self, index: u64, stamps: &ChunkStamps) {
         let ledger = &self.ledger;
-        let declared = self.options.fps;
+        let declared = self.options.kept_fps();
         if let Some(measured) = stamps.measured_fps() {
             let milli = (measured * 1000.0).round() as i64;
             ledger.set(Stat::FpsMilli, milli);
             let off = stamps.stamped && (measured / declared - 1.0).abs() > RATE_TOLERANCE;
             if ledger.note_rate_off(off) && off {
-                let text = format!("chunk {index}: {measured:.3} frames per second by their time stamps, but fps = {declared}");
+                let text =
+                    format!("chunk {index}: {measured:.3} frames per second by their time stamps, but {}", self.options.rate());
                 ledger.notices.tell(codes::Event::RateOff, milli, text);
             }
         }
         if stamps.stamped && stamps.odd > 0 {
-            let text = format!("chunk {index}: {} time stamps do not increase; fps = {declared} counts", stamps.odd);
+            let text = format!("chunk {index}: {} time stamps do not increase; {} counts", stamps.odd, self.options.rate());
             ledger.notices.tell(codes::Event::StampsOdd, stamps.odd as i64, text);
         }
     }

@@ -92,11 +92,11 @@ impl ChunkDesk {
     }
 
     fn write(&self, works: &Arc<Works>, intake: &Intake, chunk: &Chunk, frames: &[u8], geometry: &Geometry) -> Result<()> {
-        let fps = works.options.fps;
+        let fps = works.options.fps; // Of all frames: none is left out here.
         let begun = Clocks::now();
         let duration_ns = stamps::frames_ns(chunk.count.into(), fps);
         let start_ns = if chunk.start_ns == 0 { begun.wall_ns - duration_ns } else { chunk.start_ns };
-        let head = works.folder.head(chunk.index, chunk.width, chunk.height, fps, false);
+        let head = works.folder.head(chunk.index, geometry.width(), geometry.height(), fps, false);
         let mut compressor = FrameCompressor::new(Effort::usual(works.options.compression)).map_err(|error| failed(&error))?;
         let mut file = works.folder.begin(head, chunk.count as usize).map_err(|error| failed(&error))?;
         let mut pixels = vec![0; geometry.frame_bytes()];
@@ -139,6 +139,11 @@ impl ChunkDesk {
 
 fn check<'a>(works: &Works, chunk: &Chunk<'a>) -> Result<(&'a [u8], Geometry)> {
     let frames = chunk.frames.ok_or(Error::argument(NO_MEMORY))?;
+    if works.options.decimate > 1 {
+        let text =
+            "decimate is for frames that are pushed one by one: give rheed_push_chunk what is to be kept, and fps as that has";
+        return Err(Error::argument(text));
+    }
     if chunk.index > LARGEST_INDEX {
         return Err(Error::plain(Code::EArgument, "chunk_index {} is too large: at most {}", [chunk.index, LARGEST_INDEX, 0, 0]));
     }
@@ -151,8 +156,7 @@ fn check<'a>(works: &Works, chunk: &Chunk<'a>) -> Result<(&'a [u8], Geometry)> {
     }
     let count = chunk.count as usize;
     let source_bytes = frames.len() / count;
-    let geometry =
-        Geometry::check(source_bytes, chunk.width, chunk.height, 0, chunk.pixel_format, works.options.significant_bits)?;
+    let geometry = Geometry::check(source_bytes, chunk.width, chunk.height, 0, chunk.pixel_format, &works.options)?;
     if frames.len() != geometry.source_bytes() * count {
         let numbers = [frames.len() as u64, chunk.count.into(), geometry.source_bytes() as u64, 0];
         return Err(Error::plain(Code::EArgument, "size_bytes is {}, but {} frames of {} bytes were told", numbers));

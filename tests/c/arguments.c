@@ -60,7 +60,9 @@ static void pushing(rheed_stream stream) {
         {PUSH(pixels, FRAME_BYTES, WIDTH, HEIGHT, 0, 0, 2), RHEED_E_ARGUMENT, __LINE__},
         {PUSH(pixels, FRAME_BYTES, WIDTH, HEIGHT, 0, 12345, 0), RHEED_E_FORMAT, __LINE__},
         {PUSH(pixels, sizeof pixels, WIDTH, HEIGHT, 0, RHEED_FORMAT_BAYER_RG8, 0), RHEED_E_FORMAT, __LINE__},
-        {PUSH(pixels, sizeof pixels, WIDTH, HEIGHT, 0, RHEED_FORMAT_YUYV, 0), RHEED_E_FORMAT, __LINE__},
+        {PUSH(pixels, sizeof pixels, WIDTH, HEIGHT, 0, 0x010C0055, 0), RHEED_E_FORMAT, __LINE__}, /* BayerGB12p */
+        {PUSH(pixels, sizeof pixels, WIDTH, HEIGHT, 0, RHEED_FORMAT_RGB8, 0), RHEED_E_ARGUMENT, __LINE__},
+        {PUSH(pixels, sizeof pixels, WIDTH, HEIGHT, WIDTH * 2 - 1, RHEED_FORMAT_YUYV, 0), RHEED_E_ARGUMENT, __LINE__},
         {PUSH(pixels, FRAME_BYTES + FRAME_BYTES / 2 - 1, WIDTH, HEIGHT, 0, RHEED_FORMAT_MONO12P, 0), RHEED_E_ARGUMENT, __LINE__},
     };
     for (size_t at = 0; at < sizeof pushes / sizeof pushes[0]; at++, rejected++) {
@@ -78,7 +80,8 @@ static void pushing(rheed_stream stream) {
     CHECK_CODE(PUSH(pixels, 40 * (HEIGHT - 1) + WIDTH, WIDTH, HEIGHT, 40, 0, 0), RHEED_OK);
     CHECK_CODE(PUSH(pixels, sizeof pixels, WIDTH, HEIGHT, 0, 0, 0), RHEED_OK);
     CHECK_CODE(PUSH(pixels, sizeof pixels, WIDTH, HEIGHT, 0, RHEED_FORMAT_MONO12, RHEED_FRAME_INCOMPLETE), RHEED_OK);
-    CHECK(stat_of(stream, RHEED_STAT_FRAMES_ACCEPTED) == 3);
+    CHECK_CODE(PUSH(pixels, sizeof pixels, WIDTH, HEIGHT, 0, RHEED_FORMAT_UYVY, 0), RHEED_OK);
+    CHECK(stat_of(stream, RHEED_STAT_FRAMES_ACCEPTED) == 4);
     CHECK_CODE(rheed_run(stream, NULL, NULL), RHEED_E_ARGUMENT);
 }
 

@@ -2,7 +2,7 @@
 //!
 //! What is wrong is said here from the interface's description alone: nothing of the library's own checks is used.
 
-use crate::support::formats::{Mono, TAKEN};
+use crate::support::formats::{Stored, TAKEN, Window};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -111,18 +111,35 @@ pub struct Limits {
     pub chunk_size: u32,
     pub queue_bytes: u64,
     pub significant_bits: u32,
+    /// x, y, width, height.
+    pub roi: Option<[u32; 4]>,
+    pub bin: u32,
+}
+
+impl Limits {
+    /// What is kept of a frame of that size, if that is anything.
+    fn window(&self, width: u32, height: u32) -> Option<Window> {
+        let roi = self.roi.unwrap_or([0, 0, width, height]).map(|side| side as usize);
+        let window = Window { x: roi[0], y: roi[1], width: roi[2], height: roi[3], bin: self.bin as usize };
+        let fits = roi[0] + roi[2] <= width as usize && roi[1] + roi[3] <= height as usize;
+        Some(window).filter(|window| fits && window.width >= window.bin && window.height >= window.bin)
+    }
 }
 
 /// Good options of several kinds.
-pub const VARIANTS: [(&str, Limits); 4] = [
-    ("fps=10", Limits { chunk_size: 20, queue_bytes: 64 << 20, significant_bits: 16 }),
-    ("fps=1\nchunk_size=3", Limits { chunk_size: 3, queue_bytes: 64 << 20, significant_bits: 16 }),
+pub const VARIANTS: [(&str, Limits); 5] = [
+    ("fps=10", USUAL),
+    ("fps=1\nchunk_size=3", Limits { chunk_size: 3, ..USUAL }),
+    ("fps=5\nwhen_full=block\nqueue_bytes=1 MiB\nframe_bytes=512", Limits { chunk_size: 10, queue_bytes: 1 << 20, ..USUAL }),
+    ("fps=0.5\nsignificant_bits=12\nmax_workers=1", Limits { chunk_size: 1, significant_bits: 12, ..USUAL }),
+    // Of bits at the high end, the 8 highest of the word are kept.
     (
-        "fps=5\nwhen_full=block\nqueue_bytes=1 MiB\nframe_bytes=512",
-        Limits { chunk_size: 10, queue_bytes: 1 << 20, significant_bits: 16 },
+        "fps=10\nroi=5,0,22,5\nbin=2\nsignificant_bits=12\nsignificant_bits_at=high",
+        Limits { roi: Some([5, 0, 22, 5]), bin: 2, ..USUAL },
     ),
-    ("fps=0.5\nsignificant_bits=12\nmax_workers=1", Limits { chunk_size: 1, queue_bytes: 64 << 20, significant_bits: 12 }),
 ];
+
+const USUAL: Limits = Limits { chunk_size: 20, queue_bytes: 64 << 20, significant_bits: 16, roi: None, bin: 1 };
 
 /// The widest of them.
 pub const WIDEST: Limits = VARIANTS[0].1;
@@ -367,12 +384,12 @@ impl Places {
 
 impl Picture {
     /// Its format, if it is taken.
-    fn mono(&self, limits: &Limits) -> Option<Mono> {
-        Mono::of(self.format, limits.significant_bits)
+    fn stored(&self, limits: &Limits) -> Option<Stored> {
+        Stored::of(self.format, limits.significant_bits)
     }
 
     fn row(&self, limits: &Limits) -> u64 {
-        self.mono(limits).map_or(self.width.into(), |mono| mono.row_bytes(self.width as usize) as u64)
+        self.stored(limits).map_or(self.width.into(), |stored| stored.row_bytes(self.width as usize) as u64)
     }
 
     fn stride(&self, limits: &Limits) -> u64 {
@@ -387,8 +404,15 @@ impl Picture {
         }
     }
 
-    fn frame_bytes(&self) -> u64 {
-        u64::from(self.width) * u64::from(self.height)
+    /// Width and height of what is kept; nothing of a picture that is refused for its size.
+    pub fn kept(&self, limits: &Limits) -> (u32, u32) {
+        let kept = limits.window(self.width, self.height).map_or((0, 0), |window| window.kept());
+        (kept.0 as u32, kept.1 as u32)
+    }
+
+    fn frame_bytes(&self, limits: &Limits) -> u64 {
+        let (width, height) = self.kept(limits);
+        u64::from(width) * u64::from(height)
     }
 
     fn size_bytes(&self, needed: u128) -> u64 {
@@ -405,15 +429,17 @@ impl Picture {
         let sides = [self.width, self.height];
         let wrong = self.is_null
             || sides.iter().any(|side| !(1..=MOST_SIDE).contains(side))
+            || limits.window(self.width, self.height).is_none()
             || (self.stride != 0 && u64::from(self.stride) < self.row(limits));
-        let format = if self.mono(limits).is_none() { vec![Code::EFormat] } else { Vec::new() };
+        let format = if self.stored(limits).is_none() { vec![Code::EFormat] } else { Vec::new() };
         [argument(wrong), format].concat()
     }
 
     /// The pixels in 8 bits, of a picture without faults.
     fn pixels(&self, memory: &[u8], limits: &Limits) -> Vec<u8> {
-        let mono = self.mono(limits).expect("the format is taken");
-        mono.kept_of_frame(memory, self.width as usize, self.height as usize, self.stride(limits) as usize)
+        let stored = self.stored(limits).expect("the format is taken");
+        let window = limits.window(self.width, self.height).expect("the window fits");
+        stored.kept(memory, self.stride(limits) as usize, window)
     }
 }
 
@@ -461,7 +487,8 @@ pub trait Given {
     fn frames(&self, memory: &[u8], limits: &Limits) -> Vec<(u32, u32, Vec<u8>)> {
         let picture = self.picture();
         let frame = |index: u32| &memory[index as usize * picture.needed(limits) as usize..];
-        (0..self.count()).map(|index| (picture.width, picture.height, picture.pixels(frame(index), limits))).collect()
+        let (width, height) = picture.kept(limits);
+        (0..self.count()).map(|index| (width, height, picture.pixels(frame(index), limits))).collect()
     }
 }
 
@@ -483,7 +510,7 @@ impl Given for Push {
         let wrong = self.flags > 1
             || size > i64::MAX as u64
             || u128::from(size) < self.needed(limits)
-            || self.picture.frame_bytes() > limits.queue_bytes;
+            || self.picture.frame_bytes(limits) > limits.queue_bytes;
         [argument(wrong), self.picture.faults(limits)].concat()
     }
 }
@@ -508,7 +535,7 @@ impl Given for PushChunk {
             || (self.start_ns != 0 && !is_unix_time(self.start_ns))
             || size > i64::MAX as u64
             || u128::from(size) != self.needed(limits)
-            || u128::from(self.picture.frame_bytes()) * u128::from(self.count) > LARGEST_CHUNK;
+            || u128::from(self.picture.frame_bytes(limits)) * u128::from(self.count) > LARGEST_CHUNK;
         [argument(wrong), self.picture.faults(limits)].concat()
     }
 }
@@ -667,11 +694,10 @@ fn side() -> impl Strategy<Value = u32> {
 }
 
 fn format() -> impl Strategy<Value = u32> {
-    let refused = [Format::BayerRG8, Format::Rgb8, Format::Bgr8, Format::Yuyv, Format::Uyvy];
     prop_oneof![
         20 => Just(0),
-        10 => select(TAKEN.map(|mono| mono.code).to_vec()),
-        1 => select(refused.map(|format| format as u32).to_vec()),
+        10 => select(TAKEN.map(|stored| stored.code).to_vec()),
+        1 => Just(Format::BayerRG8 as u32),
         1 => any::<u32>(),
     ]
 }

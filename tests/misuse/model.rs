@@ -290,7 +290,8 @@ impl Model {
                 if is_ok {
                     let way = stream.way_of_push();
                     stream.way.get_or_insert(way);
-                    stream.takes(push.picture.width, push.picture.height, frames());
+                    let (width, height) = push.picture.kept(&stream.limits);
+                    stream.takes(width, height, frames());
                     stream.incomplete += u64::from(push.flags);
                 } else if is_rejection(code) {
                     stream.rejected += 1;
