@@ -85,6 +85,11 @@ fn an_event_is_told_once() {
 }
 
 #[test]
+fn of_a_window_nothing_else_is_read_and_of_every_four_frames_one_is_kept() {
+    is_kept("window", &["fps=10"]);
+}
+
+#[test]
 fn chunks_come_in_any_order_and_once() {
     is_kept("chunks", &["fps=10"]);
 }

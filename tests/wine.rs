@@ -19,7 +19,7 @@ use support::wine::{DLLTOOL, GCC, Linked, OBJDUMP, bench, on_a_server, run_to_it
 use support::{Ended, HANGS_AFTER, MustSucceed, Workshop, long_run, root, run, service, start, tool};
 
 /// Hosts that need no service.
-const ALONE: [&str; 18] = [
+const ALONE: [&str; 19] = [
     "arguments",
     "handles",
     "texts",
@@ -36,6 +36,7 @@ const ALONE: [&str; 18] = [
     "exit_without_free",
     "many_lives",
     "zero_copy",
+    "window",
     "plugin_host",
     "labview",
 ];
