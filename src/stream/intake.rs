@@ -252,7 +252,7 @@ impl Intake {
     }
 
     /// A good frame that is none of those that are kept.
-    fn leave_out(&self, entered: Clocks) -> Result<()> {
+    pub fn leave_out(&self, entered: Clocks) -> Result<()> {
         let _passing = self.pass_gate()?;
         self.works.ledger.frame_left_out(entered.steady_ns);
         Ok(())

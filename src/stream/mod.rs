@@ -375,6 +375,17 @@ mod tests {
     }
 
     #[test]
+    fn behind_the_end_of_a_stream_no_frame_is_left_out_that_its_last_report_would_lack() {
+        let (stream, encode) = Stream::open(works(&Scratch::new("endpoint=none\ndecimate=2"))).unwrap();
+        stream.intake.leave_out(Clocks::now()).unwrap();
+        stream.finalize();
+        encode();
+        // As of a call that found the stream open just before.
+        assert_eq!(stream.intake.leave_out(Clocks::now()).unwrap_err().code, Code::EClosed);
+        assert_eq!(stream.works.ledger.get(Stat::FramesLeftOut), 1);
+    }
+
+    #[test]
     #[cfg_attr(not(debug_assertions), ignore = "the error is that the books are compared, which only debug builds do")]
     fn an_error_behind_a_frames_writing_leaves_it_in_its_chunk_and_nothing_promised() {
         let scratch = Scratch::new("endpoint=none\nspool_max_bytes=100000000\nspool_min_free_bytes=0");

@@ -42,7 +42,7 @@ int main(int argc, char **argv) {
     unsigned char *const frame = memory_of(3 * ROWS);
     const size_t stride = 3 * page, size = stride * ROWS - 3;
     const uint32_t width = (uint32_t)page - 1, left = ((uint32_t)page + 2) / 3, right = 2 * (uint32_t)page / 3;
-    char more[200], told[200], text[1024];
+    char more[200], told[200], text[8192];
     for (int row = 0; row < ROWS; row++) {
         for (int third = 0; third < 3; third++) {
             if (!is_kept(row, third)) forbid(frame + row * stride + third * page);
