@@ -115,5 +115,19 @@ int main(int argc, char **argv) {
     if (allocations != 0) fprintf(stderr, "%d allocations over %d slots acquired, %d not\n", allocations, taken, full);
     CHECK(allocations == 0);
     CHECK_CODE(rheed_free(stream), RHEED_OK);
+
+    /* Where less is kept, neither. */
+    stream = open_stream(argc, argv, "when_full = block\nroi = 3, 5, 250, 240\nbin = 2\ndecimate = 2\nframe_bytes = 131072\n");
+    allocations = 0;
+    counting = 1;
+    for (taken = 0; taken < 100 && push(stream, sizeof pixels, taken % 4 < 2 ? deep(taken) : RHEED_FORMAT_YUYV) == RHEED_OK; taken++) {
+        CHECK_CODE(film(stream, taken % 4), RHEED_OK);
+        CHECK_CODE(commit(stream, pixels, SIDE, RHEED_FORMAT_MONO8), RHEED_E_ARGUMENT);
+        CHECK_CODE(push(stream, 3 * SIDE * SIDE, RHEED_FORMAT_BAYER_RG8), RHEED_E_FORMAT);
+    }
+    counting = 0;
+    CHECK(taken == 100 && allocations == 0);
+    CHECK(stat_of(stream, RHEED_STAT_FRAMES_LEFT_OUT) == 100);
+    CHECK_CODE(rheed_free(stream), RHEED_OK);
     return 0;
 }

@@ -14,12 +14,16 @@ pub const NAME: &str = "push";
 /// Width, height, frames per second.
 const CAMERAS: [(u32, u32, u32); 3] = [(500, 300, 120), (1388, 1038, 60), (2048, 2048, 30)];
 /// 2048 x 2048 pixels that are brought to 8 bits on the way: bytes of a row, and the format's PFNC code.
-const DEEP: [(&str, u32, u32); 4] = [
+const CONVERTED: [(&str, u32, u32); 6] = [
     ("Mono16", 4096, 0x0110_0007),
     ("Mono12Packed", 3072, 0x010C_0006),
     ("Mono12p", 3072, 0x010C_0047),
     ("Mono10p", 2560, 0x010A_0046),
+    ("YUYV", 4096, 0x0210_0032),
+    ("RGB8", 6144, 0x0218_0014),
 ];
+/// 2048 x 2048 pixels of Mono8 of which less is kept, by such an option.
+const REDUCED: [&str; 3] = ["roi=512,512,1024,1024", "bin=2", "bin=4"];
 /// Kept in memory, so many bytes of frames at most.
 const FRAMES_BYTES: u32 = 64 << 20;
 /// Within this many times of a memcpy to such a place as the slots are: in the cache where a few of them do, cold where all of
@@ -83,11 +87,17 @@ pub fn measure(site: &Site, table: &mut Table) -> Result<()> {
             commit(site, table, &what, &Camera { frames: &frames, fps, threads: 1, flat_out, seconds })?;
         }
     }
-    for (format, row_bytes, code) in DEEP {
+    for (format, row_bytes, code) in CONVERTED {
         let frames = site.frames.noisy(row_bytes, 2048, FRAMES_BYTES / (row_bytes * 2048))?;
         let fps = 60;
         let camera = Camera { frames: &frames, fps, threads: 1, flat_out: false, seconds: paced_seconds(site, fps) };
         compare(site, table, &format!("2048x2048 {format}"), &camera, &["--format", &code.to_string()])?;
+    }
+    let frames = site.frames.noisy(2048, 2048, FRAMES_BYTES / (2048 * 2048))?;
+    for option in REDUCED {
+        let fps = 60;
+        let camera = Camera { frames: &frames, fps, threads: 1, flat_out: false, seconds: paced_seconds(site, fps) };
+        compare(site, table, &format!("2048x2048 {option}"), &camera, &[option])?;
     }
     Ok(())
 }
