@@ -20,7 +20,7 @@ int main(int argc, char **argv) {
         CHECK(stat_of(stream, RHEED_STAT_FRAMES_ACCEPTED) == accepted); /* Current when push returns. */
     }
     CHECK_CODE(rheed_push(stream, pixels, 1, WIDTH, HEIGHT, 0, 0, 51, 0, 0), RHEED_E_ARGUMENT);
-    CHECK_CODE(rheed_push(stream, pixels, sizeof pixels, WIDTH, HEIGHT, 0, RHEED_FORMAT_RGB8, 51, 0, 0), RHEED_E_FORMAT);
+    CHECK_CODE(rheed_push(stream, pixels, sizeof pixels, WIDTH, HEIGHT, 0, RHEED_FORMAT_BAYER_RG8, 51, 0, 0), RHEED_E_FORMAT);
 
     CHECK_CODE(rheed_stats(stream, values, STATS, &needed), RHEED_OK);
     CHECK(needed >= STATS);
