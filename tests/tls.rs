@@ -8,7 +8,6 @@ use rheed_stream::codes::{Code, Event, Stat, State, Text};
 use rheed_stream::receiver::Receiver;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use support::host::{OK, PATIENCE, Stream};
 use support::spool::with;
 use support::tls::{Authority, Identity, Spoken, TlsFront, self_signed};
@@ -110,12 +109,7 @@ fn the_store_that_the_environment_names_is_the_systems() {
 fn an_authority_that_is_installed_on_the_computer_is_trusted() {
     // With a store of its own the process is as on another computer.
     const STORE: &str = "mount -t tmpfs none /etc/ssl/certs && exec \"$@\"";
-    let starters = [&["unshare", "--mount"][..], &["unshare", "--map-root-user", "--mount"]];
-    let mut starters = starters.map(|unshare| [unshare, &["sh", "-c", STORE, "sh"]].concat()).into_iter();
-    let may = |starter: &Vec<&str>| {
-        Command::new(starter[0]).args(&starter[1..]).arg("true").output().is_ok_and(|ran| ran.status.success())
-    };
-    let Some(starter) = starters.find(may) else {
+    let Some(starter) = support::in_a_namespace("--mount", STORE) else {
         return support::skip("the system's store", "this user may not mount over /etc/ssl/certs, not even in a namespace");
     };
     if support::run_alone_by(&starter, &[]).is_some() {

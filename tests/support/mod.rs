@@ -150,6 +150,11 @@ impl Workshop {
 
     /// Builds a program from one file under `STRICT`.
     pub fn build(&self, dialect: &Dialect, source: &Path, linked: Linked) -> PathBuf {
+        self.build_with(dialect, source, linked, &[])
+    }
+
+    /// The same, where others' headers and libraries are needed too: what the compiler is told of them.
+    pub fn build_with(&self, dialect: &Dialect, source: &Path, linked: Linked, others: &[String]) -> PathBuf {
         let name = format!("{}-{linked:?}", source.file_stem().expect("a source has a name").to_string_lossy());
         let program = self.path().join(name);
         let mut command = self.compiler(dialect, source);
@@ -159,7 +164,7 @@ impl Workshop {
             Linked::Static => command.arg(library_folder().join("librheed_stream.a")),
             Linked::No => &mut command,
         };
-        command.args(["-lpthread", "-ldl", "-lm"]).must_succeed();
+        command.args(others).args(["-lpthread", "-ldl", "-lm"]).must_succeed();
         program
     }
 
@@ -326,6 +331,17 @@ pub fn run_alone_by(starter: &[&str], environment: &[(&str, &str)]) -> Option<En
     let ended = Ended { status: output.status, out: text(output.stdout), err: text(output.stderr) }.well();
     assert!(ended.out.contains("1 passed"), "{}", ended.out);
     Some(ended)
+}
+
+/// What starts a program in a namespace of its own (`--mount`, `--net`), after a line of shell in there that has to succeed. `None`
+/// where this user may not have one.
+pub fn in_a_namespace<'a>(of: &'a str, first: &'a str) -> Option<Vec<&'a str>> {
+    let starters = [&["unshare", of][..], &["unshare", "--map-root-user", of]];
+    let mut starters = starters.map(|unshare| [unshare, &["sh", "-c", first, "sh"]].concat()).into_iter();
+    starters.find(|starter| {
+        let tried = Command::new(starter[0]).args(&starter[1..]).arg("true").output();
+        tried.is_ok_and(|tried| tried.status.success())
+    })
 }
 
 /// Runs a tool that has to succeed.

@@ -22,6 +22,17 @@ const PROGRAMS: [(&str, &str); 12] = [
     ("/usr/sbin/apache2", "apache2-bin"),
 ];
 
+/// A file of each SDK that programs for real cameras are built and run with, and its Debian package.
+const CAMERAS: [(&str, &str); 3] = [
+    ("arv-fake-gv-camera-0.8", "aravis-tools"),
+    ("/usr/include/aravis-0.8/arv.h", "libaravis-dev"),
+    // Aravis's pkg-config file asks for it, its package does not.
+    ("/usr/include/libusb-1.0/libusb.h", "libusb-1.0-0-dev"),
+];
+
+/// What gives a test a network of its own, with more than one address: `ip`, and its Debian package.
+const NETWORK: (&str, &str) = ("ip", "iproute2");
+
 /// The Debian package without which `python3 -m venv` fails there.
 const VENV_PACKAGE: &str = "python3-venv";
 
@@ -66,8 +77,8 @@ impl Kit {
     /// Gets everything: Debian's packages where this is root on a Debian, Python's into target/venv.
     pub fn complete(root: &Path) -> Kit {
         let mut missing = Vec::new();
-        let mut packages: Vec<&str> =
-            PROGRAMS.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
+        let wanted = PROGRAMS.iter().chain(&CAMERAS).chain([&NETWORK]);
+        let mut packages: Vec<&str> = wanted.filter(|(file, _)| !is_there(file)).map(|(_, package)| *package).collect();
         if usable_python(u32::MAX).is_none() {
             packages.push(VENV_PACKAGE);
         }

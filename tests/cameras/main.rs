@@ -1,0 +1,8 @@
+//! Programs for real cameras (examples_cameras/), each against its SDK's own camera or source, and the pages in docs/cameras/.
+#![cfg(all(feature = "receiver", target_os = "linux"))]
+
+mod aravis;
+mod fake_gige;
+mod programs;
+#[path = "../support/mod.rs"]
+mod support;
