@@ -3,6 +3,9 @@
 
 mod aravis;
 mod fake_gige;
+mod gstreamer;
+mod opencv;
 mod programs;
 #[path = "../support/mod.rs"]
 mod support;
+mod v4l2;

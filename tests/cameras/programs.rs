@@ -1,6 +1,8 @@
 //! The programs of examples_cameras/: short, in the table, without a warning; how they are built and what they said.
 
-use crate::support::{Dialect, Ended, Linked, MustSucceed, Workshop, root};
+use crate::support::service::{self, only_stream, pixels};
+use crate::support::{Dialect, Ended, Linked, MustSucceed, Running, Workshop, root, skip, start_in};
+use rheed_stream::receiver::Receiver;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,7 +20,16 @@ pub struct Program {
 }
 
 pub const ARAVIS: Program = Program { file: "aravis_camera.c", packages: &["aravis-0.8"], headers: "", libraries: &[] };
-const ALL: [&Program; 1] = [&ARAVIS];
+pub const GSTREAMER: Program =
+    Program { file: "gstreamer_appsink.c", packages: &["gstreamer-app-1.0", "gstreamer-video-1.0"], headers: "", libraries: &[] };
+pub const V4L2: Program = Program { file: "v4l2_camera.c", packages: &[], headers: "", libraries: &[] };
+pub const OPENCV: Program = Program {
+    file: "opencv_capture.cpp",
+    packages: &[],
+    headers: "/usr/include/opencv4",
+    libraries: &["opencv_core", "opencv_imgproc", "opencv_videoio"],
+};
+const ALL: [&Program; 4] = [&ARAVIS, &GSTREAMER, &V4L2, &OPENCV];
 
 impl Program {
     pub fn source(&self) -> PathBuf {
@@ -51,10 +62,48 @@ impl Program {
         Ok(flags)
     }
 
-    /// Builds it under `STRICT`. `Err`: which part of the SDK is not on this machine.
-    pub fn build(&self, workshop: &Workshop) -> Result<PathBuf, String> {
+    /// Builds it, or another source that needs the same SDK, under `STRICT`. `Err`: what of the SDK is not on this machine.
+    pub fn build(&self, workshop: &Workshop, source: &Path) -> Result<PathBuf, String> {
         let sdk = self.sdk()?;
-        Ok(workshop.build_with(&self.dialect(), &self.source(), Linked::Shared, &sdk))
+        Ok(workshop.build_with(&self.dialect(), source, Linked::Shared, &sdk))
+    }
+}
+
+/// A program that is built, and a service for it.
+pub struct Site {
+    pub workshop: Workshop,
+    pub service: Receiver,
+    program: PathBuf,
+}
+
+impl Site {
+    /// `None`: the test is over, since the SDK is not there.
+    pub fn stage(program: &Program) -> Option<Site> {
+        let workshop = Workshop::new();
+        let built = program.build(&workshop, &program.source()).map_err(|why| skip(program.file, &why)).ok()?;
+        Some(Site { service: service::start(&workshop), workshop, program: built })
+    }
+
+    /// Starts it with these arguments, behind which it is told of the service.
+    pub fn start(&self, given: &[&str]) -> Running {
+        self.start_in(&[], given)
+    }
+
+    /// The same, in an environment with these variables besides.
+    pub fn start_in(&self, environment: &[(&str, String)], given: &[&str]) -> Running {
+        let options = service::options(&self.service, &self.workshop);
+        start_in(environment, &self.program, given.iter().copied().chain(options.iter().map(String::as_str)))
+    }
+
+    /// The pixels of all frames that arrived, so many as the program says that were taken and confirmed, and no other was refused.
+    #[track_caller]
+    pub fn arrived(&self, ended: &Ended) -> Vec<u8> {
+        let stream = |word| count(ended, "stream", word);
+        assert_eq!((stream("lost"), stream("dropped"), stream("rejected")), (0, 0, 0), "{ended:?}");
+        assert_eq!(stream("confirmed"), stream("taken"), "{ended:?}");
+        let arrived = only_stream(&self.service);
+        assert_eq!(arrived.frames(), stream("taken"), "{ended:?}");
+        pixels(&arrived)
     }
 }
 

@@ -1,0 +1,99 @@
+/*
+ * A camera or a video file by OpenCV's VideoCapture: read, push.
+ *
+ *     opencv_capture [NUMBER | FILE] [--fps 30] [--seconds 10] [key=value ...]
+ *
+ * NUMBER is a camera's, 0 the first. --fps is for cameras that do not tell their rate. Each key=value becomes a line of the
+ * stream's options (docs/options.md). Ends with the file, after so many seconds (0: never), or at Ctrl-C; with 0 when the stream
+ * lost, dropped and refused no frame.
+ */
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+#include <opencv2/imgproc.hpp>
+#include <opencv2/videoio.hpp>
+#include <rheed_stream.hpp>
+#include <string>
+
+namespace {
+
+volatile std::sig_atomic_t interrupted;
+
+extern "C" void on_interrupt(int signal) { interrupted = signal; }
+
+/* OpenCV hands over no frame numbers: what was lost between two reads is not seen. And no time: a frame is stamped now. */
+std::int32_t push(rheed::Stream &stream, const cv::Mat &picture) {
+    cv::Mat grey = picture;
+    if (picture.channels() == 3) cv::cvtColor(picture, grey, cv::COLOR_BGR2GRAY);
+    rheed::Frame frame{};
+    frame.pixels = grey.data;
+    frame.width = static_cast<std::uint32_t>(grey.cols);
+    frame.height = static_cast<std::uint32_t>(grey.rows);
+    frame.stride_bytes = static_cast<std::uint32_t>(grey.step[0]); // A part of a picture has the rows of the whole.
+    frame.size_bytes = grey.step[0] * static_cast<std::size_t>(grey.rows - 1) + grey.elemSize() * static_cast<std::size_t>(grey.cols);
+    frame.pixel_format = grey.depth() == CV_8U ? RHEED_FORMAT_MONO8 : RHEED_FORMAT_MONO16;
+    frame.frame_id = RHEED_NO_FRAME_ID;
+    return stream.push(frame);
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+    std::string source = "0", options;
+    double fps = 30.0, seconds = 10.0;
+    for (int at = 1; at < argc; ++at) {
+        const std::string word = argv[at];
+        if (word == "--fps" && at + 1 < argc) fps = std::atof(argv[++at]);
+        else if (word == "--seconds" && at + 1 < argc) seconds = std::atof(argv[++at]);
+        else if (word.find('=') != std::string::npos) options += word + "\n";
+        else source = word;
+    }
+
+    const bool is_camera = source.find_first_not_of("0123456789") == std::string::npos;
+    cv::VideoCapture capture;
+    if (is_camera) capture.open(std::stoi(source));
+    else capture.open(source);
+    if (!capture.isOpened()) {
+        std::cerr << source << ": OpenCV finds no camera or video there\n";
+        return 1;
+    }
+    if (is_camera) capture.set(cv::CAP_PROP_FPS, fps);
+    const double told = capture.get(cv::CAP_PROP_FPS);
+    if (told > 0.0) fps = told;
+    options += "fps = " + std::to_string(fps) + "\n";
+    std::signal(SIGINT, on_interrupt);
+    std::signal(SIGTERM, on_interrupt);
+
+    try {
+        std::string remark;
+        auto stream = rheed::Stream::open(options, &remark);
+        if (!remark.empty()) std::cout << remark << "\n";
+
+        cv::Mat picture;
+        std::uint64_t read = 0;
+        const auto next = [&] {
+            if (interrupted || !capture.read(picture)) return false;
+            ++read;
+            return push(stream, picture) != RHEED_E_FORMAT;
+        };
+        if (is_camera) { // It has the pace; the loop does nothing but read and push, since OpenCV keeps but a few frames.
+            const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+            while ((seconds <= 0.0 || std::chrono::steady_clock::now() < end) && next()) {}
+        } else { // A file has none: the library asks for a frame when its time has come.
+            stream.run([&](std::uint64_t) { return next(); });
+        }
+
+        stream.finalize(std::chrono::minutes(1));
+        const auto stats = stream.stats();
+        const auto missing = stats[RHEED_STAT_FRAMES_LOST] + stats[RHEED_STAT_FRAMES_DROPPED] + stats[RHEED_STAT_FRAMES_REJECTED];
+        std::cout << "opencv: " << read << " read\n"
+                  << "stream: " << stats[RHEED_STAT_FRAMES_ACCEPTED] << " taken, " << stats[RHEED_STAT_FRAMES_CONFIRMED]
+                  << " confirmed, " << stats[RHEED_STAT_FRAMES_LOST] << " lost, " << stats[RHEED_STAT_FRAMES_DROPPED]
+                  << " dropped, " << stats[RHEED_STAT_FRAMES_REJECTED] << " rejected\n";
+        return missing == 0 ? 0 : 1;
+    } catch (const rheed::Error &error) {
+        std::cerr << "rheed-stream: " << error.what() << " (" << error.code() << ")\n";
+        return 1;
+    }
+}

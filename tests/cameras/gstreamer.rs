@@ -1,0 +1,97 @@
+//! `gstreamer_appsink.c` with GStreamer's own sources.
+
+use crate::programs::{GSTREAMER, Site, count};
+use crate::support::service::only_stream;
+use crate::support::{MustSucceed, is_command, skip};
+use std::path::PathBuf;
+use std::process::Command;
+
+fn stage() -> Option<Site> {
+    if !is_command("gst-launch-1.0") {
+        skip("GStreamer", "there is no gst-launch-1.0 (on Debian: gstreamer1.0-tools)");
+        return None;
+    }
+    Site::stage(&GSTREAMER)
+}
+
+/// A file that GStreamer itself makes of a pipeline.
+fn file_of(site: &Site, name: &str, pipeline: &str) -> PathBuf {
+    let file = site.workshop.path().join(name);
+    let mut tool = Command::new("gst-launch-1.0");
+    tool.arg("-q").args(pipeline.split_whitespace()).args(["!", "filesink"]).arg(format!("location={}", file.display()));
+    tool.must_succeed();
+    file
+}
+
+/// The pictures that a pipeline gives, without what GStreamer pads rows to multiples of 4 bytes with.
+fn pictures_of(site: &Site, pipeline: &str, row_bytes: usize) -> Vec<u8> {
+    let padded = std::fs::read(file_of(site, "pictures", pipeline)).expect("GStreamer has written a file");
+    padded.chunks_exact(row_bytes.next_multiple_of(4)).flat_map(|row| row[..row_bytes].to_vec()).collect()
+}
+
+const TURNING: &str = "videotestsrc num-buffers=50 horizontal-speed=3";
+
+#[test]
+fn frames_with_padded_rows_arrive_bit_for_bit() {
+    let Some(site) = stage() else { return };
+    let source = format!("{TURNING} ! video/x-raw,format=GRAY8,width=61,height=34,framerate=50/1");
+    let ended = site.start(&[&source]).finish().well();
+    assert_eq!(count(&ended, "stream", "taken"), 50, "{ended:?}");
+    assert!(site.arrived(&ended) == pictures_of(&site, &source, 61), "the shards differ from what GStreamer makes");
+    let stream = only_stream(&site.service);
+    assert_eq!(stream.fps_capture_rate, 50.0, "the rate is the caps'");
+}
+
+#[test]
+fn frames_of_16_bits_arrive_with_their_high_bytes_and_colour_as_grey() {
+    for (caps, row_bytes) in [("GRAY16_LE", 2 * 61), ("RGB", 61)] {
+        let Some(site) = stage() else { return };
+        let source = format!("{TURNING} ! video/x-raw,format={caps},width=61,height=34,framerate=50/1");
+        let ended = site.start(&[&source]).finish().well();
+        let grey = if caps == "RGB" { format!("{source} ! videoconvert ! video/x-raw,format=GRAY8") } else { source };
+        let mut expected = pictures_of(&site, &grey, row_bytes);
+        if caps == "GRAY16_LE" {
+            expected = expected.chunks_exact(2).map(|pixel| pixel[1]).collect();
+        }
+        assert!(site.arrived(&ended) == expected, "{caps}");
+    }
+}
+
+#[test]
+fn a_live_source_loses_nothing_and_its_frames_bear_their_times() {
+    let Some(site) = stage() else { return };
+    let source = format!("{TURNING} is-live=true ! video/x-raw,format=GRAY8,width=64,height=32,framerate=50/1");
+    let ended = site.start(&[&source, "--fps", "50"]).finish().well();
+    site.arrived(&ended);
+    assert_eq!((count(&ended, "pipeline", "samples"), count(&ended, "stream", "taken")), (50, 50), "{ended:?}");
+    let chunks = only_stream(&site.service).chunks;
+    let lasted = chunks[0].end_unix_ms_utc - chunks[0].start_unix_ms_utc;
+    assert!((lasted - 1000.0).abs() < 10.0, "50 stamps of a clock that ticks 50 times a second: {lasted} ms");
+}
+
+#[test]
+fn a_video_file_arrives_whole() {
+    let Some(site) = stage() else { return };
+    let source = format!("{TURNING} ! video/x-raw,width=64,height=48,framerate=50/1 ! theoraenc ! oggmux");
+    let file = file_of(&site, "a video.ogv", &source).display().to_string();
+    let ended = site.start(&[&file]).finish().well();
+    // The same file by gst-launch-1.0; its name has a space, which that wants escaped.
+    let plain = site.workshop.path().join("video.ogv");
+    std::fs::copy(&file, &plain).expect("target can be written");
+    let decoded = format!("filesrc location={} ! decodebin ! videoconvert ! video/x-raw,format=GRAY8", plain.display());
+    assert!(site.arrived(&ended) == pictures_of(&site, &decoded, 64), "the shards differ from what GStreamer reads");
+    assert_eq!(count(&ended, "stream", "taken"), 50);
+}
+
+#[test]
+fn what_is_no_pipeline_and_no_video_is_told_and_opens_no_stream() {
+    let Some(site) = stage() else { return };
+    let junk = site.workshop.write("junk", "no video").display().to_string();
+    for (source, said) in
+        [("nosuchsrc", "nosuchsrc"), (&junk, "the pipeline ends"), ("filesrc location=/nowhere ! decodebin", "ends")]
+    {
+        let ended = site.start(&[source]).finish();
+        assert!(ended.status.code() == Some(1) && ended.err.contains(said), "{source}: {ended:?}");
+    }
+    assert!(site.service.streams().is_empty());
+}
