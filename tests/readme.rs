@@ -15,7 +15,7 @@ fn c_snippets(page: &str) -> Vec<&str> {
 
 fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<PathBuf> = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(|page| root().join(page)).into();
-    for folder in ["docs", "labview", "examples_c", "examples_other"] {
+    for folder in ["docs", "docs/cameras", "labview", "examples_c", "examples_cameras", "examples_other"] {
         pages.extend(fs::read_dir(root().join(folder)).unwrap().map(|page| page.unwrap().path()));
     }
     pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
@@ -24,7 +24,8 @@ fn pages() -> Vec<PathBuf> {
 
 /// Programs that the tests compile, and pages show parts of.
 fn examples() -> String {
-    let files = fs::read_dir(root().join("examples_c")).unwrap().map(|file| file.unwrap().path());
+    let folders = ["examples_c", "examples_cameras"].map(|folder| fs::read_dir(root().join(folder)).unwrap());
+    let files = folders.into_iter().flatten().map(|file| file.unwrap().path());
     files.filter(|file| file.is_file()).map(|file| fs::read_to_string(file).unwrap()).collect()
 }
 
@@ -48,6 +49,7 @@ fn the_c_in_the_pages_compiles_without_a_warning_or_stands_in_a_program_that_doe
             fs::write(&program, source_of(snippet)).unwrap();
             let mut gcc = Command::new("gcc");
             gcc.args(["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", "-I"]).arg(root().join("include"));
+            gcc.arg("-I").arg(root().join("tests/cameras/stand_ins"));
             let output = gcc.arg(&program).output().expect("gcc runs");
             assert!(output.status.success(), "{}: {}", page.display(), String::from_utf8_lossy(&output.stderr));
             compiled.push(name);

@@ -5,6 +5,7 @@ mod aravis;
 mod fake_gige;
 mod gstreamer;
 mod opencv;
+mod pages;
 mod programs;
 #[path = "../support/mod.rs"]
 mod support;

@@ -95,16 +95,21 @@ impl Site {
         start_in(environment, &self.program, given.iter().copied().chain(options.iter().map(String::as_str)))
     }
 
-    /// The pixels of all frames that arrived, so many as the program says that were taken and confirmed, and no other was refused.
     #[track_caller]
     pub fn arrived(&self, ended: &Ended) -> Vec<u8> {
-        let stream = |word| count(ended, "stream", word);
-        assert_eq!((stream("lost"), stream("dropped"), stream("rejected")), (0, 0, 0), "{ended:?}");
-        assert_eq!(stream("confirmed"), stream("taken"), "{ended:?}");
-        let arrived = only_stream(&self.service);
-        assert_eq!(arrived.frames(), stream("taken"), "{ended:?}");
-        pixels(&arrived)
+        taken_and_confirmed(&self.service, ended)
     }
+}
+
+/// The pixels of all frames that arrived, so many as the program says that were taken and confirmed, and no other was refused.
+#[track_caller]
+pub fn taken_and_confirmed(service: &Receiver, ended: &Ended) -> Vec<u8> {
+    let stream = |word| count(ended, "stream", word);
+    assert_eq!((stream("lost"), stream("dropped"), stream("rejected")), (0, 0, 0), "{ended:?}");
+    assert_eq!(stream("confirmed"), stream("taken"), "{ended:?}");
+    let arrived = only_stream(service);
+    assert_eq!(arrived.frames(), stream("taken"), "{ended:?}");
+    pixels(&arrived)
 }
 
 /// The number before a word, in the line of what a program said that begins so: `stream: 60 taken, 60 confirmed`.

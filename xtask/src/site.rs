@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Folders whose pages belong to the site; `README.md` is its first page.
-const FOLDERS: [&str; 4] = ["docs", "examples_c", "examples_other", "labview"];
+const FOLDERS: [&str; 6] = ["docs", "docs/cameras", "examples_c", "examples_cameras", "examples_other", "labview"];
 const TOP: [&str; 3] = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
 const INDEX: &str = "index";
 const HEADERS: [&str; 2] = ["include/rheed_stream.h", "include/rheed_stream.hpp"];

@@ -16,7 +16,7 @@ pub const FOLDER: &str = "share/doc/rheed-stream";
 const OURS: [&str; 3] = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
 const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 /// Folders of the project of which every file goes along.
-const FOLDERS: [&str; 5] = ["abi", "docs", "examples_c", "examples_other", "labview"];
+const FOLDERS: [&str; 6] = ["abi", "docs", "examples_c", "examples_cameras", "examples_other", "labview"];
 
 /// Lays all of it into `folder`; `libraries` are what it speaks of.
 pub fn lay(root: &Path, release: &Release, libraries: &[PathBuf], folder: &Path) -> Result<()> {

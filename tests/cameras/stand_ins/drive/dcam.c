@@ -1,0 +1,44 @@
+/* Plays DCAM-API to the fragment of its page. */
+#include "drive.h"
+#include "fragment.h"
+
+enum { BUFFERS = 4 };
+
+static int came, running = 1;
+
+/* Twelve frames, one and several at once, and then six for four buffers: the fifth and sixth are overwritten. */
+DCAMERR dcamwait_start(HDCAMWAIT wait, DCAMWAIT_START *param) {
+    static const int until[] = {1, 1, 4, 10, 12};
+    static int calls;
+    (void)wait;
+    if (param->size != (int32)sizeof *param || param->eventmask != DCAMWAIT_CAPEVENT_FRAMEREADY) return DCAMERR_TIMEOUT;
+    if (calls == 1) return calls++, DCAMERR_TIMEOUT;
+    came = until[calls++];
+    running = came < 12;
+    return DCAMERR_SUCCESS;
+}
+
+DCAMERR dcamcap_transferinfo(HDCAM camera, DCAMCAP_TRANSFERINFO *param) {
+    (void)camera;
+    param->nNewestFrameIndex = (came - 1) % BUFFERS, param->nFrameCount = came;
+    return DCAMERR_SUCCESS;
+}
+
+/* The frame that lies at that place now. */
+DCAMERR dcambuf_lockframe(HDCAM camera, DCAMBUF_FRAME *frame) {
+    (void)camera;
+    int at = came - 1;
+    while (at % BUFFERS != frame->iFrame) at--;
+    draw12((uint64_t)at + 1, WIDTH + PADDING);
+    frame->buf = pixels16, frame->rowbytes = 2 * (WIDTH + PADDING);
+    frame->width = WIDTH, frame->height = HEIGHT;
+    frame->framestamp = at + 1;
+    frame->timestamp.sec = 5, frame->timestamp.microsec = 10000 * at + 1;
+    return DCAMERR_SUCCESS;
+}
+
+int main(int argc, char **argv) {
+    const rheed_stream stream = open_stream(argc, argv);
+    grab(stream, NULL, NULL, BUFFERS, RHEED_FORMAT_MONO16, &running);
+    return finish(stream, FRAMES);
+}

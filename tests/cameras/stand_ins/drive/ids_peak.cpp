@@ -1,0 +1,40 @@
+/* Plays IDS peak to the fragment of its page. */
+#include "drive.h"
+#include "fragment.h"
+
+namespace {
+
+struct Filled : peak::core::Buffer {
+    int at;
+    explicit Filled(int number) : at(number) {}
+    void *BasePtr() const override { return pixels8; }
+    std::size_t Size() const override { return WIDTH * HEIGHT; }
+    std::size_t Width() const override { return WIDTH; }
+    std::size_t Height() const override { return HEIGHT; }
+    std::uint64_t PixelFormat() const override { return 0x01080001; }
+    std::uint64_t FrameID() const override { return numbers[at]; }
+    std::uint64_t Timestamp_ns() const override { return 1000000000u + 10000000u * numbers[at]; }
+    bool IsIncomplete() const override { return at == DAMAGED; }
+};
+
+struct Source : peak::core::DataStream {
+    std::atomic<bool> running{true};
+    int at = 0, given_back = 0, timeouts = 0;
+    std::shared_ptr<peak::core::Buffer> WaitForFinishedBuffer(peak::core::Timeout) override {
+        if (at == 4 && timeouts++ == 0) throw peak::core::TimeoutException("no buffer in time");
+        draw8(numbers[at], WIDTH);
+        const auto buffer = std::make_shared<Filled>(at++);
+        running = at < FRAMES;
+        return buffer;
+    }
+    void QueueBuffer(const std::shared_ptr<peak::core::Buffer> &) override { ++given_back; }
+};
+
+} // namespace
+
+int main(int argc, char **argv) {
+    const rheed_stream stream = open_stream(argc, argv);
+    Source source;
+    grab(stream, source, source.running);
+    return finish(stream, source.given_back);
+}
