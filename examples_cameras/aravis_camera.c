@@ -21,7 +21,7 @@ typedef struct {
     /* As the last whole frame was: Aravis tells them of whole frames only. */
     guint32 width, height, stride, format;
     gsize bytes;
-    guint64 pushed, headless, left_out;
+    guint64 pushed, headless, left_out, first, last;
 } recording;
 
 static volatile sig_atomic_t interrupted;
@@ -33,8 +33,7 @@ static void on_control_lost(void) { g_atomic_int_set(&camera_gone, TRUE); }
 static void learn(recording *into, ArvBuffer *whole) {
     gint padding = 0;
     arv_buffer_get_image_padding(whole, &padding, NULL);
-    into->width = (guint32)arv_buffer_get_image_width(whole);
-    into->height = (guint32)arv_buffer_get_image_height(whole);
+    arv_buffer_get_image_region(whole, NULL, NULL, (gint *)&into->width, (gint *)&into->height);
     into->format = (guint32)arv_buffer_get_image_pixel_format(whole); /* PFNC, as rheed_push takes it. */
     into->stride = padding == 0 ? 0 : (into->width * ARV_PIXEL_FORMAT_BIT_PER_PIXEL(into->format) + 7) / 8 + (guint32)padding;
     arv_buffer_get_image_data(whole, &into->bytes);
@@ -51,11 +50,12 @@ static void push(recording *into, ArvBuffer *buffer) {
     }
     /* 0: its first packet was lost, and with it the frame's number. The next number's gap tells of it. */
     const gint64 time_ns = (gint64)arv_buffer_get_system_timestamp(buffer);
-    into->headless += time_ns == 0;
-    into->pushed += time_ns != 0;
-    if (time_ns != 0)
+    if (time_ns != 0) {
+        into->last = arv_buffer_get_frame_id(buffer);
+        if (into->pushed++ == 0) into->first = into->last;
         rheed_push(into->stream, arv_buffer_get_data(buffer, NULL), into->bytes, into->width, into->height, into->stride,
-                   into->format, arv_buffer_get_frame_id(buffer), time_ns, flags);
+                   into->format, into->last, time_ns, flags);
+    } else into->headless++;
 }
 
 /* Called on the thread that receives the packets: whoever waits here loses some. rheed_push copies, and never waits. */
@@ -68,10 +68,7 @@ static void on_buffer(void *user, ArvStreamCallbackType type, ArvBuffer *buffer)
     arv_stream_push_buffer(into->source, buffer);
 }
 
-static int failed(const char *what, const char *why) {
-    fprintf(stderr, "%s: %s\n", what, why);
-    return 1;
-}
+static int failed(const char *what, const char *why) { return fprintf(stderr, "%s: %s\n", what, why), 1; }
 
 int main(int argc, char **argv) {
     const char *id = NULL, *features = "";
@@ -129,21 +126,24 @@ int main(int argc, char **argv) {
     rheed_text(into.stream, RHEED_TEXT_LAST_ERROR, text, sizeof text, NULL);
     if (stats[RHEED_STAT_FRAMES_REJECTED] != 0) failed("frames are refused", text);
 
-    guint64 completed, failures, underruns;
-    g_usleep(200000); /* For what is on its way. */
-    arv_stream_get_statistics(into.source, &completed, &failures, &underruns);
+    guint64 completed = 0, failures = 0, underruns = 0, before;
+    do { /* Until nothing more is on its way. */
+        before = completed + failures;
+        g_usleep(200000);
+        arv_stream_get_statistics(into.source, &completed, &failures, &underruns);
+    } while (completed + failures != before);
     g_object_unref(into.source); /* Ends its thread: no callback after this, and the stream can end. */
     const int32_t ended = rheed_finalize(into.stream, 60000);
     rheed_stats(into.stream, stats, RHEED_STAT_FPS_MILLI + 1, NULL);
     printf("camera: %" PRIu64 " completed, %" PRIu64 " failures, %" PRIu64 " underruns\n", completed, failures, underruns);
-    printf("callback: %" PRIu64 " pushed, %" PRIu64 " headless, %" PRIu64 " left out\n", into.pushed, into.headless, into.left_out);
+    printf("callback: %" PRIu64 " pushed, %" PRIu64 " the first number, %" PRIu64 " the last, %" PRIu64 " headless, %" PRIu64
+           " left out\n", into.pushed, into.first, into.last, into.headless, into.left_out);
     printf("stream: %" PRId64 " taken, %" PRId64 " confirmed, %" PRId64 " lost, %" PRId64 " dropped, %" PRId64 " rejected, %" PRId64
            " missed, %" PRId64 " incomplete\n", stats[RHEED_STAT_FRAMES_ACCEPTED], stats[RHEED_STAT_FRAMES_CONFIRMED],
            stats[RHEED_STAT_FRAMES_LOST], stats[RHEED_STAT_FRAMES_DROPPED], stats[RHEED_STAT_FRAMES_REJECTED],
            stats[RHEED_STAT_FRAMES_MISSED], stats[RHEED_STAT_FRAMES_INCOMPLETE]);
     rheed_free(into.stream);
     g_object_unref(camera);
-    g_string_free(options, TRUE);
     const int64_t missing = stats[RHEED_STAT_FRAMES_LOST] + stats[RHEED_STAT_FRAMES_DROPPED] + stats[RHEED_STAT_FRAMES_REJECTED];
     return RHEED_FAILED(ended) || error != NULL || missing != 0;
 }

@@ -43,6 +43,8 @@ const PARTS: &[Part] = &[
     Part { name: "disk", suite: "full", variable: "RHEED_TORTURE_DISK", times: 9 },
     // Connections cut under a host that SIGPIPE kills, hosts that load and unload the library, hosts that end in every way.
     Part { name: "hosts", suite: "hosts", variable: "RHEED_TORTURE_HOSTS", times: 10 },
+    // Four cameras at their fastest that lose packets, for so many seconds.
+    Part { name: "cameras", suite: "cameras", variable: "RHEED_TORTURE_CAMERAS", times: 120 },
     // Every function with every bad argument, against a model and from many threads at once.
     Part { name: "misuse", suite: "misuse", variable: "RHEED_TORTURE_CALLS", times: 1_000_000 },
 ];

@@ -21,7 +21,7 @@ fn the_site_has_every_page_and_every_function_and_no_dead_link() {
             assert!(text.contains("class=\"textblock\""), "{}", page.display());
         }
     }
-    for page in ["labview.html", "numbers.html", "examples_other.html"] {
+    for page in ["labview.html", "numbers.html", "examples_other.html", "cameras.html", "vimbax.html", "examples_cameras.html"] {
         assert!(read(page).contains("class=\"textblock\""), "{page}");
     }
     let reference = read("rheed__stream_8h.html");
