@@ -4,6 +4,7 @@
 //! (`bench/`). Here they are built, run in turns, and their samples become a table of medians and ratios. Nothing fails for
 //! being slow: the machine may be.
 
+mod cameras;
 mod footprint;
 mod frames;
 mod latency;
@@ -67,7 +68,7 @@ fn encoder_threads() -> usize {
 
 type Part = (&'static str, fn(&Site, &mut Table) -> Result<()>);
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     (push::NAME, push::measure),
     (through::NAME, through::measure),
     (levels::NAME, levels::measure),
@@ -75,6 +76,7 @@ const PARTS: [Part; 7] = [
     (scale::NAME, scale::measure),
     (memory::NAME, memory::measure),
     (footprint::NAME, footprint::measure),
+    (cameras::NAME, cameras::measure),
 ];
 
 /// Measures all parts, or one. A part that cannot be measured is named as lacking; the others are measured all the same.

@@ -18,6 +18,9 @@ use std::time::Duration;
 const LINKED: [&str; 7] = ["push", "commit", "through", "latency", "scale", "resume", "memory"];
 /// Loads it.
 const LOADING: &str = "footprint";
+/// Is linked against the library and Aravis, where that is.
+pub const CAMERA: &str = "camera";
+const ARAVIS: &str = "aravis-0.8";
 const PEDANTIC: [&str; 6] = ["-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic", "-Werror"];
 
 /// Nothing that is measured says nothing for so long, unless it hangs.
@@ -42,13 +45,15 @@ impl Workshop {
         let installed = folder.join("installed");
         install::install(root, &installed, libraries).map_err(anyhow::Error::msg)?;
         let workshop = Workshop { folder: folder.to_owned(), installed, receiver, folders_made: Cell::new(0) };
-        let lib = workshop.installed.join("lib");
-        for name in LINKED.into_iter().chain([LOADING]) {
-            let mut gcc = workshop.gcc(root, name);
-            if name != LOADING {
-                gcc.arg("-L").arg(&lib).arg(format!("-Wl,-rpath,{}", lib.display())).args(["-lrheed_stream", "-pthread"]);
-            }
-            ensure!(gcc.arg("-ldl").status().context("gcc")?.success(), "gcc does not compile bench/{name}.c");
+        for name in LINKED {
+            workshop.build(workshop.linked(workshop.gcc(root, name)), name)?;
+        }
+        workshop.build(workshop.gcc(root, LOADING), LOADING)?;
+        let _ = fs::remove_file(workshop.folder.join(CAMERA));
+        if let Some(aravis) = flags_of(ARAVIS) {
+            let mut gcc = workshop.gcc(root, CAMERA);
+            gcc.args(aravis);
+            workshop.build(workshop.linked(gcc), CAMERA)?;
         }
         let _ = fs::remove_dir_all(workshop.folder.join("scratch"));
         Ok(workshop)
@@ -59,6 +64,22 @@ impl Workshop {
         gcc.args(PEDANTIC).arg("-o").arg(self.folder.join(name)).arg(root.join("bench").join(name).with_extension("c"));
         gcc.arg("-I").arg(self.installed.join("include"));
         gcc
+    }
+
+    fn linked(&self, mut gcc: Command) -> Command {
+        let lib = self.installed.join("lib");
+        gcc.arg("-L").arg(&lib).arg(format!("-Wl,-rpath,{}", lib.display())).args(["-lrheed_stream", "-pthread"]);
+        gcc
+    }
+
+    fn build(&self, mut gcc: Command, name: &str) -> Result<()> {
+        ensure!(gcc.arg("-ldl").status().context("gcc")?.success(), "gcc does not compile bench/{name}.c");
+        Ok(())
+    }
+
+    /// Whether it could be built.
+    pub fn has(&self, name: &str) -> bool {
+        self.folder.join(name).is_file()
     }
 
     /// A program of bench/.
@@ -95,6 +116,14 @@ impl Workshop {
         let (url, key) = (receiver.url.clone(), receiver.key.clone());
         Ok(Service { program: self.receiver.clone(), running: Some(receiver), data, url, key, scratch })
     }
+}
+
+/// What a compiler is told of a library that pkg-config knows, whose headers may have warnings of their own.
+fn flags_of(package: &str) -> Option<Vec<String>> {
+    let told = Command::new("pkg-config").args(["--cflags", "--libs", package]).output().ok()?;
+    let as_systems = |flag: &str| flag.strip_prefix("-I").map_or(flag.to_owned(), |folder| format!("-isystem{folder}"));
+    let told = told.status.success().then(|| String::from_utf8_lossy(&told.stdout).into_owned())?;
+    Some(told.split_whitespace().map(as_systems).collect())
 }
 
 /// A folder for one measurement.
@@ -233,7 +262,7 @@ mod tests {
     fn every_program_measures_what_it_is_asked_for() {
         let root = crate::project_root();
         let sources = fs::read_dir(root.join("bench")).unwrap().map(|entry| entry.unwrap().path());
-        assert_eq!(sources.filter(|file| file.extension().is_some_and(|kind| kind == "c")).count(), LINKED.len() + 1);
+        assert_eq!(sources.filter(|file| file.extension().is_some_and(|kind| kind == "c")).count(), LINKED.len() + 2);
 
         let folder = std::env::temp_dir().join(format!("rheed-bench-{}", std::process::id()));
         let built = cargo::build_to_run(&root).unwrap();

@@ -1,0 +1,137 @@
+//! How long a push keeps the thread on which a camera's SDK calls back, beside the SDK's own work there: Aravis, and its GigE Vision
+//! camera in software on this computer's loopback. And whether any frame is neither kept nor counted.
+
+use super::Site;
+use super::row::{Better, Row};
+use super::samples::percentiles;
+use super::table::Table;
+use super::workshop::{Answer, CAMERA, ask};
+use crate::kit;
+use crate::receiver::ends_with_us;
+use anyhow::{Context, Result, bail, ensure};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+pub const NAME: &str = "cameras";
+
+const FAKE: &str = "arv-fake-gv-camera-0.8";
+const ADDRESS: &str = "127.0.0.1";
+/// More than it reaches: as fast as it can.
+const FASTEST: u32 = 1000;
+
+const REPETITIONS: u32 = 5;
+
+struct Case {
+    width: u32,
+    height: u32,
+    fps: u32,
+    /// Bytes.
+    packet: u32,
+    /// Of so many packets in a thousand, one is thrown away by the camera.
+    lost_in_thousand: u32,
+}
+
+const CASES: [Case; 4] = [
+    Case { width: 500, height: 300, fps: 120, packet: 1400, lost_in_thousand: 0 },
+    Case { width: 1024, height: 1024, fps: 60, packet: 9000, lost_in_thousand: 0 },
+    Case { width: 640, height: 480, fps: FASTEST, packet: 9000, lost_in_thousand: 0 },
+    Case { width: 640, height: 480, fps: FASTEST, packet: 9000, lost_in_thousand: 2 },
+];
+
+impl Case {
+    fn name(&self) -> String {
+        let &Case { width, height, fps, packet, lost_in_thousand } = self;
+        let pace = if fps == FASTEST { "flat out".to_owned() } else { format!("{fps} fps") };
+        let loss = if lost_in_thousand == 0 { String::new() } else { format!(", {lost_in_thousand} of 1000 lost") };
+        format!("{width}x{height}, {pace}, packets of {packet}{loss}")
+    }
+
+    /// The camera, its SDK, the library and the service, all on this machine.
+    fn play(&self, site: &Site) -> Result<Turn> {
+        let camera = Camera::start(self.lost_in_thousand)?;
+        let service = site.workshop.service()?;
+        let mut program = site.workshop.program(CAMERA);
+        let seconds = site.length.pick(1.0, 4.0);
+        for (name, value) in [("--width", self.width), ("--height", self.height), ("--rate", self.fps), ("--packet", self.packet)]
+        {
+            program.args([name, &value.to_string()]);
+        }
+        program.args(["--camera", ADDRESS, "--seconds", &seconds.to_string()]).arg(format!("fps={}", self.fps));
+        let answer = ask(service.serve(&mut program))?;
+        drop(camera);
+        let [received, headless, kept, dropped] = ["received", "headless", "kept", "dropped"].map(|name| answer.number(name));
+        Ok(Turn {
+            push: microseconds(&answer, "push_ns")?,
+            sdk: microseconds(&answer, "sdk_ns")?,
+            between: microseconds(&answer, "between_ns")?,
+            uncounted: received? - headless? - kept? - dropped.as_ref().map_or(0.0, |dropped| *dropped),
+            dropped: dropped?,
+        })
+    }
+}
+
+/// What one run comes to; times in microseconds.
+struct Turn {
+    push: Vec<f64>,
+    sdk: Vec<f64>,
+    between: Vec<f64>,
+    uncounted: f64,
+    dropped: f64,
+}
+
+pub fn measure(site: &Site, table: &mut Table) -> Result<()> {
+    ensure!(
+        site.workshop.has(CAMERA) && kit::is_there(FAKE),
+        "needs Aravis and its camera in software (on Debian: apt-get install libaravis-dev libusb-1.0-0-dev aravis-tools)"
+    );
+    for case in &CASES {
+        let turns = (0..site.length.pick(1, REPETITIONS)).map(|_| case.play(site)).collect::<Result<Vec<_>>>()?;
+        let of = |samples: fn(&Turn) -> &Vec<f64>| turns.iter().map(|turn| samples(turn).clone()).collect::<Vec<_>>();
+        let (push, sdk, between) = (of(|turn| &turn.push), of(|turn| &turn.sdk), of(|turn| &turn.between));
+        for (name, percent) in [("p50", 50.0), ("p99", 99.0), ("maximum", 100.0)] {
+            let row = || Row::new(NAME, case.name(), format!("push {name}, us"), Better::Less).ours(percentiles(&push, percent));
+            table.add(row().beside("Aravis for the frame, CPU", percentiles(&sdk, percent)));
+            table.add(row().beside("time between callbacks", percentiles(&between, percent)));
+        }
+        let all = |value: fn(&Turn) -> f64| turns.iter().map(value).collect::<Vec<_>>();
+        table.add(Row::new(NAME, case.name(), "frames dropped", Better::Less).ours(all(|turn| turn.dropped)));
+        let uncounted = Row::new(NAME, case.name(), "received, neither kept nor counted", Better::Less);
+        table.add(uncounted.ours(all(|turn| turn.uncounted)).reach(0.0));
+    }
+    Ok(())
+}
+
+fn microseconds(answer: &Answer, name: &str) -> Result<Vec<f64>> {
+    Ok(answer.numbers(name)?.iter().map(|ns| ns * 1e-3).collect())
+}
+
+/// Aravis's camera in software, in a process of its own.
+struct Camera(Child);
+
+impl Camera {
+    /// Returns when it listens.
+    fn start(lost_in_thousand: u32) -> Result<Camera> {
+        let mut command = Command::new(FAKE);
+        command.args(["-i", ADDRESS, "-r", &lost_in_thousand.to_string(), "-d", "device:2"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut camera = Camera(ends_with_us(&mut command).spawn().context(FAKE)?);
+        let mut said = BufReader::new(camera.0.stderr.take().context("stderr is piped")?);
+        let mut line = String::new();
+        while said.read_line(&mut line)? > 0 {
+            if line.contains("Listening to") {
+                // It goes on talking, and stops when nobody listens.
+                thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+                return Ok(camera);
+            }
+        }
+        bail!("{FAKE} does not listen at {ADDRESS}: {}", line.trim())
+    }
+}
+
+impl Drop for Camera {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
