@@ -11,7 +11,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
-#include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
 #include <rheed_stream.hpp>
 #include <string>
@@ -24,15 +23,14 @@ extern "C" void on_interrupt(int signal) { interrupted = signal; }
 
 /* OpenCV hands over no frame numbers: what was lost between two reads is not seen. And no time: a frame is stamped now. */
 std::int32_t push(rheed::Stream &stream, const cv::Mat &picture) {
-    cv::Mat grey = picture;
-    if (picture.channels() == 3) cv::cvtColor(picture, grey, cv::COLOR_BGR2GRAY);
+    const int type = picture.type();
     rheed::Frame frame{};
-    frame.pixels = grey.data;
-    frame.width = static_cast<std::uint32_t>(grey.cols);
-    frame.height = static_cast<std::uint32_t>(grey.rows);
-    frame.stride_bytes = static_cast<std::uint32_t>(grey.step[0]); // A part of a picture has the rows of the whole.
-    frame.size_bytes = grey.step[0] * static_cast<std::size_t>(grey.rows - 1) + grey.elemSize() * static_cast<std::size_t>(grey.cols);
-    frame.pixel_format = grey.depth() == CV_8U ? RHEED_FORMAT_MONO8 : RHEED_FORMAT_MONO16;
+    frame.pixels = picture.data;
+    frame.width = static_cast<std::uint32_t>(picture.cols);
+    frame.height = static_cast<std::uint32_t>(picture.rows);
+    frame.stride_bytes = static_cast<std::uint32_t>(picture.step[0]); // A part of a picture has the rows of the whole.
+    frame.size_bytes = picture.step[0] * (frame.height - 1) + picture.elemSize() * frame.width;
+    frame.pixel_format = type == CV_8UC3 ? RHEED_FORMAT_BGR8 : type == CV_16UC1 ? RHEED_FORMAT_MONO16 : RHEED_FORMAT_MONO8;
     frame.frame_id = RHEED_NO_FRAME_ID;
     return stream.push(frame);
 }

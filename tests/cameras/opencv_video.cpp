@@ -1,11 +1,10 @@
 /*
- * Writes a video, and as raw bytes the grey pictures that OpenCV reads from it again.
+ * Writes a video, and as raw bytes the pictures that OpenCV reads from it again: blue, green, red.
  *
  *     opencv_video VIDEO RAW FRAMES FPS
  */
 #include <cstdlib>
 #include <fstream>
-#include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
 
 int main(int argc, char **argv) {
@@ -27,9 +26,8 @@ int main(int argc, char **argv) {
     }
     std::ofstream raw(argv[2], std::ios::binary);
     cv::VideoCapture capture(argv[1]);
-    for (cv::Mat picture, grey; capture.read(picture);) {
-        cv::cvtColor(picture, grey, cv::COLOR_BGR2GRAY);
-        raw.write(reinterpret_cast<const char *>(grey.data), static_cast<std::streamsize>(grey.total()));
+    for (cv::Mat picture; capture.read(picture);) {
+        raw.write(reinterpret_cast<const char *>(picture.data), static_cast<std::streamsize>(3 * picture.total()));
     }
     return raw.good() ? 0 : 4;
 }

@@ -27,7 +27,7 @@ pub const OPENCV: Program = Program {
     file: "opencv_capture.cpp",
     packages: &[],
     headers: "/usr/include/opencv4",
-    libraries: &["opencv_core", "opencv_imgproc", "opencv_videoio"],
+    libraries: &["opencv_core", "opencv_videoio"],
 };
 const ALL: [&Program; 4] = [&ARAVIS, &GSTREAMER, &V4L2, &OPENCV];
 

@@ -27,14 +27,16 @@ fn numbers() -> impl Iterator<Item = u64> {
 
 #[test]
 fn a_drivers_frames_arrive_bit_for_bit_and_what_it_lost_or_damaged_is_counted() {
-    for (fourcc, row_bytes) in [("GREY", 40), ("Y10", 66), ("Y12", 72), ("Y14", 66), ("Y16", 80)] {
+    for (fourcc, row_bytes) in [("GREY", 40), ("Y10", 66), ("Y12", 72), ("Y14", 66), ("Y16", 80), ("YUYV", 66), ("UYVY", 80)] {
         let Some(site) = Site::stage(&V4L2) else { return };
         let ended = play(&site, fourcc, row_bytes).well();
         assert!(ended.err.contains("the camera is gone"), "{ended:?}");
         let (driver, stream) = (|word| count(&ended, "driver", word), |word| count(&ended, "stream", word));
         assert_eq!((driver("buffers"), driver("damaged"), driver("failures")), (60, 1, 1), "{ended:?}");
         assert_eq!((stream("taken"), stream("missed"), stream("incomplete")), (60, 2, 1), "{ended:?}");
-        let picture = |number| (0..HEIGHT).flat_map(move |y| (0..WIDTH).map(move |x| (x + y + number) as u8));
+        // The Y of YUYV and UYVY is from 16 to 235, and stays so.
+        let shade = if fourcc.contains('V') { |sum: u64| (16 + sum % 220) as u8 } else { |sum| sum as u8 };
+        let picture = |number| (0..HEIGHT).flat_map(move |y| (0..WIDTH).map(move |x| shade(x + y + number)));
         let expected: Vec<u8> = numbers().flat_map(picture).collect();
         assert!(site.arrived(&ended) == expected, "{fourcc}: the shards differ from what the driver gave");
         // By the driver's stamps, 4 ms apart or more.

@@ -23,7 +23,7 @@ const PROGRAMS: [(&str, &str); 12] = [
 ];
 
 /// A file of each SDK that programs for real cameras are built and run with, and its Debian package.
-const CAMERAS: [(&str, &str); 9] = [
+const CAMERAS: [(&str, &str); 8] = [
     ("arv-fake-gv-camera-0.8", "aravis-tools"),
     ("/usr/include/aravis-0.8/arv.h", "libaravis-dev"),
     // Aravis's pkg-config file asks for it, its package does not.
@@ -34,7 +34,6 @@ const CAMERAS: [(&str, &str); 9] = [
     // All else of it lies in folders that bear the machine's name.
     ("/usr/share/doc/gstreamer1.0-plugins-base/copyright", "gstreamer1.0-plugins-base"),
     ("/usr/include/opencv4/opencv2/videoio.hpp", "libopencv-videoio-dev"),
-    ("/usr/include/opencv4/opencv2/imgproc.hpp", "libopencv-imgproc-dev"),
 ];
 
 /// What gives a test a network of its own, with more than one address: `ip`, and its Debian package.
