@@ -112,7 +112,7 @@ int main(int argc, char **argv) {
     GstElement *sink = gst_bin_get_by_name(GST_BIN(into.pipeline), "frames");
     if (is_file) gst_child_proxy_set(GST_CHILD_PROXY(into.pipeline), "file::location", source, NULL);
 
-    /* What is not live waits with its first frame now, so its rate is known; it then keeps its pace. Live frames come as they come. */
+    /* What is not live waits with its first frame now, so its rate is known; it then keeps its pace. Live frames just come. */
     gst_element_set_state(into.pipeline, GST_STATE_PAUSED);
     const GstStateChangeReturn ready = gst_element_get_state(into.pipeline, NULL, NULL, 20 * GST_SECOND);
     if (ready == GST_STATE_CHANGE_FAILURE) return !play(into.pipeline); /* It says why. */
