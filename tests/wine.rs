@@ -19,7 +19,7 @@ use support::wine::{DLLTOOL, GCC, Linked, OBJDUMP, bench, on_a_server, run_to_it
 use support::{Ended, HANGS_AFTER, MustSucceed, Workshop, long_run, root, run, service, start, tool};
 
 /// Hosts that need no service.
-const ALONE: [&str; 19] = [
+const ALONE: [&str; 20] = [
     "arguments",
     "handles",
     "texts",
@@ -39,6 +39,7 @@ const ALONE: [&str; 19] = [
     "window",
     "plugin_host",
     "labview",
+    "regions",
 ];
 
 /// Hosts that stream to a service; each has a test below.

@@ -8,6 +8,7 @@ use super::effort::Effort;
 use super::helpers::{Piece, Work};
 use super::intake::{Filled, FrameFacts, Intake};
 use super::push_chunk::ChunkDesk;
+use super::regions::Watcher;
 use crate::clock::Clocks;
 use crate::ledger::{Loss, Phase, Place};
 use crate::log::Level;
@@ -66,6 +67,7 @@ pub struct Encoder {
     works: Arc<Works>,
     intake: Arc<Intake>,
     desk: Arc<ChunkDesk>,
+    watcher: Watcher,
     compressor: FrameCompressor,
     limits: Limits,
     effort: Effort,
@@ -115,6 +117,7 @@ impl Encoder {
             works,
             intake,
             desk,
+            watcher: Watcher::default(),
             compressor: FrameCompressor::new(Effort::usual(compression))?,
             limits,
             effort: Effort::new(compression),
@@ -179,6 +182,7 @@ impl Encoder {
             && let Some(frame) = self.intake.next()
         {
             self.in_hand.take(frame.facts.promised);
+            self.watcher.measure(&self.works.regions, &frame);
             self.threads = self.works.helpers.threads(frame.facts.pixels());
             let (waiting, slots) = self.intake.backlog();
             let level = self.effort.level(waiting + self.window.len(), slots);

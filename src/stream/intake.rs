@@ -482,6 +482,7 @@ impl Intake {
         let Frame { frame_id: id, flags, .. } = *frame;
         let slot = slot();
         let facts = FrameFacts { width, height, id, entered, stamp_ns, stamped, flags, promised: promise.hand_on() };
+        self.works.regions.note_frame_size(width, height);
         // Counted before the encoder can see it, so that nothing is confirmed that was not accepted.
         ledger.frames_accepted(1, facts.pixels() as i64, entered.steady_ns);
         ledger.add(Stat::QueueFrames, 1);

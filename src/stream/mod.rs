@@ -1,9 +1,9 @@
 //! One live stream: the road of a frame from push to a sealed chunk in the spool.
 //!
 //! `intake` checks a frame (`pixels`, `frame_ids`), copies it into a slot (`slots`) or has lent one before (`loans`), and leaves
-//! it to the `encoder`, which compresses it (`helpers`, `effort`), appends it to the open chunk's file and seals the chunk when it
-//! is full. `run` asks a source for frames; `push_chunk` does all of it at once for a whole chunk. Nothing here knows of C or of the
-//! network.
+//! it to the `encoder`, which looks how bright the `regions` are, compresses it (`helpers`, `effort`), appends it to the open
+//! chunk's file and seals the chunk when it is full. `run` asks a source for frames; `push_chunk` does all of it at once for a
+//! whole chunk. Nothing here knows of C or of the network.
 
 mod decimation;
 mod effort;
@@ -15,12 +15,15 @@ mod loans;
 mod pixels;
 mod push_chunk;
 mod refused_formats;
+mod regions;
 mod run;
 mod slots;
 
 pub use helpers::Helpers;
 pub use intake::Frame;
 pub use loans::Loans;
+pub use regions::{Reading, Taken};
+pub use rheed_pixels::Region;
 
 use crate::clock::{Clocks, ReferenceClock};
 use crate::codes::{self, Code, Stat};
@@ -34,6 +37,7 @@ use crate::stamps::ChunkStamps;
 use encoder::{Encoder, InHand, Limits};
 use intake::Intake;
 use push_chunk::ChunkDesk;
+use regions::Regions;
 use std::borrow::Cow;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -74,6 +78,7 @@ pub struct Works {
     pub clock: Arc<ReferenceClock>,
     /// Who may be called to compress frames.
     pub helpers: Helpers,
+    regions: Regions,
     bounds: Bounds,
     odd_stamps: AtomicU64,
     missed_told: AtomicI64,
@@ -99,6 +104,7 @@ impl Works {
             folder,
             clock,
             helpers,
+            regions: Regions::default(),
             bounds,
             odd_stamps: AtomicU64::new(0),
             missed_told: AtomicI64::new(0),
@@ -321,6 +327,22 @@ impl Stream {
     /// `rheed_push_chunk`
     pub fn push_chunk(&self, chunk: &Chunk) -> Result<()> {
         self.desk.push(&self.works, &self.intake, chunk)
+    }
+
+    /// `rheed_region_set`; no region: none any more.
+    pub fn set_region(&self, number: i32, region: Option<Region>) -> Result<()> {
+        self.intake.check_open()?;
+        if self.intake.is_given_chunks() {
+            let text =
+                "this stream is given whole chunks, in any order: regions are measured in frames that are given one by one";
+            return Err(Error::argument(text));
+        }
+        self.works.regions.set(number, region)
+    }
+
+    /// `rheed_region_read`
+    pub fn read_region(&self, number: i32, position: u64, most: usize, give: impl FnMut(usize, &Reading)) -> Result<Taken> {
+        self.works.regions.read(number, position, most, give)
     }
 
     /// Takes nothing more; what was taken goes on to sealed chunks.

@@ -1,0 +1,265 @@
+//! Watching the spot: how bright up to 8 regions are in every frame, for a host that polls.
+//!
+//! The encoder measures a frame as it takes it in hand, before anything is asked of the disk, and a ring keeps the readings until
+//! somebody has use for them. The lock between the two is held for microseconds, and no push takes it: to a push, regions cost
+//! nothing. Readers keep their own place, so there may be several.
+
+use super::intake::Filled;
+use crate::codes::Code;
+use crate::error::{Error, Result};
+use crate::shard::MOST_SIDE;
+use parking_lot::Mutex;
+use rheed_pixels::Region;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Regions of a stream.
+const REGIONS: usize = 8;
+/// Frames whose readings are kept: over two minutes of 120 a second, in 1.4 MB.
+const KEPT: usize = 16_384;
+/// Readings that are copied under the lock at a time, so that the encoder does not wait for one who reads all.
+const PIECE: usize = 256;
+
+/// What one frame gave.
+#[derive(Clone, Copy)]
+struct Entry {
+    time_ns: i64,
+    frame_id: u64,
+    /// -1 where the region does not lie in the frame.
+    sums: [i64; REGIONS],
+    maxima: [u8; REGIONS],
+}
+
+impl Entry {
+    const NONE: Entry = Entry { time_ns: 0, frame_id: 0, sums: [-1; REGIONS], maxima: [0; REGIONS] };
+}
+
+/// One region in one frame, as it is told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// When the frame was captured, Unix nanoseconds.
+    pub time_ns: i64,
+    /// The camera's count.
+    pub frame_id: u64,
+    /// Of the pixels; not a number where the region does not lie in the frame.
+    pub mean: f64,
+    /// The brightest; -1 there.
+    pub maximum: i32,
+    /// Of all; -1 there.
+    pub sum: i64,
+}
+
+impl Reading {
+    const NONE: Reading = Reading { time_ns: 0, frame_id: 0, mean: f64::NAN, maximum: -1, sum: -1 };
+}
+
+/// What a call took of the readings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Where the next call goes on: the number of the last frame that was read or missed.
+    pub position: u64,
+    /// Readings.
+    pub count: usize,
+    /// Readings that were overwritten before.
+    pub missed: u64,
+}
+
+/// The regions of a stream and what was read of them.
+#[derive(Default)]
+pub struct Regions {
+    /// Grows with every region that is set or removed.
+    changes: AtomicU64,
+    /// Of the last frame that was taken, as `packed`; 0 before the first.
+    frame_size: AtomicU64,
+    board: Mutex<Board>,
+}
+
+#[derive(Default)]
+struct Board {
+    places: [Place; REGIONS],
+    /// Empty until a region is set. The frame of number n lies at (n - 1) % KEPT.
+    ring: Vec<Entry>,
+    /// Frames so far, numbered from 1.
+    measured: u64,
+}
+
+/// Where a region may be.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Place {
+    region: Option<Region>,
+    /// Frames up to this number were not measured with it.
+    before: u64,
+}
+
+impl Board {
+    /// The number of the last frame that is no longer kept.
+    fn gone(&self) -> u64 {
+        self.measured.saturating_sub(KEPT as u64)
+    }
+
+    fn reading(&self, number: u64, of: usize, region: Region) -> Reading {
+        let Entry { time_ns, frame_id, sums, maxima } = self.ring[((number - 1) % KEPT as u64) as usize];
+        let (mean, maximum) = match sums[of] {
+            -1 => (f64::NAN, -1),
+            sum => (sum as f64 / region.pixels() as f64, maxima[of].into()),
+        };
+        Reading { time_ns, frame_id, mean, maximum, sum: sums[of] }
+    }
+}
+
+impl Regions {
+    /// A region for the frames that come from now on, or none any more. What was read of a former one there is gone, unless it is
+    /// the same.
+    pub fn set(&self, number: i32, region: Option<Region>) -> Result<()> {
+        let at = index(number)?;
+        if let Some(region) = region {
+            self.check(region)?;
+        }
+        let is_first = region.is_some() && self.board.lock().ring.is_empty();
+        let ring = if is_first { new_ring()? } else { Vec::new() };
+        let mut board = self.board.lock();
+        if board.ring.is_empty() {
+            board.ring = ring;
+        }
+        if board.places[at].region != region {
+            board.places[at] = Place { region, before: board.measured };
+            self.changes.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn check(&self, region: Region) -> Result<()> {
+        let Region { x, y, width, height } = region;
+        if width == 0 || height == 0 {
+            let text = "a region of {} x {} pixels: give at least one row and column, or 0 x 0 for no region";
+            return Err(Error::plain(Code::EArgument, text, [width.into(), height.into(), 0, 0]));
+        }
+        let (columns, rows, those) = match self.frame_size.load(Ordering::Relaxed) {
+            0 => (MOST_SIDE, MOST_SIDE, "the largest frames"),
+            size => ((size >> 32) as u32, size as u32, "the stream's frames"),
+        };
+        if region.fits(columns, rows) {
+            return Ok(());
+        }
+        let text =
+            format!("a region of {width} x {height} pixels at {x}, {y} does not lie in {those}, {columns} x {rows} pixels");
+        Err(Error::new(Code::EArgument, text))
+    }
+
+    /// A frame of that size was taken.
+    pub fn note_frame_size(&self, width: u32, height: u32) {
+        let size = u64::from(width) << 32 | u64::from(height);
+        // Not written as a rule: others have the line in their caches.
+        if self.frame_size.load(Ordering::Relaxed) != size {
+            self.frame_size.store(size, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives the readings of a region newer than that of the frame of number `position`, oldest first, at most `most`.
+    pub fn read(&self, number: i32, position: u64, most: usize, mut give: impl FnMut(usize, &Reading)) -> Result<Taken> {
+        let at = index(number)?;
+        let mut piece = [Reading::NONE; PIECE];
+        let mut place = None;
+        let mut taken = Taken { position, count: 0, missed: 0 };
+        loop {
+            let board = self.board.lock();
+            let now = board.places[at];
+            let Some(region) = now.region else {
+                return match place {
+                    None => {
+                        Err(Error::plain(Code::EArgument, "region {} is not set: rheed_region_set sets it", [at as u64, 0, 0, 0]))
+                    }
+                    Some(_) => Ok(taken), // Just now.
+                };
+            };
+            if position > board.measured {
+                let text = "position is {}, but {} frames were measured so far: give what the last call left there, 0 at first";
+                return Err(Error::plain(Code::EArgument, text, [position, board.measured, 0, 0]));
+            }
+            let oldest = now.before.max(board.gone());
+            if place.is_none() {
+                taken.missed = oldest.saturating_sub(position.max(now.before));
+                taken.position = position.max(oldest);
+            } else if place != Some(now) || taken.position < oldest {
+                return Ok(taken); // Moved or overtaken meanwhile: the next call says so.
+            }
+            place = Some(now);
+            let last = board.measured.min(taken.position + PIECE.min(most - taken.count) as u64);
+            let numbers = taken.position + 1..=last;
+            let piece = &mut piece[..numbers.clone().count()];
+            piece.iter_mut().zip(numbers).for_each(|(place, number)| *place = board.reading(number, at, region));
+            drop(board);
+            if piece.is_empty() {
+                return Ok(taken);
+            }
+            // Outside: the caller's memory may have to come from a disk first.
+            for reading in piece {
+                give(taken.count, reading);
+                taken.count += 1;
+            }
+            taken.position = last;
+        }
+    }
+}
+
+fn index(number: i32) -> Result<usize> {
+    let index = usize::try_from(number).ok().filter(|index| *index < REGIONS);
+    index.ok_or_else(|| Error::new(Code::EArgument, format!("region is {number}: give 0 to {}", REGIONS - 1)))
+}
+
+/// Written all over, so that the encoder has it at once.
+fn new_ring() -> Result<Vec<Entry>> {
+    let mut ring = Vec::new();
+    let text = "no memory can be had for the readings of {} frames";
+    ring.try_reserve_exact(KEPT).map_err(|_| Error::plain(Code::EInternal, text, [KEPT as u64, 0, 0, 0]))?;
+    ring.resize(KEPT, Entry::NONE);
+    Ok(ring)
+}
+
+/// The encoder's eye on the regions.
+#[derive(Default)]
+pub struct Watcher {
+    /// As far as it knows.
+    changes: u64,
+    regions: [Option<Region>; REGIONS],
+}
+
+impl Watcher {
+    /// Measures a frame. Without regions, and without news of them, it looks at one number.
+    pub fn measure(&mut self, regions: &Regions, frame: &Filled) {
+        // Who set one before the frame was pushed has it seen here: the queue is between.
+        let changes = regions.changes.load(Ordering::Relaxed);
+        if changes != self.changes {
+            self.changes = changes;
+            self.regions = regions.board.lock().places.map(|place| place.region);
+        }
+        if self.regions != [None; REGIONS] {
+            self.note(regions, self.look(frame));
+        }
+    }
+
+    fn look(&self, frame: &Filled) -> Entry {
+        let facts = &frame.facts;
+        let mut entry = Entry { time_ns: facts.stamp_ns, frame_id: facts.id, ..Entry::NONE };
+        for (at, region) in self.regions.iter().enumerate() {
+            if let Some(region) = region.filter(|region| region.fits(facts.width, facts.height)) {
+                let brightness = region.brightness(frame.pixels(), facts.width as usize);
+                (entry.sums[at], entry.maxima[at]) = (brightness.sum as i64, brightness.maximum);
+            }
+        }
+        entry
+    }
+
+    fn note(&self, regions: &Regions, entry: Entry) {
+        let mut board = regions.board.lock();
+        let at = (board.measured % KEPT as u64) as usize;
+        board.ring[at] = entry;
+        board.measured += 1;
+        let measured = board.measured;
+        // One that was set while this looked begins with the next frame.
+        for (place, region) in board.places.iter_mut().zip(self.regions) {
+            if place.region != region {
+                place.before = measured;
+            }
+        }
+    }
+}
