@@ -396,6 +396,25 @@ mod tests {
         assert_eq!(stream.intake.backlog().1, 1, "there are slots");
     }
 
+    fn push(stream: &Stream) {
+        let (width, height, stride_bytes, pixel_format) = (100, 10, 0, 0);
+        let frame = Frame { width, height, stride_bytes, pixel_format, frame_id: 0, timestamp_ns: 0, flags: 0 };
+        stream.push(Some(&[7; 1000]), &frame).unwrap();
+    }
+
+    #[test]
+    fn a_push_waits_for_nobody_who_reads_regions() {
+        let (stream, encode) = Stream::open(works(&Scratch::new("endpoint=none"))).unwrap();
+        stream.set_region(0, Some(Region { x: 0, y: 0, width: 100, height: 10 })).unwrap();
+        let encoding = std::thread::spawn(encode);
+        let reader = stream.works.regions.hold();
+        (0..50).for_each(|_| push(&stream)); // It would wait for itself.
+        drop(reader);
+        stream.finalize();
+        encoding.join().unwrap();
+        assert_eq!(stream.read_region(0, 0, 1000, |_, _| ()).unwrap().count, 50);
+    }
+
     #[test]
     fn behind_the_end_of_a_stream_no_frame_is_left_out_that_its_last_report_would_lack() {
         let (stream, encode) = Stream::open(works(&Scratch::new("endpoint=none\ndecimate=2"))).unwrap();
@@ -418,11 +437,7 @@ mod tests {
         let before = promised_and_free();
         ledger.transfer(Place::Waiting, Place::OpenChunk, 1); // The encoder finds that out when it has written the frame.
         let encoding = std::thread::spawn(encode);
-        let pixels = Some(&[7; 1000][..]);
-        let (width, height, stride_bytes, pixel_format) = (100, 10, 0, 0);
-        stream
-            .push(pixels, &Frame { width, height, stride_bytes, pixel_format, frame_id: 0, timestamp_ns: 0, flags: 0 })
-            .unwrap();
+        push(&stream);
         encoding.join().unwrap();
         assert_eq!(ledger.phase(), Phase::Fault);
         assert_eq!(ledger.get(Stat::FramesLost), 0);

@@ -154,6 +154,12 @@ impl Regions {
         }
     }
 
+    /// As whoever reads, in the middle of it.
+    #[cfg(test)]
+    pub fn hold(&self) -> impl Sized {
+        self.board.lock()
+    }
+
     /// Gives the readings of a region newer than that of the frame of number `position`, oldest first, at most `most`.
     pub fn read(&self, number: i32, position: u64, most: usize, mut give: impl FnMut(usize, &Reading)) -> Result<Taken> {
         let at = index(number)?;
@@ -261,5 +267,94 @@ impl Watcher {
                 place.before = measured;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clocks;
+    use crate::stream::intake::FrameFacts;
+    use crate::stream::slots::Pool;
+    use std::sync::Arc;
+
+    const SPOT: Region = Region { x: 1, y: 1, width: 2, height: 2 };
+    const BESIDE: Region = Region { x: 0, y: 0, width: 2, height: 2 };
+
+    /// Frames of 4 x 4 pixels, whose numbers count from 1, and the encoder that measures them.
+    struct Bench {
+        regions: Regions,
+        watcher: Watcher,
+        pool: Arc<Pool>,
+        frames: u64,
+    }
+
+    impl Bench {
+        fn new() -> Bench {
+            let (regions, watcher) = (Regions::default(), Watcher::default());
+            Bench { regions, watcher, pool: Arc::new(Pool::new(16, 16).unwrap()), frames: 0 }
+        }
+
+        fn measure(&mut self, frames: u64) {
+            for _ in 0..frames {
+                self.frames += 1;
+                let mut slot = self.pool.take().unwrap();
+                slot.bytes_mut().fill(self.frames as u8);
+                let (id, entered) = (self.frames, Clocks::now());
+                let (stamp_ns, stamped, flags, promised) = (7, true, 0, 0);
+                let facts = FrameFacts { width: 4, height: 4, id, entered, stamp_ns, stamped, flags, promised };
+                self.watcher.measure(&self.regions, &Filled { slot, facts });
+            }
+        }
+    }
+
+    /// Reads all behind `position`; behind the first piece something is done. What was taken, and the ids that were given.
+    fn read(regions: &Regions, position: u64, mut meanwhile: impl FnMut()) -> (Taken, Vec<u64>) {
+        let mut ids = Vec::new();
+        let taken = regions.read(0, position, usize::MAX, |at, reading| {
+            assert_eq!(at, ids.len());
+            ids.push(reading.frame_id);
+            if at + 1 == PIECE {
+                meanwhile();
+            }
+        });
+        (taken.unwrap(), ids)
+    }
+
+    #[test]
+    fn a_region_that_is_moved_or_removed_while_it_is_read_gives_what_was_read_of_its_place_and_no_more() {
+        for to in [Some(BESIDE), None] {
+            let mut bench = Bench::new();
+            bench.regions.set(0, Some(SPOT)).unwrap();
+            bench.measure(3 * PIECE as u64);
+            let (taken, ids) = read(&bench.regions, 0, || bench.regions.set(0, to).unwrap());
+            assert_eq!(taken, Taken { position: PIECE as u64, count: PIECE, missed: 0 });
+            assert_eq!(ids, (1..=PIECE as u64).collect::<Vec<_>>());
+            bench.regions.set(0, Some(BESIDE)).unwrap();
+            bench.measure(2);
+            let (taken, ids) = read(&bench.regions, taken.position, || ());
+            assert_eq!(
+                taken,
+                Taken { position: bench.frames, count: 2, missed: 0 },
+                "what was read of the former place is not missed"
+            );
+            assert_eq!(ids, [bench.frames - 1, bench.frames]);
+        }
+    }
+
+    #[test]
+    fn a_reader_that_is_overtaken_while_it_reads_is_told_by_its_next_call_how_many_readings_it_missed() {
+        const KEPT: u64 = super::KEPT as u64;
+        let mut bench = Bench::new();
+        bench.regions.set(0, Some(SPOT)).unwrap();
+        bench.measure(3 * PIECE as u64);
+        let Bench { regions, watcher, frames, .. } = &bench;
+        let overtake =
+            || (frames + 1..=frames + KEPT).for_each(|id| watcher.note(regions, Entry { frame_id: id, ..Entry::NONE }));
+        let (taken, _) = read(regions, 0, overtake);
+        assert_eq!(taken, Taken { position: PIECE as u64, count: PIECE, missed: 0 });
+        let (taken, ids) = read(regions, taken.position, || ());
+        assert_eq!(taken, Taken { position: 3 * PIECE as u64 + KEPT, count: super::KEPT, missed: 2 * PIECE as u64 });
+        assert_eq!(ids.first(), Some(&(3 * PIECE as u64 + 1)));
     }
 }
