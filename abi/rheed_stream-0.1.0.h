@@ -344,7 +344,7 @@ int32_t RHEED_CALL rheed_resume(const char *options,
  * its padding.
  * `pixel_format`: RHEED_FORMAT_*, 0 = Mono8. 10 to 16 bits, packed or not, are reduced to 8 by one fixed shift, colours to their
  * luma. The options roi and bin say what is kept of a frame, decimate which frames are: one that is left out is checked, noted by
- * its id, counted (RHEED_STAT_FRAMES_LEFT_OUT) and answered with RHEED_OK, and not copied.
+ * its id, counted (RHEED_STAT_FRAMES_LEFT_OUT) and answered with RHEED_OK, and copied only where regions are measured.
  * `frame_id`: the camera's count, RHEED_NO_FRAME_ID if there is none; gaps are counted as missed frames.
  * `timestamp_ns`: capture time by this computer's clock, Unix time in nanoseconds; 0 = now.
  * `flags`: 0 or RHEED_FRAME_INCOMPLETE.
@@ -583,7 +583,8 @@ int32_t RHEED_CALL rheed_set_log(rheed_log_callback callback,
  * `width` and `height` 0: there is no such region any more. Regions may overlap.
  *
  * Every frame is measured that is taken by rheed_push or rheed_commit (also inside rheed_run) after this call, at the full
- * rate, on the thread that compresses: neither of the two takes longer for it. Network and service play no part: the
+ * rate, on the thread that compresses: neither of the two takes longer for it. So are those that the option decimate leaves out,
+ * which are copied for it as the others are. Network and service play no part: the
  * readings come as long as frames are taken. A frame that is refused is not measured; while the spool's disk takes nothing,
  * frames wait, and are then refused.
  * rheed_region_read gives the readings; those of a former place are gone. To set a region where it is changes nothing.

@@ -94,6 +94,92 @@ fn behind_a_disk_that_takes_nothing_frames_are_measured_when_it_goes_on_and_a_re
     drop((stream, flowing));
 }
 
+/// So many small frames, given in a way, of which the stream keeps every third: what was measured of them.
+#[track_caller]
+fn measured_of(give: impl Fn(&Stream, u64) -> i32, is_run: bool) {
+    const FRAMES: u64 = 301;
+    let workshop = Workshop::new();
+    let lines = ["fps=300", "decimate=3", "when_full=block", "queue_bytes=1MiB", "pace=off", "chunk_size=2000"];
+    let stream = Stream::open(&with(options(&workshop), &lines));
+    assert_eq!(stream.set_region(0, 1, 2, 17, 9), OK);
+    if is_run {
+        let run = stream.run(|number| if number < FRAMES { i32::from(give(&stream, number) == OK) } else { 0 });
+        assert_eq!(run, OK);
+    } else {
+        (0..FRAMES).for_each(|number| assert_eq!(give(&stream, number), OK, "{number}"));
+    }
+    assert_eq!(stream.finalize(-1), OK);
+    let counts = [Stat::FramesAccepted, Stat::FramesLeftOut, Stat::FramesDropped, Stat::FramesLost, Stat::QueueFrames];
+    assert_eq!(counts.map(|stat| stream.stat(stat)), [101, 200, 0, 0, 0]);
+    let readings = stream.readings(0, &mut 0);
+    assert_eq!(readings.iter().map(|reading| reading.frame_id).collect::<Vec<_>>(), (0..FRAMES).collect::<Vec<_>>());
+    for reading in readings {
+        assert_eq!(reading.sum, sum(&numbered(reading.frame_id, FRAME_BYTES), WIDTH, [1, 2, 17, 9]), "{}", reading.frame_id);
+    }
+}
+
+#[test]
+fn frames_that_decimate_leaves_out_are_measured_like_those_that_are_kept() {
+    let push = |stream: &Stream, number| stream.push(&numbered(number, FRAME_BYTES), WIDTH, HEIGHT, number, 0);
+    let commit = |stream: &Stream, number| {
+        let slot = stream.acquire(FRAME_BYTES).expect("it waits for one");
+        slot.copy_from_slice(&numbered(number, FRAME_BYTES));
+        stream.commit(slot, WIDTH, HEIGHT, number, 0)
+    };
+    measured_of(push, false);
+    measured_of(commit, false);
+    measured_of(push, true);
+    measured_of(|stream, number| if number % 2 == 0 { push(stream, number) } else { commit(stream, number) }, false);
+}
+
+#[test]
+fn a_frame_that_is_left_out_is_so_also_where_there_is_no_slot_to_measure_it_in() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(options(&workshop), &["fps=100", "decimate=2", "queue_bytes=1MiB"]));
+    assert_eq!(stream.set_region(0, 0, 0, SIDE, SIDE), OK);
+    let stalled = StalledDisk::under_chunk(&only_stream(&workshop.spool()), 0);
+    let mut answers = Vec::new();
+    let mut push = |stream: &Stream| {
+        let number = answers.len() as u64;
+        answers.push(stream.push(&numbered(number, (SIDE * SIDE) as usize), SIDE, SIDE, number, 0));
+        *answers.last().expect("one was pushed")
+    };
+    assert_eq!(push(&stream), OK);
+    stalled.holds_a_writer();
+    while push(&stream) == OK {}
+    let flowing = stalled.flow();
+    stream.wait_until("the queue is empty", |stream| stream.stat(Stat::QueueFrames) == 0);
+    (0..5).for_each(|_| assert_eq!(push(&stream), OK));
+    assert_eq!(stream.finalize(support::PATIENCE_MS), OK);
+    drop(flowing);
+    let refused = answers.iter().filter(|code| **code == Code::EQueueFull as i32).count() as i64;
+    let counts = [Stat::FramesAccepted, Stat::FramesLeftOut, Stat::FramesDropped].map(|stat| stream.stat(stat));
+    assert_eq!((counts.iter().sum::<i64>(), counts[2]), (answers.len() as i64, refused));
+    assert!(refused > 0 && counts[1] > 0, "{counts:?}");
+    let ids: Vec<u64> = stream.readings(0, &mut 0).iter().map(|reading| reading.frame_id).collect();
+    assert!(ids.is_sorted() && ids.len() as i64 >= counts[0], "all that are kept are measured: {ids:?}");
+    assert!(ids.iter().all(|id| answers[*id as usize] == OK), "what is refused is not: {ids:?}");
+}
+
+#[test]
+fn regions_lie_in_the_frames_as_they_are_kept() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(options(&workshop), &["fps=10", "roi=8,4,20,10", "bin=2"]));
+    assert_eq!(stream.push_shade(9, 0, 0), OK);
+    assert_eq!(stream.flush(-1), OK);
+    assert_eq!(stream.set_region(0, 0, 0, 11, 5), Code::EArgument as i32, "10 x 5 pixels are kept");
+    assert_eq!(stream.set_region(0, 9, 4, 1, 1), OK);
+    assert_eq!(stream.set_region(1, 0, 0, 10, 5), OK);
+    let mut frame = vec![9; FRAME_BYTES];
+    for (x, y) in [(26, 12), (27, 12), (26, 13), (27, 13)] {
+        frame[y * WIDTH as usize + x] = 200; // The last square of the window.
+    }
+    assert_eq!(stream.push(&frame, WIDTH, HEIGHT, 1, 0), OK);
+    assert_eq!(stream.flush(-1), OK);
+    let of = |region| stream.readings(region, &mut 0).iter().map(|reading| reading.sum).collect::<Vec<_>>();
+    assert_eq!([of(0), of(1)], [[200], [49 * 9 + 200]]);
+}
+
 #[test]
 fn what_was_measured_can_be_read_after_an_abort() {
     let workshop = Workshop::new();

@@ -179,10 +179,8 @@ impl Encoder {
     /// Takes frames in hand. The first is the encoder's own to compress, the others are whoever's comes.
     fn take(&mut self) {
         while self.window.len() < if self.threads > 1 { self.threads + 1 } else { 1 }
-            && let Some(frame) = self.intake.next()
+            && let Some(frame) = self.next()
         {
-            self.in_hand.take(frame.facts.promised);
-            self.watcher.measure(&self.works.regions, &frame);
             self.threads = self.works.helpers.threads(frame.facts.pixels());
             let (waiting, slots) = self.intake.backlog();
             let level = self.effort.level(waiting + self.window.len(), slots);
@@ -191,6 +189,23 @@ impl Encoder {
                 self.works.helpers.offer(&piece);
             }
             self.window.push_back(piece);
+        }
+    }
+
+    /// The next frame that is kept. Every frame that comes is measured; one that is left out goes no further.
+    fn next(&mut self) -> Option<Filled> {
+        loop {
+            let frame = self.intake.next()?;
+            let left_out = frame.facts.left_out;
+            if !left_out {
+                self.in_hand.take(frame.facts.promised);
+            }
+            self.watcher.measure(&self.works.regions, &frame);
+            if !left_out {
+                return Some(frame);
+            }
+            drop(frame);
+            self.works.ledger.notices.bell.ring(); // Somebody may wait for a slot.
         }
     }
 

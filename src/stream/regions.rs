@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::shard::MOST_SIDE;
 use parking_lot::Mutex;
 use rheed_pixels::Region;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Regions of a stream.
 const REGIONS: usize = 8;
@@ -68,7 +68,9 @@ pub struct Taken {
 pub struct Regions {
     /// Grows with every region that is set or removed.
     changes: AtomicU64,
-    /// Of the last frame that was taken, as `packed`; 0 before the first.
+    /// Whether there is any.
+    watched: AtomicBool,
+    /// Of the last frame that was taken: width in the high half, height in the low one; 0 before the first.
     frame_size: AtomicU64,
     board: Mutex<Board>,
 }
@@ -122,9 +124,15 @@ impl Regions {
         }
         if board.places[at].region != region {
             board.places[at] = Place { region, before: board.measured };
+            self.watched.store(board.places.iter().any(|place| place.region.is_some()), Ordering::Relaxed);
             self.changes.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Whether there is any region, for which also frames are measured that are not kept.
+    pub fn are_watched(&self) -> bool {
+        self.watched.load(Ordering::Relaxed)
     }
 
     fn check(&self, region: Region) -> Result<()> {
@@ -301,8 +309,8 @@ mod tests {
                 let mut slot = self.pool.take().unwrap();
                 slot.bytes_mut().fill(self.frames as u8);
                 let (id, entered) = (self.frames, Clocks::now());
-                let (stamp_ns, stamped, flags, promised) = (7, true, 0, 0);
-                let facts = FrameFacts { width: 4, height: 4, id, entered, stamp_ns, stamped, flags, promised };
+                let (stamp_ns, stamped, flags, promised, left_out) = (7, true, 0, 0, false);
+                let facts = FrameFacts { width: 4, height: 4, id, entered, stamp_ns, stamped, flags, promised, left_out };
                 self.watcher.measure(&self.regions, &Filled { slot, facts });
             }
         }
