@@ -3,7 +3,7 @@
  * places that went out of it.
  *
  *     push --frames FILE --width W --height H --rate 120 --seconds 5 [--threads 4] [--flat-out 1] [--copies 0] [--format PFNC]
- *          key=value ...
+ *          [--regions 8] key=value ...
  *
  * A row's bytes are pushed as pixels of that format: fewer of them, where a pixel takes more than 8 bits.
  *
@@ -11,7 +11,9 @@
  * written it. Paced, all threads push at the same moments, at `rate` frames a second together. Flat out a frame follows as soon
  * as a slot is free (one is kept, meanwhile, with rheed_acquire), so that the encoder never sleeps. A frame that is refused is counted and not timed.
  *
- * `cpu_ns` is of the library's threads and of the pushes, not of reading and copying. `--copies 0` pushes and nothing else.
+ * With `--regions` so many of 100 x 100 pixels are watched, and a thread polls all of them ten times a second: each frame has to be read.
+ *
+ * `cpu_ns` is of the library's threads, of the polling and of the pushes, not of reading and copying. `--copies 0` pushes and nothing else.
  */
 #include "bench.h"
 
@@ -112,6 +114,43 @@ static void *run_camera(void *argument) {
     return NULL;
 }
 
+typedef struct {
+    rheed_stream stream;
+    int32_t regions;
+    int64_t read, missed;
+    volatile int over; /* Looked at between polls. */
+} watcher;
+
+static void *watch(void *argument) {
+    enum { CAPACITY = 1000 };
+    watcher *of = (watcher *)argument;
+    static double means[CAPACITY];
+    static int64_t times_ns[CAPACITY];
+    uint64_t positions[8] = {0};
+    for (int last = 0; !last;) {
+        last = of->over;
+        for (int32_t region = 0; region < of->regions; region++) {
+            for (int32_t count = CAPACITY; count == CAPACITY;) {
+                int64_t missed = 0;
+                MUST(rheed_region_read(of->stream, region, &positions[region], times_ns, NULL, means, NULL, NULL, CAPACITY, &count,
+                                       &missed) == RHEED_OK);
+                of->read += region == 0 ? count : 0;
+                of->missed += missed;
+            }
+        }
+        if (!last) sleep_until(now_ns() + 100000000);
+    }
+    return NULL;
+}
+
+static void set_regions(const watcher *of, uint32_t width, uint32_t height) {
+    const uint32_t side = width < 100 || height < 100 ? (width < height ? width : height) : 100;
+    for (int32_t region = 0; region < of->regions; region++) {
+        const uint32_t x = (width - side) * (uint32_t)region / 8, y = (height - side) * (uint32_t)(region * 3 % 8) / 8;
+        MUST(rheed_region_set(of->stream, region, x, y, side, side) == RHEED_OK);
+    }
+}
+
 static void print_action(const char *name, const camera *cameras, size_t threads, int action) {
     const char *between = "";
     printf("\"%s\": [", name);
@@ -149,6 +188,10 @@ int main(int argc, char **argv) {
             MUST(one->took_ns[action] != NULL);
         }
     }
+    watcher watching = {.stream = stream, .regions = (int32_t)argument(argc, argv, "--regions", 0)};
+    pthread_t watching_id;
+    set_regions(&watching, of.width * 8 / (format >> 16 & 0xFF), of.height);
+    MUST(pthread_create(&watching_id, NULL, watch, &watching) == 0);
     int64_t cpu = -cpu_ns();
     const int64_t start = now_ns() + 100000000;
     for (size_t at = 0; at < threads; at++) {
@@ -159,6 +202,8 @@ int main(int argc, char **argv) {
     for (size_t at = 0; at < threads; at++) pthread_join(ids[at], NULL);
     MUST(rheed_finalize(stream, -1) == RHEED_OK);
     cpu += cpu_ns();
+    watching.over = 1;
+    pthread_join(watching_id, NULL);
 
     size_t count = 0;
     uint64_t refused = 0;
@@ -167,6 +212,7 @@ int main(int argc, char **argv) {
         count += cameras[at].count;
         refused += cameras[at].refused;
     }
+    MUST(watching.regions == 0 || (watching.missed == 0 && (size_t)watching.read == count));
     printf("{");
     print_action("push_ns", cameras, threads, PUSH);
     print_action("hot_ns", cameras, threads, HOT);

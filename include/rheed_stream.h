@@ -344,7 +344,7 @@ int32_t RHEED_CALL rheed_resume(const char *options,
  * its padding.
  * `pixel_format`: RHEED_FORMAT_*, 0 = Mono8. 10 to 16 bits, packed or not, are reduced to 8 by one fixed shift, colours to their
  * luma. The options roi and bin say what is kept of a frame, decimate which frames are: one that is left out is checked, noted by
- * its id, counted (RHEED_STAT_FRAMES_LEFT_OUT) and answered with RHEED_OK, and not copied.
+ * its id, counted (RHEED_STAT_FRAMES_LEFT_OUT) and answered with RHEED_OK, and copied only where regions are measured.
  * `frame_id`: the camera's count, RHEED_NO_FRAME_ID if there is none; gaps are counted as missed frames.
  * `timestamp_ns`: capture time by this computer's clock, Unix time in nanoseconds; 0 = now.
  * `flags`: 0 or RHEED_FRAME_INCOMPLETE.
@@ -576,6 +576,64 @@ int32_t RHEED_CALL rheed_next_event(rheed_stream stream,
 int32_t RHEED_CALL rheed_set_log(rheed_log_callback callback,
                       void *user,
                       int32_t verbosity);
+
+/**
+ * Sets one of 8 regions of a stream, rectangles whose brightness is measured in every frame, or moves it: `region` 0 to 7,
+ * `x` columns from the left and `y` rows from the top, `width` x `height` pixels of the frames as they are kept.
+ * `width` and `height` 0: there is no such region any more. Regions may overlap.
+ *
+ * Every frame is measured that is taken by rheed_push or rheed_commit (also inside rheed_run) after this call, at the full
+ * rate, on the thread that compresses: neither of the two takes longer for it. So are those that the option decimate leaves out,
+ * which are copied for it as the others are. Network and service play no part: the
+ * readings come as long as frames are taken. A frame that is refused is not measured; while the spool's disk takes nothing,
+ * frames wait, and are then refused.
+ * rheed_region_read gives the readings; those of a former place are gone. To set a region where it is changes nothing.
+ *
+ * The first call allocates 1.4 MB, which stay until the stream ends: the readings of the last 16,384 frames of all 8 regions
+ * (136 s at 120 frames per second, 32 s at 500).
+ *
+ * Any thread, never waits. Returns RHEED_OK, RHEED_E_ARGUMENT (no such region; it does not lie in frames like the last one,
+ * or before the first one in 65,535 x 65,535 pixels; only one of the sides is 0; the stream is given whole chunks, which are not
+ * measured; a handle of rheed_resume), RHEED_E_HANDLE, RHEED_E_CLOSED and RHEED_E_ABORTED (no more frames will come),
+ * RHEED_E_FORKED, RHEED_E_INTERNAL (also without memory for the readings).
+ */
+int32_t RHEED_CALL rheed_region_set(rheed_stream stream,
+                         int32_t region,
+                         uint32_t x,
+                         uint32_t y,
+                         uint32_t width,
+                         uint32_t height);
+
+/**
+ * Copies a region's readings, a frame each, oldest first: those newer than `*position`, at most `capacity`. `*position` is 0
+ * at first and goes on with each call; it is all that a reader needs, so several may read. `*count` receives how many were
+ * written. Fewer than `capacity`: that is all for now. Call it again, a few times a second.
+ *
+ * Each array takes `capacity` values, or is NULL when it is not wanted. `times_ns`: when the frame was captured, its
+ * timestamp_ns or when it was pushed (Unix time, nanoseconds). `frame_ids`: the camera's count or RHEED_NO_FRAME_ID. Of the
+ * region's pixels, with 8 bits each: `means`, 0 to 255; `maxima`; `sums`. In a frame in which the region does not lie, since the
+ * frame size changed, the mean is NaN, maximum and sum are -1. An incomplete frame is measured as it came.
+ *
+ * `missed` (may be NULL) receives how many of the region's readings were overwritten before this call could give them: of
+ * 16,384 frames they are kept. `*position` is the number of the last frame that was read or missed, among all frames that
+ * were measured since the first rheed_region_set: readings of two regions with one number are of one frame.
+ *
+ * Any thread, also while others read and push; never waits. Works after rheed_finalize and rheed_abort, until rheed_free.
+ * When it fails, count and missed are 0 and position is as before. Returns RHEED_OK, RHEED_E_ARGUMENT (no
+ * such region, or it is not set; position or count is NULL; a negative capacity; a position that is still to come; a handle
+ * of rheed_resume), RHEED_E_HANDLE, RHEED_E_FORKED, RHEED_E_INTERNAL.
+ */
+int32_t RHEED_CALL rheed_region_read(rheed_stream stream,
+                          int32_t region,
+                          uint64_t *position,
+                          int64_t *times_ns,
+                          uint64_t *frame_ids,
+                          double *means,
+                          int32_t *maxima,
+                          int64_t *sums,
+                          int32_t capacity,
+                          int32_t *count,
+                          int64_t *missed);
 
 /**
  * For LabVIEW: the procedure for Reserve on a Call Library Function Node's Callbacks tab (labview/README.md). LabVIEW calls

@@ -35,6 +35,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace rheed {
 
@@ -110,6 +111,16 @@ public:
 private:
     friend class Stream;
     std::array<std::int64_t, RHEED_STAT_FRAMES_LEFT_OUT + 1> values_{};
+};
+
+/** How bright a region was in one frame. Where the region does not lie in the frame: the mean is NaN, maximum and sum are -1. */
+struct Reading {
+    /** When the frame was captured, Unix time in nanoseconds. */
+    std::int64_t time_ns = 0;
+    std::uint64_t frame_id = RHEED_NO_FRAME_ID;
+    double mean = 0.0;
+    std::int32_t maximum = 0;
+    std::int64_t sum = 0;
 };
 
 namespace detail {
@@ -387,6 +398,42 @@ public:
         event.time = decltype(event.time){std::chrono::nanoseconds{time_ns}};
         event.text = text.data();
         return event;
+    }
+
+    /** Sets region 0 to 7, in pixels of the frames as they are kept, or moves it. Throws Error. */
+    void set_region(std::int32_t region, std::uint32_t x, std::uint32_t y, std::uint32_t width, std::uint32_t height) {
+        detail::check(handle_, rheed_region_set(handle_, region, x, y, width, height));
+    }
+
+    /** There is no such region any more. Throws Error. */
+    void remove_region(std::int32_t region) { set_region(region, 0, 0, 0, 0); }
+
+    /**
+     * All readings of a region newer than `position`, oldest first; position is 0 at first and goes on with each call. `missed`, when
+     * given, receives how many were overwritten before. Throws Error.
+     */
+    std::vector<Reading> read_region(std::int32_t region, std::uint64_t &position, std::int64_t *missed = nullptr) {
+        constexpr std::int32_t piece = 256;
+        std::array<std::int64_t, piece> times;
+        std::array<std::uint64_t, piece> ids;
+        std::array<double, piece> means;
+        std::array<std::int32_t, piece> maxima;
+        std::array<std::int64_t, piece> sums;
+        std::vector<Reading> readings;
+        std::int64_t missed_in_all = 0;
+        for (std::int32_t count = piece; count == piece;) {
+            std::int64_t missed_now = 0;
+            detail::check(handle_, rheed_region_read(handle_, region, &position, times.data(), ids.data(), means.data(),
+                                                     maxima.data(), sums.data(), piece, &count, &missed_now));
+            for (std::size_t at = 0; at < static_cast<std::size_t>(count); at++) {
+                readings.push_back({times[at], ids[at], means[at], maxima[at], sums[at]});
+            }
+            missed_in_all += missed_now;
+        }
+        if (missed != nullptr) {
+            *missed = missed_in_all;
+        }
+        return readings;
     }
 
 private:

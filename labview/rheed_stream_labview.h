@@ -67,6 +67,12 @@ int rheed_text(unsigned long long stream, int which, char *buffer, int size, int
 /* Takes the oldest waiting event of a stream: its kind (RHEED_EVENT_*), when it happened (Unix time, nanoseconds), its value and a line of text. */
 int rheed_next_event(unsigned long long stream, int timeout_ms, int *kind, long long *time_ns, long long *value, char *buffer, int size, int *needed);
 
+/* Sets one of 8 regions of a stream, rectangles whose brightness is measured in every frame, or moves it: `region` 0 to 7, `x` columns from the left and `y` rows from the top, `width` x `height` pixels of the frames as they are kept. `width` and `height` 0: there is no such region any more. */
+int rheed_region_set(unsigned long long stream, int region, unsigned int x, unsigned int y, unsigned int width, unsigned int height);
+
+/* Copies a region's readings, a frame each, oldest first: those newer than `*position`, at most `capacity`. `*position` is 0 at first and goes on with each call; it is all that a reader needs, so several may read. `*count` receives how many were written. */
+int rheed_region_read(unsigned long long stream, int region, unsigned long long *position, long long *times_ns, unsigned long long *frame_ids, double *means, int *maxima, long long *sums, int capacity, int *count, long long *missed);
+
 /* For LabVIEW: rheed_init and rheed_labview_attach in one call, so that there is no moment in which an aborted VI would leave the stream behind. `instance` is given by LabVIEW: a parameter of type Instance Data Pointer. */
 int rheed_labview_init(const char *options, unsigned long long *stream, char *message, int message_size, void **instance);
 

@@ -185,6 +185,11 @@ fn an_acquired_slot_is_the_hosts_until_it_is_given_back_and_no_address_is_truste
 }
 
 #[test]
+fn every_frame_is_measured_in_each_region_and_read_by_whoever_polls() {
+    is_kept("regions", &["fps=10"]);
+}
+
+#[test]
 fn the_static_library_lives_the_same_life() {
     for host in ["stats.c", "fork.c", "shutdown.c"] {
         let workshop = Workshop::new();

@@ -25,6 +25,15 @@ fn callgrind(workshop: &Workshop, functions: &[&str], program: &Path) -> (Comman
     (command, dumps)
 }
 
+/// A program of `tests/rust` that has the library's own code, optimized.
+fn optimized(workshop: &Workshop, name: &str) -> PathBuf {
+    let program = workshop.path().join(name);
+    let rustc = std::env::var("RUSTC").unwrap_or("rustc".into());
+    let source = root().join("tests/rust").join(name).with_extension("rs");
+    Command::new(rustc).args(["--edition", "2024", "-O", "-o"]).arg(&program).arg(source).must_succeed();
+    program
+}
+
 /// What a dump was for, if the program said so, and its instructions.
 fn dump(file: &Path) -> Option<(String, u64)> {
     let text = std::fs::read_to_string(file).ok()?;
@@ -60,6 +69,8 @@ fn a_push_executes_few_instructions_beside_its_copy_and_no_more_after_thousands_
     for call in ["push", "acquire and commit"] {
         let (before, after) = (of(call), of(&format!("{call} after many")));
         assert!(after <= before + before / 50, "it grows with the frames that were given: {told}");
+        let watched = of(&format!("{call} with regions"));
+        assert!(watched <= before + before / 50, "somebody watches regions, and the camera's thread pays for it: {told}");
     }
     let (grown, copied) = (of("push large") - of("push"), of("copy large") - of("copy"));
     assert!(grown <= copied + copied / 20, "a larger frame costs more than its copy: {told}");
@@ -72,10 +83,7 @@ fn pixels_are_brought_to_eight_bits_and_binned_several_at_a_time() {
         return skip("instructions of a conversion", "valgrind is not installed");
     }
     let workshop = Workshop::new();
-    let program = workshop.path().join("convert_row");
-    let rustc = std::env::var("RUSTC").unwrap_or("rustc".into());
-    let optimized = ["--edition", "2024", "-O", "-o"];
-    Command::new(rustc).args(optimized).arg(&program).arg(root().join("tests/rust/convert_row.rs")).must_succeed();
+    let program = optimized(&workshop, "convert_row");
     // Half as many again as were counted on x86-64. One pixel at a time took 52,000 of tens, and 11,800 of squares of two by two.
     for (storage, most) in [
         ("words", 2_200),
@@ -91,5 +99,22 @@ fn pixels_are_brought_to_eight_bits_and_binned_several_at_a_time() {
         let (_, instructions) = dump(&dumps).expect("it is dumped at the end");
         long_run::figure(&format!("instructions for {WIDTH} pixels of {storage}: {instructions}"));
         assert!((WIDTH / 4..=most).contains(&instructions), "{storage}: {instructions}");
+    }
+}
+
+#[test]
+fn the_pixels_of_a_region_are_measured_several_at_a_time() {
+    if !is_command("valgrind") {
+        return skip("instructions of a region", "valgrind is not installed");
+    }
+    let workshop = Workshop::new();
+    let program = optimized(&workshop, "measure_region");
+    // Half as many again as were counted on x86-64. One pixel at a time takes four and more for each.
+    for (side, most) in [(32, 2_000), (100, 17_700), (1000, 1_060_000)] {
+        let (mut command, dumps) = callgrind(&workshop, &["measure_region"], &program);
+        command.arg(side.to_string()).must_succeed();
+        let (_, instructions) = dump(&dumps).expect("it is dumped at the end");
+        long_run::figure(&format!("instructions for a region of {side} x {side} pixels: {instructions}"));
+        assert!((side..=most).contains(&instructions), "{side}: {instructions}");
     }
 }

@@ -129,6 +129,72 @@ fn a_camera_that_writes_into_slots_goes_on_behind_a_full_queue() {
     assert!(taken > 3 && dropped > 0, "{taken} taken, {dropped} dropped");
 }
 
+/// The growth rates that `oscillation` showed, as time went on.
+fn rates(shown: &str) -> Vec<f64> {
+    let rates = shown.lines().filter_map(|line| line.split_once(" ML/s")?.0.rsplit_once(' ')?.1.parse().ok());
+    rates.collect()
+}
+
+/// Whether the last one is that of the simulated growth.
+#[track_caller]
+fn is_told(ended: &Ended, layers_a_second: f64) {
+    let last = *rates(&ended.out).last().unwrap_or_else(|| panic!("no rate is told:\n{}", ended.out));
+    assert!((last / layers_a_second - 1.0).abs() < 0.02, "{last} for {layers_a_second}:\n{}", ended.out);
+    assert!(!ended.out.contains("missed"), "{}", ended.out);
+}
+
+#[test]
+fn the_spots_oscillation_tells_the_growth_rate() {
+    let played = Played::stage();
+    let ended = played.run("oscillation.c", &["--seconds", "25", "pace=off"]);
+    is_told(&ended, 0.5);
+    played.arrived(1500);
+}
+
+#[test]
+fn without_a_network_the_spots_oscillation_tells_the_growth_rate_all_the_same() {
+    let workshop = Workshop::new();
+    let program = workshop.build(&Dialect::c("c99"), &root().join("examples_c/oscillation.c"), Linked::Shared);
+    let offline = ["endpoint=none".into(), format!("spool_dir={}", workshop.spool().display()), "pace=off".into()];
+    for (period, seconds, noise) in [("0.7", "15", "20"), ("4", "45", "20")] {
+        let simulated = ["--period", period, "--seconds", seconds, "--noise", noise].map(String::from);
+        let ended = run(&program, simulated.iter().chain(&offline)).well();
+        is_told(&ended, 1.0 / period.parse::<f64>().expect("a number"));
+        assert!(ended.out.contains("0 confirmed"), "{}", ended.out);
+    }
+}
+
+#[test]
+fn a_spot_that_is_still_or_only_flickers_is_told_no_growth_rate() {
+    for noise in ["0", "2", "60"] {
+        let ended = Played::stage().run("oscillation.c", &["--period", "0", "--noise", noise, "--seconds", "35", "pace=off"]);
+        assert!(ended.out.contains("| no oscillation") && rates(&ended.out).is_empty(), "{}", ended.out);
+    }
+}
+
+#[test]
+fn a_recorded_spot_tells_the_growth_rate_of_the_night_it_was_recorded() {
+    const SIDES: [usize; 2] = [48, 32];
+    // 20 s at 30 frames a second, a layer in 1.5 s; beside the spot it is bright, and nothing happens.
+    let spot = |frame: usize| 100.0 + 50.0 * (std::f64::consts::TAU * frame as f64 / 45.0).cos();
+    let shade = |frame, at| if (at % SIDES[0], at / SIDES[0]) == (9, 5) { spot(frame) as u8 } else { 200 };
+    let frames: Vec<u8> = (0..600).flat_map(|frame| (0..SIDES[0] * SIDES[1]).map(move |at| shade(frame, at))).collect();
+    let deep: Vec<u8> = frames.iter().flat_map(|pixel| [7, *pixel]).collect();
+    for (bits, frames) in [("8", frames), ("16", deep)] {
+        let played = Played::stage();
+        let file = played.workshop.path().join("recording.raw");
+        std::fs::write(&file, frames).expect("target can be written");
+        let recording = ["--width", "48", "--height", "32", "--bits", bits, "--fps", "30", "--file", &file.display().to_string()];
+        let ended = played.run("oscillation.c", &[&recording[..], &["--region", "9,5,1,1", "pace=off"]].concat());
+        is_told(&ended, 1.0 / 1.5);
+        played.arrived(600);
+        let ended = Played::stage().run("oscillation.c", &[&recording[..], &["--region", "20,5,10,10", "pace=off"]].concat());
+        assert!(rates(&ended.out).is_empty(), "{}", ended.out);
+        let ended = Played::stage().run("oscillation.c", &[&recording[..], &["--region", "40,5,10,10", "pace=off"]].concat());
+        assert!(ended.out.contains("does the region lie in the frames?"), "{}", ended.out);
+    }
+}
+
 #[test]
 fn chunks_arrive_under_their_numbers() {
     let played = Played::stage();

@@ -53,6 +53,7 @@ fn flat(kind: &str) -> String {
                 "int64_t" => "long long".into(),
                 "uint32_t" => "unsigned int".into(),
                 "int32_t" => "int".into(),
+                "double" => "double".into(),
                 other => panic!("no type of the wizard's stands for {other}"),
             },
         },
@@ -85,6 +86,9 @@ fn the_flat_header_is_plain_c_whose_types_have_their_sizes_on_32_and_64_bits() {
     }
 }
 
+/// Pointers to many numbers, by their names: the others point to one.
+const ARRAYS: [&str; 6] = ["values", "times_ns", "frame_ids", "means", "maxima", "sums"];
+
 /// How a parameter is set, by its C type: LabVIEW's type, data type, and pass or format.
 fn settings(it: &Parameter) -> [String; 3] {
     let number = |kind: &str| match kind {
@@ -92,6 +96,7 @@ fn settings(it: &Parameter) -> [String; 3] {
         "int64_t" => "Signed 64-bit Integer",
         "uint32_t" => "Unsigned 32-bit Integer",
         "int32_t" => "Signed 32-bit Integer",
+        "double" => "8-byte Double",
         "void *" => "Unsigned Pointer-sized Integer",
         other => panic!("{other} is no number of LabVIEW's"),
     };
@@ -104,7 +109,10 @@ fn settings(it: &Parameter) -> [String; 3] {
             let dimensions = if it.name == "frames" { 3 } else { 2 };
             one("Array", format!("Unsigned 8-bit Integer, {dimensions} dimensions"), "Array Data Pointer, Constant")
         }
-        "int64_t *" if it.name == "values" => one("Array", "Signed 64-bit Integer, 1 dimension".into(), "Array Data Pointer"),
+        kind if ARRAYS.contains(&it.name.as_str()) => {
+            let of = kind.strip_suffix(" *").expect("an array is a pointer");
+            one("Array", format!("{}, 1 dimension", number(of)), "Array Data Pointer")
+        }
         "void **" => one("Numeric", number("void *").into(), "Pointer to Value"),
         "void *" => one("Numeric", number("void *").into(), "Value"),
         kind => match kind.strip_suffix(" *") {
@@ -130,11 +138,12 @@ fn every_node_is_set_as_the_header_declares_its_function() {
             let row = rows.next().unwrap_or_else(|| panic!("no row for {} of {}", parameter.name, function.name));
             let [kind, data, format] = &settings(parameter);
             assert_eq!(row[..5], ["", &parameter.name, kind, data, format], "{}", function.name);
-            // What the library writes into has room for what it is told: the size that comes right behind.
-            let is_written = ["char *", "int64_t *"].contains(&parameter.kind.as_str()) && kind != "Numeric";
-            let size = function.parameters.iter().skip_while(|it| it.name != parameter.name).nth(1).filter(|_| is_written);
+            // What the library writes into has room for what it is told: the size that comes behind, or behind the last of several.
+            let is_written = parameter.kind == "char *" || ARRAYS.contains(&parameter.name.as_str());
+            let mut behind = function.parameters.iter().skip_while(|it| it.name != parameter.name);
+            let size = behind.find(|it| it.kind == "int32_t").filter(|_| is_written);
             assert_eq!(row[5], size.map_or("-", |size| &size.name), "{} of {}", parameter.name, function.name);
-            assert!(size.is_none_or(|size| size.kind == "int32_t"));
+            assert_eq!(size.is_some(), is_written);
         }
     }
     assert_eq!(rows.next(), None, "a row too many");

@@ -19,7 +19,7 @@ use support::wine::{DLLTOOL, GCC, Linked, OBJDUMP, bench, on_a_server, run_to_it
 use support::{Ended, HANGS_AFTER, MustSucceed, Workshop, long_run, root, run, service, start, tool};
 
 /// Hosts that need no service.
-const ALONE: [&str; 19] = [
+const ALONE: [&str; 20] = [
     "arguments",
     "handles",
     "texts",
@@ -39,6 +39,7 @@ const ALONE: [&str; 19] = [
     "window",
     "plugin_host",
     "labview",
+    "regions",
 ];
 
 /// Hosts that stream to a service; each has a test below.
@@ -678,11 +679,12 @@ fn a_linker_of_msvcs_kind_takes_the_import_library() {
 #[test]
 fn every_example_streams_from_windows() {
     let Some(bench) = bench() else { return };
-    let arguments: [(&str, &[&str], u64); 4] = [
+    let arguments: [(&str, &[&str], u64); 5] = [
         ("hello.cpp", &[], 90),
         ("camera_callback.c", &["--seconds", "1", "--fps", "60", "--width", "120", "--height", "80"], 60),
         ("zero_copy.c", &["60", "60"], 60),
         ("push_chunk.c", &["3"], 180),
+        ("oscillation.c", &["--seconds", "5", "pace=off"], 300),
     ];
     for (name, arguments, frames) in arguments {
         let workshop = Workshop::new();

@@ -1,4 +1,5 @@
-//! How a row's pixels are stored, and how they become 8 bits each, in one pass; and the means of squares of them.
+//! How a row's pixels are stored, and how they become 8 bits each, in one pass; the means of squares of them; and how bright a part of a
+//! frame is.
 //!
 //! A crate of its own, for the compiler optimizes crates either for speed or for size, and what stands around this waits for disks
 //! and networks.
@@ -6,8 +7,10 @@
 //! One fixed mapping for a whole stream: automatic contrast would destroy the oscillations that growers measure.
 
 mod binning;
+mod region;
 
 pub use binning::mean_of_squares;
+pub use region::{Brightness, Region};
 
 /// How a row's pixels are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

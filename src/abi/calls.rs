@@ -77,7 +77,7 @@ export! {
     /// its padding.
     /// `pixel_format`: RHEED_FORMAT_*, 0 = Mono8. 10 to 16 bits, packed or not, are reduced to 8 by one fixed shift, colours to their
     /// luma. The options roi and bin say what is kept of a frame, decimate which frames are: one that is left out is checked, noted by
-    /// its id, counted (RHEED_STAT_FRAMES_LEFT_OUT) and answered with RHEED_OK, and not copied.
+    /// its id, counted (RHEED_STAT_FRAMES_LEFT_OUT) and answered with RHEED_OK, and copied only where regions are measured.
     /// `frame_id`: the camera's count, RHEED_NO_FRAME_ID if there is none; gaps are counted as missed frames.
     /// `timestamp_ns`: capture time by this computer's clock, Unix time in nanoseconds; 0 = now.
     /// `flags`: 0 or RHEED_FRAME_INCOMPLETE.

@@ -8,6 +8,7 @@ mod boundary;
 pub mod calls;
 pub mod labview;
 pub mod look;
+pub mod regions;
 
 pub use calls::{rheed_log_callback, rheed_source};
 

@@ -8,6 +8,7 @@ use super::effort::Effort;
 use super::helpers::{Piece, Work};
 use super::intake::{Filled, FrameFacts, Intake};
 use super::push_chunk::ChunkDesk;
+use super::regions::Watcher;
 use crate::clock::Clocks;
 use crate::ledger::{Loss, Phase, Place};
 use crate::log::Level;
@@ -66,6 +67,7 @@ pub struct Encoder {
     works: Arc<Works>,
     intake: Arc<Intake>,
     desk: Arc<ChunkDesk>,
+    watcher: Watcher,
     compressor: FrameCompressor,
     limits: Limits,
     effort: Effort,
@@ -115,6 +117,7 @@ impl Encoder {
             works,
             intake,
             desk,
+            watcher: Watcher::default(),
             compressor: FrameCompressor::new(Effort::usual(compression))?,
             limits,
             effort: Effort::new(compression),
@@ -176,9 +179,8 @@ impl Encoder {
     /// Takes frames in hand. The first is the encoder's own to compress, the others are whoever's comes.
     fn take(&mut self) {
         while self.window.len() < if self.threads > 1 { self.threads + 1 } else { 1 }
-            && let Some(frame) = self.intake.next()
+            && let Some(frame) = self.next()
         {
-            self.in_hand.take(frame.facts.promised);
             self.threads = self.works.helpers.threads(frame.facts.pixels());
             let (waiting, slots) = self.intake.backlog();
             let level = self.effort.level(waiting + self.window.len(), slots);
@@ -187,6 +189,23 @@ impl Encoder {
                 self.works.helpers.offer(&piece);
             }
             self.window.push_back(piece);
+        }
+    }
+
+    /// The next frame that is kept. Every frame that comes is measured; one that is left out goes no further.
+    fn next(&mut self) -> Option<Filled> {
+        loop {
+            let frame = self.intake.next()?;
+            let left_out = frame.facts.left_out;
+            if !left_out {
+                self.in_hand.take(frame.facts.promised);
+            }
+            self.watcher.measure(&self.works.regions, &frame);
+            if !left_out {
+                return Some(frame);
+            }
+            drop(frame);
+            self.works.ledger.notices.bell.ring(); // Somebody may wait for a slot.
         }
     }
 

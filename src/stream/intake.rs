@@ -71,6 +71,8 @@ pub struct FrameFacts {
     pub flags: u32,
     /// What the spool promised for it.
     pub promised: i64,
+    /// It is none of those that are kept, and comes to be measured only.
+    pub left_out: bool,
 }
 
 impl Filled {
@@ -175,12 +177,18 @@ impl Intake {
             Ok((pixels, geometry))
         });
         let (pixels, geometry) = checked.map_err(|error| self.rejected(error))?;
-        let Some(pick) = self.decimation.pick() else { return self.leave_out(entered) };
+        let Some(pick) = self.decimation.pick() else {
+            let Some((mut slot, place)) = self.room_to_measure(geometry.frame_bytes(), Pool::take) else {
+                return self.leave_out(entered);
+            };
+            geometry.copy(pixels, slot.bytes_mut());
+            return self.hand_over(frame, &geometry, entered, None, place, || slot);
+        };
         let promise = self.promise(&geometry)?;
         let mut slot = self.free_slot(geometry.frame_bytes(), Pool::take)?;
         let place = self.free_place()?;
         geometry.copy(pixels, slot.bytes_mut());
-        self.hand_over(frame, &geometry, entered, promise, place, || slot)?;
+        self.hand_over(frame, &geometry, entered, Some(promise), place, || slot)?;
         pick.keep();
         Ok(())
     }
@@ -218,6 +226,10 @@ impl Intake {
         });
         let (mut loan, geometry) = checked.map_err(|error| self.rejected(error))?;
         let Some(pick) = self.decimation.pick() else {
+            if let Some(((), place)) = self.room_to_measure(0, |_| Some(())) {
+                geometry.convert(loan.bytes_mut());
+                return self.hand_over(frame, &geometry, entered, None, place, || loan.keep());
+            }
             self.leave_out(entered)?;
             drop(loan.keep());
             self.works.ledger.notices.bell.ring(); // Somebody may wait for a slot.
@@ -227,7 +239,7 @@ impl Intake {
         let place = self.free_place()?;
         // Last, since it cannot be undone: what may fail from here on is a stream that takes no more frames.
         geometry.convert(loan.bytes_mut());
-        self.hand_over(frame, &geometry, entered, promise, place, || loan.keep())?;
+        self.hand_over(frame, &geometry, entered, Some(promise), place, || loan.keep())?;
         pick.keep();
         Ok(())
     }
@@ -383,41 +395,58 @@ impl Intake {
 
     /// What `take` makes of the slots for frames of that size; waits for it where that was asked for.
     fn free_slot<T>(&self, frame_bytes: usize, take: impl Fn(&Arc<Pool>) -> Option<T>) -> Result<T> {
-        // Looked up each time: while this waits, others may bring larger frames and with them other slots.
-        let free = || self.pool.read().as_ref().filter(|pool| pool.slot_bytes() >= frame_bytes).and_then(&take);
-        if let Some(taken) = free() {
+        if let Some(taken) = self.look_for_slot(frame_bytes, &take) {
             return Ok(taken);
         }
         self.fit_pool(frame_bytes)?;
-        self.take_or_wait(free)
+        self.take_or_wait(|| self.look_for_slot(frame_bytes, &take))
+    }
+
+    /// Looked up each time: while somebody waits, others may bring larger frames and with them other slots.
+    fn look_for_slot<T>(&self, frame_bytes: usize, take: impl Fn(&Arc<Pool>) -> Option<T>) -> Option<T> {
+        self.pool.read().as_ref().filter(|pool| pool.slot_bytes() >= frame_bytes).and_then(take)
     }
 
     /// A place in the queue; waits for one where that was asked for.
     fn free_place(&self) -> Result<QueuePlace<'_>> {
-        self.take_or_wait(|| {
-            let taken = self.places.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |places| places.checked_sub(1));
-            taken.ok().map(|_| QueuePlace(&self.places))
-        })
+        self.take_or_wait(|| self.look_for_place())
     }
 
-    fn take_or_wait<T>(&self, mut take: impl FnMut() -> Option<T>) -> Result<T> {
-        if let Some(taken) = take() {
+    fn look_for_place(&self) -> Option<QueuePlace<'_>> {
+        let taken = self.places.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |places| places.checked_sub(1));
+        taken.ok().map(|_| QueuePlace(&self.places))
+    }
+
+    /// Slot and place for a frame that is left out, where regions are to be measured in it all the same. Without room it is not
+    /// measured, which is no refusal.
+    fn room_to_measure<T>(&self, bytes: usize, take: impl Fn(&Arc<Pool>) -> Option<T>) -> Option<(T, QueuePlace<'_>)> {
+        if !self.works.regions.are_watched() || !self.try_fit_pool(bytes).unwrap_or(false) {
+            return None;
+        }
+        Some((self.take_if_may(|| self.look_for_slot(bytes, &take))?, self.take_if_may(|| self.look_for_place())?))
+    }
+
+    fn take_or_wait<T>(&self, take: impl FnMut() -> Option<T>) -> Result<T> {
+        if let Some(taken) = self.take_if_may(take) {
             return Ok(taken);
         }
-        let ledger = &self.works.ledger;
-        if self.works.options.block_when_full || self.is_run_here() {
-            let root = self.works.folder.root();
-            let look = || match take() {
-                Some(taken) => Some(Ok(taken)),
-                None if self.check_open().is_err() => Some(Err(self.why_closed())),
-                // Slots are waited for, a disk is not. Told below: nobody may ring while he looks.
-                None => root.is_failing().then_some(Err(Error::plain(Code::EDiskFull, "", [0; 4]))),
-            };
-            let taken = ledger.notices.bell.wait_until(Deadline::never(), look).unwrap_or_else(|| Err(self.why_closed()));
-            return taken.map_err(|error| if error.code == Code::EDiskFull { self.works.no_room(1) } else { error });
-        }
         self.check_open()?; // At a stream's end its slots are gone.
-        Err(self.queue_full())
+        Err(if self.may_wait() { self.works.no_room(1) } else { self.queue_full() })
+    }
+
+    /// Waits where that was asked for, but not beyond the stream's end, nor for a disk: only for slots.
+    fn take_if_may<T>(&self, mut take: impl FnMut() -> Option<T>) -> Option<T> {
+        let taken = take();
+        if taken.is_some() || !self.may_wait() {
+            return taken;
+        }
+        let is_over = || self.check_open().is_err() || self.works.folder.root().is_failing();
+        let look = || take().map(Some).or_else(|| is_over().then_some(None));
+        self.works.ledger.notices.bell.wait_until(Deadline::never(), look).flatten()
+    }
+
+    fn may_wait(&self) -> bool {
+        self.works.options.block_when_full || self.is_run_here()
     }
 
     /// Why there is none.
@@ -445,33 +474,40 @@ impl Intake {
     /// Sees that there are slots for frames up to that size. New ones are made when a frame is larger than any before; those in
     /// use go when the encoder is done with them, those that are lent when they are given back.
     pub fn fit_pool(&self, frame_bytes: usize) -> Result<()> {
+        let text = "no memory can be had for slots of {} bytes: the frame was not taken";
+        match self.try_fit_pool(frame_bytes)? {
+            true => Ok(()),
+            false => Err(self.dropped(Error::plain(Code::EQueueFull, text, [frame_bytes as u64, 0, 0, 0]))),
+        }
+    }
+
+    /// The same; whether the memory can be had.
+    fn try_fit_pool(&self, frame_bytes: usize) -> Result<bool> {
         let fits = |pool: &Arc<Pool>| pool.slot_bytes() >= frame_bytes;
         if self.pool.read().as_ref().is_some_and(fits) {
-            return Ok(());
+            return Ok(true);
         }
         let mut current = self.pool.write();
         if current.as_ref().is_some_and(fits) {
-            return Ok(());
+            return Ok(true);
         }
         self.check_open()?; // Behind `drop_slots` nobody would drop them.
-        let made = new_pool(frame_bytes, &self.works.options).inspect(|pool| {
-            self.loans.enlist(pool);
-            *current = Some(pool.clone());
-        });
+        let Ok(made) = new_pool(frame_bytes, &self.works.options) else { return Ok(false) };
+        self.loans.enlist(&made);
+        *current = Some(made);
         drop(current);
-        let text = "no memory can be had for slots of {} bytes: the frame was not taken";
-        made.map_err(|_| self.dropped(Error::plain(Code::EQueueFull, text, [frame_bytes as u64, 0, 0, 0])))?;
         self.works.ledger.notices.bell.ring(); // Somebody may wait for a slot of the former ones.
-        Ok(())
+        Ok(true)
     }
 
-    /// Puts a frame into the queue, unless the gate was closed meanwhile; only then it asks for the slot that it is in.
+    /// Puts a frame into the queue, unless the gate was closed meanwhile; only then it asks for the slot that it is in. One without a
+    /// promise is left out.
     fn hand_over(
         &self,
         frame: &Frame,
         geometry: &Geometry,
         entered: Clocks,
-        promise: Promise,
+        promise: Option<Promise>,
         place: QueuePlace,
         slot: impl FnOnce() -> Slot,
     ) -> Result<()> {
@@ -481,13 +517,19 @@ impl Intake {
         let (width, height) = (geometry.width(), geometry.height());
         let Frame { frame_id: id, flags, .. } = *frame;
         let slot = slot();
-        let facts = FrameFacts { width, height, id, entered, stamp_ns, stamped, flags, promised: promise.hand_on() };
+        let (left_out, promised) = (promise.is_none(), promise.map_or(0, Promise::hand_on));
+        let facts = FrameFacts { width, height, id, entered, stamp_ns, stamped, flags, promised, left_out };
+        self.works.regions.note_frame_size(width, height);
         // Counted before the encoder can see it, so that nothing is confirmed that was not accepted.
-        ledger.frames_accepted(1, facts.pixels() as i64, entered.steady_ns);
-        ledger.add(Stat::QueueFrames, 1);
-        if frame.flags & codes::Frame::Incomplete as u32 != 0 {
-            ledger.add(Stat::FramesIncomplete, 1);
+        if left_out {
+            ledger.frame_left_out(entered.steady_ns);
+        } else {
+            ledger.frames_accepted(1, facts.pixels() as i64, entered.steady_ns);
+            if flags & codes::Frame::Incomplete as u32 != 0 {
+                ledger.add(Stat::FramesIncomplete, 1);
+            }
         }
+        ledger.add(Stat::QueueFrames, 1);
         let queued = self.ready.push(Filled { slot, facts });
         drop(passing);
         assert!(queued.is_ok(), "a place in the queue was reserved");

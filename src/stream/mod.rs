@@ -1,9 +1,9 @@
 //! One live stream: the road of a frame from push to a sealed chunk in the spool.
 //!
 //! `intake` checks a frame (`pixels`, `frame_ids`), copies it into a slot (`slots`) or has lent one before (`loans`), and leaves
-//! it to the `encoder`, which compresses it (`helpers`, `effort`), appends it to the open chunk's file and seals the chunk when it
-//! is full. `run` asks a source for frames; `push_chunk` does all of it at once for a whole chunk. Nothing here knows of C or of the
-//! network.
+//! it to the `encoder`, which looks how bright the `regions` are, compresses it (`helpers`, `effort`), appends it to the open
+//! chunk's file and seals the chunk when it is full. `run` asks a source for frames; `push_chunk` does all of it at once for a
+//! whole chunk. Nothing here knows of C or of the network.
 
 mod decimation;
 mod effort;
@@ -15,12 +15,15 @@ mod loans;
 mod pixels;
 mod push_chunk;
 mod refused_formats;
+mod regions;
 mod run;
 mod slots;
 
 pub use helpers::Helpers;
 pub use intake::Frame;
 pub use loans::Loans;
+pub use regions::{Reading, Taken};
+pub use rheed_pixels::Region;
 
 use crate::clock::{Clocks, ReferenceClock};
 use crate::codes::{self, Code, Stat};
@@ -34,6 +37,7 @@ use crate::stamps::ChunkStamps;
 use encoder::{Encoder, InHand, Limits};
 use intake::Intake;
 use push_chunk::ChunkDesk;
+use regions::Regions;
 use std::borrow::Cow;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -74,6 +78,7 @@ pub struct Works {
     pub clock: Arc<ReferenceClock>,
     /// Who may be called to compress frames.
     pub helpers: Helpers,
+    regions: Regions,
     bounds: Bounds,
     odd_stamps: AtomicU64,
     missed_told: AtomicI64,
@@ -99,6 +104,7 @@ impl Works {
             folder,
             clock,
             helpers,
+            regions: Regions::default(),
             bounds,
             odd_stamps: AtomicU64::new(0),
             missed_told: AtomicI64::new(0),
@@ -267,7 +273,7 @@ impl Stream {
             match self.intake.next() {
                 Some(frame) => {
                     root.release(frame.facts.promised);
-                    frames += 1;
+                    frames += u64::from(!frame.facts.left_out);
                 }
                 None => std::thread::yield_now(), // Somebody is just handing one over.
             }
@@ -323,6 +329,22 @@ impl Stream {
         self.desk.push(&self.works, &self.intake, chunk)
     }
 
+    /// `rheed_region_set`; no region: none any more.
+    pub fn set_region(&self, number: i32, region: Option<Region>) -> Result<()> {
+        self.intake.check_open()?;
+        if self.intake.is_given_chunks() {
+            let text =
+                "this stream is given whole chunks, in any order: regions are measured in frames that are given one by one";
+            return Err(Error::argument(text));
+        }
+        self.works.regions.set(number, region)
+    }
+
+    /// `rheed_region_read`
+    pub fn read_region(&self, number: i32, position: u64, most: usize, give: impl FnMut(usize, &Reading)) -> Result<Taken> {
+        self.works.regions.read(number, position, most, give)
+    }
+
     /// Takes nothing more; what was taken goes on to sealed chunks.
     pub fn finalize(&self) {
         self.works.ledger.enter(Phase::Finalizing);
@@ -374,6 +396,25 @@ mod tests {
         assert_eq!(stream.intake.backlog().1, 1, "there are slots");
     }
 
+    fn push(stream: &Stream) {
+        let (width, height, stride_bytes, pixel_format) = (100, 10, 0, 0);
+        let frame = Frame { width, height, stride_bytes, pixel_format, frame_id: 0, timestamp_ns: 0, flags: 0 };
+        stream.push(Some(&[7; 1000]), &frame).unwrap();
+    }
+
+    #[test]
+    fn a_push_waits_for_nobody_who_reads_regions() {
+        let (stream, encode) = Stream::open(works(&Scratch::new("endpoint=none"))).unwrap();
+        stream.set_region(0, Some(Region { x: 0, y: 0, width: 100, height: 10 })).unwrap();
+        let encoding = std::thread::spawn(encode);
+        let reader = stream.works.regions.hold();
+        (0..50).for_each(|_| push(&stream)); // It would wait for itself.
+        drop(reader);
+        stream.finalize();
+        encoding.join().unwrap();
+        assert_eq!(stream.read_region(0, 0, 1000, |_, _| ()).unwrap().count, 50);
+    }
+
     #[test]
     fn behind_the_end_of_a_stream_no_frame_is_left_out_that_its_last_report_would_lack() {
         let (stream, encode) = Stream::open(works(&Scratch::new("endpoint=none\ndecimate=2"))).unwrap();
@@ -396,11 +437,7 @@ mod tests {
         let before = promised_and_free();
         ledger.transfer(Place::Waiting, Place::OpenChunk, 1); // The encoder finds that out when it has written the frame.
         let encoding = std::thread::spawn(encode);
-        let pixels = Some(&[7; 1000][..]);
-        let (width, height, stride_bytes, pixel_format) = (100, 10, 0, 0);
-        stream
-            .push(pixels, &Frame { width, height, stride_bytes, pixel_format, frame_id: 0, timestamp_ns: 0, flags: 0 })
-            .unwrap();
+        push(&stream);
         encoding.join().unwrap();
         assert_eq!(ledger.phase(), Phase::Fault);
         assert_eq!(ledger.get(Stat::FramesLost), 0);

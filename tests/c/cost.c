@@ -45,6 +45,9 @@ int main(int argc, char **argv) {
     for (int call = 0; call < BETWEEN; call++) push(stream, SMALL);
     count(stream, push, SMALL, "push after many");
     count(stream, lend_and_commit, SMALL, "acquire and commit after many");
+    for (int32_t region = 0; region < 8; region++) CHECK_CODE(rheed_region_set(stream, region, 0, 0, SMALL, SMALL), RHEED_OK);
+    count(stream, push, SMALL, "push with regions");
+    count(stream, lend_and_commit, SMALL, "acquire and commit with regions");
     push(stream, LARGE);
     count(stream, push, LARGE, "push large");
 

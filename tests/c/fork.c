@@ -39,6 +39,9 @@ static void child(rheed_stream stream, void *slot, const char *options) {
     CHECK_CODE(rheed_text(stream, RHEED_TEXT_STATUS, text, sizeof text, &number), RHEED_E_FORKED);
     CHECK_CODE(rheed_next_event(stream, -1, &number, NULL, NULL, text, sizeof text, NULL), RHEED_E_FORKED);
     CHECK_CODE(rheed_set_log(ignore, NULL, 4), RHEED_E_FORKED);
+    uint64_t position = 0;
+    CHECK_CODE(rheed_region_set(stream, 0, 0, 0, 1, 1), RHEED_E_FORKED);
+    CHECK_CODE(rheed_region_read(stream, 0, &position, NULL, NULL, NULL, NULL, NULL, 1, &number, NULL), RHEED_E_FORKED);
     void *node = NULL;
     CHECK_CODE(rheed_labview_reserve(&node), RHEED_E_FORKED);
     CHECK_CODE(rheed_labview_init(options, &other, text, sizeof text, &node), RHEED_E_FORKED);
@@ -77,6 +80,7 @@ static void fork_once(rheed_stream stream, void *slot, const char *options, int 
 
 int main(int argc, char **argv) {
     rheed_stream stream = open_stream(argc, argv, "chunk_size = 20\n");
+    CHECK_CODE(rheed_region_set(stream, 0, 0, 0, WIDTH, HEIGHT), RHEED_OK);
     for (int at = 0; at < 60; at++) {
         void *slot = NULL;
         CHECK_CODE(rheed_acquire(stream, FRAME_BYTES, &slot), RHEED_OK);

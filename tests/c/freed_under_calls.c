@@ -53,9 +53,22 @@ static void *flush_until_refused(void *stream) {
     return NULL;
 }
 
+static void *watch_until_refused(void *stream) {
+    int32_t code = RHEED_OK, count = 0;
+    uint64_t position = 0;
+    double means[100];
+    for (uint32_t x = 0; code != RHEED_E_HANDLE; x = (x + 1) % WIDTH) {
+        code = rheed_region_set(*(rheed_stream *)stream, 0, x, 0, 1, 1);
+        CHECK(is_fair(code));
+        code = rheed_region_read(*(rheed_stream *)stream, 0, &position, NULL, NULL, means, NULL, NULL, 100, &count, NULL);
+        CHECK(is_fair(code) || code == RHEED_E_ARGUMENT); /* Closed before one was set. */
+    }
+    return NULL;
+}
+
 int main(int argc, char **argv) {
     void *(*const callers[])(void *) = {push_until_refused, push_until_refused, ask_until_refused, listen_until_refused,
-                                        flush_until_refused};
+                                        flush_until_refused, watch_until_refused};
     enum { CALLERS = sizeof callers / sizeof callers[0] };
     for (int round = 0; round < 10; round++) {
         pthread_t threads[CALLERS];

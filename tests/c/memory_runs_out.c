@@ -1,15 +1,25 @@
-/* Memory runs out: slots for larger frames cannot be had. The frame is refused with that reason, and taken when memory is back.
- * For glibc. */
+/* Memory runs out: slots for larger frames cannot be had, nor room for a region's readings. The frame is refused with that reason,
+ * and taken when memory is back; so is the region. For glibc. */
 #define _POSIX_C_SOURCE 200809L
 #include "host.h"
 
 #include <errno.h>
 
+extern void *__libc_malloc(size_t);
 extern void *__libc_calloc(size_t, size_t);
 
 static volatile int none_left;
 
-/* Comes before libc's for the library too: slots are zeroed memory. */
+/* Comes before libc's for the library too: a region's readings. */
+void *malloc(size_t size) {
+    if (none_left && size >= 1 << 20) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return __libc_malloc(size);
+}
+
+/* Slots are zeroed memory. */
 void *calloc(size_t count, size_t size) {
     if (none_left && count * size >= 1 << 20) {
         errno = ENOMEM;
@@ -38,7 +48,10 @@ int main(int argc, char **argv) {
     memory_is_named(stream);
     CHECK_CODE(rheed_acquire(stream, FRAME_BYTES, &slot), RHEED_E_QUEUE_FULL);
     CHECK(slot == NULL);
+    CHECK_CODE(rheed_region_set(stream, 0, 0, 0, 1, 1), RHEED_E_INTERNAL);
+    CHECK_CODE(rheed_region_set(stream, 0, 0, 0, 0, 0), RHEED_OK);
     none_left = 0;
+    CHECK_CODE(rheed_region_set(stream, 0, 0, 0, 1, 1), RHEED_OK);
     CHECK_CODE(push_shade(stream, 1, RHEED_NO_FRAME_ID), RHEED_OK);
     none_left = 1;
     CHECK_CODE(rheed_acquire(stream, 2 * FRAME_BYTES, &slot), RHEED_E_QUEUE_FULL);

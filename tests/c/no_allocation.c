@@ -1,5 +1,5 @@
-/* No frame costs an allocation once its size is known, pushed or committed, taken or refused: this program's malloc counts. For
- * glibc. */
+/* No frame costs an allocation once its size is known, pushed or committed, taken or refused, nor does watching a region: this
+ * program's malloc counts. For glibc. */
 #define _POSIX_C_SOURCE 200809L
 #include "host.h"
 
@@ -84,6 +84,9 @@ int main(int argc, char **argv) {
     rheed_stream stream = open_stream(argc, argv, "chunk_size = 20\nqueue_bytes = 1MiB\n");
     for (size_t at = 0; at < sizeof pixels; at++) pixels[at] = (unsigned char)(rand() >> 4); /* Slow to encode. */
     CHECK_CODE(push(stream, sizeof pixels, RHEED_FORMAT_MONO8), RHEED_OK);
+    uint64_t position = 0;
+    int32_t readings = 0;
+    CHECK_CODE(rheed_region_set(stream, 0, 0, 0, SIDE, SIDE), RHEED_OK);
 
     int taken = 0, full = 0, rejected = 0;
     allocations = 0;
@@ -94,6 +97,8 @@ int main(int argc, char **argv) {
         full += code == RHEED_E_QUEUE_FULL;
         if (code != RHEED_OK && code != RHEED_E_QUEUE_FULL) break;
         rejected += push(stream, 1, RHEED_FORMAT_MONO8) == RHEED_E_ARGUMENT;
+        CHECK_CODE(rheed_region_set(stream, 0, (uint32_t)taken % 2, 0, SIDE - 1, SIDE), RHEED_OK);
+        CHECK_CODE(rheed_region_read(stream, 0, &position, NULL, NULL, NULL, NULL, NULL, 1000, &readings, NULL), RHEED_OK);
     }
     counting = 0;
     CHECK(taken >= 50 && full >= 50 && rejected == taken + full);

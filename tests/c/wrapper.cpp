@@ -232,6 +232,29 @@ static void chunks(const std::string &options) {
     CHECK(stream.stats()[RHEED_STAT_FRAMES_ACCEPTED] == 20);
 }
 
+static void watching(const std::string &options) {
+    auto stream = rheed::Stream::open(options);
+    std::uint64_t position = 0;
+    std::int64_t missed = 77;
+    CHECK(thrown([&] { (void)stream.read_region(2, position); }) == RHEED_E_ARGUMENT);
+    stream.set_region(2, 1, 2, 10, 3);
+    CHECK(stream.read_region(2, position).empty());
+    for (std::uint64_t id = 0; id < 600; id++) stream.push_or_throw(frame(id)); // More than are read at a time.
+    stream.flush();
+    const auto readings = stream.read_region(2, position, &missed);
+    CHECK(readings.size() == 600 && position == 600 && missed == 0);
+    for (std::uint64_t id = 0; id < 600; id++) {
+        const auto &one = readings[id];
+        CHECK(one.frame_id == id && one.mean == 5.0 && one.maximum == 5 && one.sum == 150 && one.time_ns > 0);
+    }
+    CHECK(stream.read_region(2, position).empty() && position == 600);
+    CHECK(thrown([&] { stream.set_region(8, 0, 0, 1, 1); }) == RHEED_E_ARGUMENT);
+    CHECK(thrown([&] { stream.set_region(2, 0, 0, WIDTH + 1, 1); }) == RHEED_E_ARGUMENT);
+    stream.remove_region(2);
+    CHECK(thrown([&] { (void)stream.read_region(2, position); }) == RHEED_E_ARGUMENT);
+    CHECK(thrown([&] { rheed::Stream().remove_region(2); }) == RHEED_E_HANDLE);
+}
+
 static void logging(const std::string &options) {
     std::atomic<int> calls{0};
     {
@@ -260,6 +283,7 @@ int main(int argc, char **argv) {
     looking(options);
     running(options);
     chunks(options);
+    watching(options);
     logging(options);
     CHECK(!rheed::version().empty());
     (void)rheed::shutdown();

@@ -34,6 +34,8 @@ pub enum Call {
     Stats(Handle, Places),
     Text(Handle, i32, Buffer),
     NextEvent(Handle, i32, Buffer),
+    SetRegion(Handle, Watched),
+    ReadRegion(Handle, Reader),
     SetLog {
         callback: bool,
         verbosity: i32,
@@ -177,6 +179,28 @@ pub struct Places {
     pub odd: bool,
 }
 
+/// A region, as `rheed_region_set` is told it.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    pub region: i32,
+    pub x: u32,
+    pub y: u32,
+    pub width: u32,
+    pub height: u32,
+}
+
+/// What `rheed_region_read` is given.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    pub region: i32,
+    /// None: NULL.
+    pub position: Option<u64>,
+    pub count_is_null: bool,
+    /// One of the arrays and the place for what was missed; another number: all are there.
+    pub null: usize,
+    pub capacity: i32,
+}
+
 /// How many bytes a caller says may be read.
 #[derive(Clone, Debug)]
 pub enum Size {
@@ -223,6 +247,7 @@ pub enum Source {
 /// A frame of this many bytes is not given: its memory would have to be there.
 const MOST_MEMORY: u64 = 1 << 20;
 const MOST_SIDE: u32 = 65_535;
+const REGIONS: RangeInclusive<i32> = 0..=7;
 const LARGEST_CHUNK: u128 = 1 << 30;
 const LARGEST_INDEX: u64 = 9_999_999_999;
 /// The receiver takes no larger one.
@@ -299,7 +324,9 @@ impl Call {
             | Call::Attach(handle, _)
             | Call::Stats(handle, _)
             | Call::Text(handle, ..)
-            | Call::NextEvent(handle, ..) => Some(handle),
+            | Call::NextEvent(handle, ..)
+            | Call::SetRegion(handle, _)
+            | Call::ReadRegion(handle, _) => Some(handle),
             _ => None,
         }
     }
@@ -339,6 +366,8 @@ impl Call {
             Call::Stats(_, places) => places.faults(),
             Call::Text(_, which, buffer) => [argument(!(1..=7).contains(which)), buffer.faults()].concat(),
             Call::NextEvent(_, _, buffer) => buffer.faults(),
+            Call::SetRegion(_, watched) => argument(!REGIONS.contains(&watched.region) || !watched.lies_in(MOST_SIDE, MOST_SIDE)),
+            Call::ReadRegion(_, reader) => reader.faults(),
             Call::SetLog { verbosity, .. } => argument(!(0..=4).contains(verbosity)),
             _ => Vec::new(),
         }
@@ -379,6 +408,26 @@ impl Buffer {
 impl Places {
     fn faults(&self) -> Vec<Code> {
         argument(self.count < 0 || (self.are_null && self.count > 0))
+    }
+}
+
+impl Watched {
+    /// Whether it lies in such frames, or is none.
+    pub fn lies_in(&self, width: u32, height: u32) -> bool {
+        let within = |begin: u32, length: u32, side: u32| length > 0 && u64::from(begin) + u64::from(length) <= u64::from(side);
+        self.is_none() || (within(self.x, self.width, width) && within(self.y, self.height, height))
+    }
+
+    pub fn is_none(&self) -> bool {
+        (self.width, self.height) == (0, 0)
+    }
+}
+
+impl Reader {
+    /// No stream here has measured so many frames as the largest position that is made.
+    fn faults(&self) -> Vec<Code> {
+        let has_place = self.position.is_some_and(|position| position != u64::MAX) && !self.count_is_null;
+        argument(!REGIONS.contains(&self.region) || self.capacity < 0 || !has_place)
     }
 }
 
@@ -589,6 +638,8 @@ fn simple_call() -> impl Strategy<Value = Call> {
         8 => (handle(), places()).prop_map(|(handle, places)| Call::Stats(handle, places)),
         8 => (handle(), which, buffer()).prop_map(|(handle, which, buffer)| Call::Text(handle, which, buffer)),
         8 => (handle(), timeout(), buffer()).prop_map(|(handle, timeout, buffer)| Call::NextEvent(handle, timeout, buffer)),
+        10 => (handle(), watched()).prop_map(|(handle, watched)| Call::SetRegion(handle, watched)),
+        10 => (handle(), reader()).prop_map(|(handle, reader)| Call::ReadRegion(handle, reader)),
         2 => (any::<bool>(), verbosity).prop_map(|(callback, verbosity)| Call::SetLog { callback, verbosity }),
         1 => timeout().prop_map(Call::Shutdown),
         4 => instance().prop_map(Call::Reserve),
@@ -677,6 +728,31 @@ fn places() -> impl Strategy<Value = Places> {
         // Of places that are not there it is only said how many they are.
         let count = if are_null { count } else { count.min(40) };
         Places { are_null, count, needed_is_null, odd }
+    })
+}
+
+fn region() -> impl Strategy<Value = i32> {
+    prop_oneof![10 => 0..3i32, 2 => 3..8i32, 1 => select(vec![-1, 8, i32::MIN, i32::MAX])]
+}
+
+fn watched() -> impl Strategy<Value = Watched> {
+    let places = prop_oneof![
+        10 => select(vec![(0, 0, 1, 1), (0, 0, 32, 16), (3, 1, 20, 4), (31, 15, 1, 1), (0, 299, 1, 1)]),
+        3 => Just((0, 0, 0, 0)),
+        2 => (side(), side(), side(), side()),
+    ];
+    (region(), places).prop_map(|(region, (x, y, width, height))| Watched { region, x, y, width, height })
+}
+
+fn reader() -> impl Strategy<Value = Reader> {
+    let position = prop_oneof![10 => Just(Some(0)), 1 => Just(Some(u64::MAX)), 1 => Just(None)];
+    let capacity = prop_oneof![10 => 0..=40i32, 1 => select(vec![-1, i32::MIN])];
+    (region(), position, seldom(20), 0..12usize, capacity).prop_map(|(region, position, count_is_null, null, capacity)| Reader {
+        region,
+        position,
+        count_is_null,
+        null,
+        capacity,
     })
 }
 

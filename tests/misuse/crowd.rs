@@ -308,9 +308,10 @@ impl Books {
             };
         }
         let meanwhile: &[Code] = match call {
-            Call::Push(..) | Call::PushChunk(..) | Call::Run(..) | Call::Acquire(..) | Call::Commit(..) => {
+            Call::Push(..) | Call::PushChunk(..) | Call::Run(..) | Call::Acquire(..) | Call::Commit(..) | Call::SetRegion(..) => {
                 &[EHandle, EClosed, EAborted, EArgument]
             }
+            Call::ReadRegion(..) => &[EHandle, EArgument],
             Call::Flush(..) => &[EHandle, EAborted, WPending],
             Call::Finalize(..) => &[EHandle, EAborted, WPending, EArgument],
             Call::NextEvent(..) => &[EHandle, EAborted, WTruncated],

@@ -3,7 +3,7 @@
 
 use crate::call::{Address, Call, Given, Instance, LONGEST_LOOK_MS, Limits, Source, WIDEST};
 use rheed_stream::codes::{Code, Stat};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A frame's width, height and pixels, as a number.
@@ -59,6 +59,10 @@ pub struct Stream {
     sealed: u64,
     /// Of the open chunk: width, height and frames.
     chunk: Option<(u32, u32, u32)>,
+    /// Of the last frame that was taken by itself: width and height.
+    frame_size: Option<(u32, u32)>,
+    /// The regions that are set.
+    regions: BTreeSet<i32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -193,6 +197,7 @@ impl Model {
             Some(Kind::Spool { .. }) => match call {
                 Call::Push(..) | Call::PushChunk(..) | Call::Run(..) | Call::Finalize(..) => vec![Code::EArgument],
                 Call::Acquire(..) | Call::Commit(..) | Call::Discard(..) => vec![Code::EArgument],
+                Call::SetRegion(..) | Call::ReadRegion(..) => vec![Code::EArgument],
                 _ => Vec::new(),
             },
             None => match call {
@@ -306,6 +311,13 @@ impl Model {
                     stream.sealed += 1;
                 } else if is_rejection(code) {
                     stream.rejected += u64::from(chunk.count.min(stream.limits.chunk_size));
+                }
+            }
+            Call::SetRegion(_, watched) if is_ok => {
+                let Some(stream) = self.stream_mut(number) else { return };
+                match watched.is_none() {
+                    true => _ = stream.regions.remove(&watched.region),
+                    false => _ = stream.regions.insert(watched.region),
                 }
             }
             Call::Finalize(..) if code >= 0 => {
@@ -464,6 +476,8 @@ impl Stream {
             incomplete: 0,
             sealed: 0,
             chunk: None,
+            frame_size: None,
+            regions: BTreeSet::new(),
         }
     }
 
@@ -486,6 +500,11 @@ impl Stream {
             Call::PushChunk(_, chunk) => {
                 [closed, argument(mixing(Way::Chunks) || self.chunks.contains_key(&chunk.index))].concat()
             }
+            Call::SetRegion(_, watched) => {
+                let lies_in = self.frame_size.is_none_or(|(width, height)| watched.lies_in(width, height));
+                [closed, argument(self.way == Some(Way::Chunks) || !lies_in)].concat()
+            }
+            Call::ReadRegion(_, reader) => argument(!self.regions.contains(&reader.region)),
             Call::Run(_, Source::Null) => closed,
             Call::Run(..) => [closed, argument(mixing(Way::Run) || self.running)].concat(),
             _ => Vec::new(),
@@ -494,6 +513,7 @@ impl Stream {
 
     fn takes(&mut self, width: u32, height: u32, frames: Vec<Print>) {
         self.frames.extend(frames);
+        self.frame_size = Some((width, height));
         if self.chunk.is_some_and(|(before, rows, _)| (before, rows) != (width, height)) {
             self.seal();
         }

@@ -1,10 +1,11 @@
 //! A call is made as C would make it. Whatever it answers, it has to leave alone what is not its own: memory behind a buffer,
 //! places that it was not given; and what it tells has to be what its code says.
 
-use crate::call::{Address, Buffer, Call, Given, Instance, Opening, Places, SPOILERS, Told, VARIANTS, WIDEST};
+use crate::call::{Address, Buffer, Call, Given, Instance, Opening, Places, Reader, SPOILERS, Told, VARIANTS, WIDEST, Watched};
 use rheed_stream::abi::calls::*;
 use rheed_stream::abi::labview::*;
 use rheed_stream::abi::look::*;
+use rheed_stream::abi::regions::*;
 use rheed_stream::codes::{Code, Event, Stat, Text};
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
@@ -94,6 +95,10 @@ pub fn perform(call: &Call, number: u64, memory: &[u8], options: &[String]) -> A
         Call::Stats(_, places) => stats(number, places).into(),
         Call::Text(_, which, buffer) => text(number, *which, buffer).into(),
         Call::NextEvent(_, timeout_ms, buffer) => next_event(number, *timeout_ms, buffer).into(),
+        Call::SetRegion(_, Watched { region, x, y, width, height }) => {
+            rheed_region_set(number, *region, *x, *y, *width, *height).into()
+        }
+        Call::ReadRegion(_, reader) => read_region(number, reader).into(),
         Call::SetLog { callback, verbosity } => {
             let user = ptr::from_ref(&MESSAGES).cast_mut().cast();
             rheed_set_log(callback.then_some(hear as extern "C" fn(*mut c_void, i32, *const c_char)), user, *verbosity).into()
@@ -212,6 +217,49 @@ fn stats(number: u64, places: &Places) -> i32 {
             value(Stat::FramesAccepted),
             value(Stat::FramesConfirmed) + value(Stat::FramesLost) + value(Stat::FramesPending)
         );
+    }
+    code
+}
+
+fn read_region(number: u64, reader: &Reader) -> i32 {
+    const ROOM: usize = 41;
+    let (mut times, mut ids, mut means) = ([-77; ROOM], [77; ROOM], [-77.0; ROOM]);
+    let (mut maxima, mut sums) = ([-77; ROOM], [-77; ROOM]);
+    let (mut position, mut count, mut missed) = (reader.position.unwrap_or_default(), 77, 77);
+    fn unless<T>(is_null: bool, place: *mut T) -> *mut T {
+        if is_null { ptr::null_mut() } else { place }
+    }
+    let null = |index| reader.null == index;
+    let code = rheed_region_read(
+        number,
+        reader.region,
+        unless(reader.position.is_none(), &mut position),
+        unless(null(0), times.as_mut_ptr()),
+        unless(null(1), ids.as_mut_ptr()),
+        unless(null(2), means.as_mut_ptr()),
+        unless(null(3), maxima.as_mut_ptr()),
+        unless(null(4), sums.as_mut_ptr()),
+        reader.capacity,
+        unless(reader.count_is_null, &mut count),
+        unless(null(5), &mut missed),
+    );
+    assert!(count == if reader.count_is_null { 77 } else { 0 } || code == OK, "code {code} with count {count}");
+    assert!(code == OK || position == reader.position.unwrap_or_default(), "code {code}, but position is {position}");
+    assert!(missed == if null(5) { 77 } else { 0 }, "so few frames, and {missed} are missed");
+    let count = if code == OK { count as usize } else { 0 };
+    assert!(count <= reader.capacity.max(0) as usize && position >= reader.position.unwrap_or_default() || code != OK);
+    let written = |index: usize| if null(index) { 0 } else { count };
+    assert!(times.iter().enumerate().all(|(at, time)| (*time != -77) == (at < written(0))), "times: {times:?} for {count}");
+    assert!(ids[written(1)..].iter().all(|id| *id == 77), "ids: {ids:?} for {count}");
+    assert!(means.iter().enumerate().all(|(at, mean)| (*mean == -77.0) == (at >= written(2))), "means: {means:?} for {count}");
+    assert!(maxima.iter().enumerate().all(|(at, maximum)| (*maximum == -77) == (at >= written(3))), "maxima: {maxima:?}");
+    assert!(sums.iter().enumerate().all(|(at, sum)| (*sum == -77) == (at >= written(4))), "sums: {sums:?} for {count}");
+    for at in 0..written(2).min(written(3)).min(written(4)) {
+        let is_fair = match sums[at] {
+            -1 => means[at].is_nan() && maxima[at] == -1,
+            sum => means[at] <= f64::from(maxima[at]) && i64::from(maxima[at]) <= sum && maxima[at] <= 255,
+        };
+        assert!(is_fair, "mean {}, maximum {}, sum {}", means[at], maxima[at], sums[at]);
     }
     code
 }

@@ -2,6 +2,7 @@
 
 use rheed_stream::abi::calls::*;
 use rheed_stream::abi::look::*;
+use rheed_stream::abi::regions::*;
 use rheed_stream::codes::{Code, Event, Stat, Text};
 use std::ffi::{CString, c_char, c_void};
 use std::ptr;
@@ -21,6 +22,16 @@ pub struct Told {
     pub kind: i32,
     pub value: i64,
     pub text: String,
+}
+
+/// A region in a frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    pub time_ns: i64,
+    pub frame_id: u64,
+    pub mean: f64,
+    pub maximum: i32,
+    pub sum: i64,
 }
 
 impl Stream {
@@ -102,6 +113,38 @@ impl Stream {
 
     pub fn stat(&self, stat: Stat) -> i64 {
         self.stats()[stat as usize]
+    }
+
+    pub fn set_region(&self, region: i32, x: u32, y: u32, width: u32, height: u32) -> i32 {
+        rheed_region_set(self.0, region, x, y, width, height)
+    }
+
+    /// All that can be read of a region behind that position, none of which may have been missed.
+    #[track_caller]
+    pub fn readings(&self, region: i32, position: &mut u64) -> Vec<Reading> {
+        const MOST: usize = 16_384;
+        let (mut times, mut ids, mut means, mut maxima, mut sums) =
+            (vec![0; MOST], vec![0; MOST], vec![0.0; MOST], vec![0; MOST], vec![0; MOST]);
+        let (mut count, mut missed) = (0, 0);
+        let arrays = (times.as_mut_ptr(), ids.as_mut_ptr(), means.as_mut_ptr(), maxima.as_mut_ptr(), sums.as_mut_ptr());
+        let most = MOST as i32;
+        let code = rheed_region_read(
+            self.0,
+            region,
+            position,
+            arrays.0,
+            arrays.1,
+            arrays.2,
+            arrays.3,
+            arrays.4,
+            most,
+            &mut count,
+            &mut missed,
+        );
+        assert_eq!((code, missed), (OK, 0));
+        let reading =
+            |at: usize| Reading { time_ns: times[at], frame_id: ids[at], mean: means[at], maximum: maxima[at], sum: sums[at] };
+        (0..count as usize).map(reading).collect()
     }
 
     #[track_caller]

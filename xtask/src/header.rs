@@ -12,7 +12,8 @@ use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Item, Token};
 
 /// Where the enumerators and the functions are, in the header's order.
-const SOURCES: [&str; 5] = ["src/codes.rs", "src/abi/mod.rs", "src/abi/calls.rs", "src/abi/look.rs", "src/abi/labview.rs"];
+const SOURCES: [&str; 6] =
+    ["src/codes.rs", "src/abi/mod.rs", "src/abi/calls.rs", "src/abi/look.rs", "src/abi/regions.rs", "src/abi/labview.rs"];
 
 /// The prefix of each enumeration's names.
 const PREFIXES: [(&str, &str); 8] = [

@@ -87,6 +87,11 @@ pub fn measure(site: &Site, table: &mut Table) -> Result<()> {
             commit(site, table, &what, &Camera { frames: &frames, fps, threads: 1, flat_out, seconds })?;
         }
     }
+    for (width, height, fps) in &CAMERAS[..2] {
+        let frames = site.frames.noisy(*width, *height, (FRAMES_BYTES / (width * height)).min(240))?;
+        let camera = Camera { frames: &frames, fps: *fps, threads: 1, flat_out: false, seconds: paced_seconds(site, *fps) };
+        watch(site, table, &camera.case(&format!("{width}x{height}, 8 regions")), &camera)?;
+    }
     for (format, row_bytes, code) in CONVERTED {
         let frames = site.frames.noisy(row_bytes, 2048, FRAMES_BYTES / (row_bytes * 2048))?;
         let fps = 60;
@@ -114,6 +119,27 @@ fn compare(site: &Site, table: &mut Table, what: &str, camera: &Camera, more: &[
         let refused = turns.iter().map(|turn| turn.refused).collect();
         table.add(Row::new(NAME, &case, "frames refused", Better::Less).ours(refused).reach(0.0));
     }
+    Ok(())
+}
+
+/// A camera whose spots are watched, in turns with one whose are not.
+fn watch(site: &Site, table: &mut Table, case: &str, camera: &Camera) -> Result<()> {
+    let (mut watched, mut alone) = (Vec::new(), Vec::new());
+    for _ in 0..site.length.pick(1, REPETITIONS) {
+        watched.push(run(site, camera, &["--regions", "8"])?);
+        alone.push(run(site, camera, &[])?);
+    }
+    let pushes = |turns: &[Turn]| turns.iter().map(|turn| turn.push.clone()).collect::<Vec<_>>();
+    for (name, percent) in [("p50", 50.0), ("p99", 99.0)] {
+        let row = Row::new(NAME, case, format!("push {name}, us"), Better::Less).ours(percentiles(&pushes(&watched), percent));
+        table.add(row.beside("without regions", percentiles(&pushes(&alone), percent)));
+    }
+    let microseconds_a_frame = |turns: &[Turn]| {
+        let frame_bytes = camera.frames.frame_bytes() as f64;
+        turns.iter().map(|turn| turn.cpu_seconds_a_gigabyte * frame_bytes * 1e-3).collect::<Vec<_>>()
+    };
+    let row = Row::new(NAME, case, "CPU a frame, us", Better::Less).ours(microseconds_a_frame(&watched));
+    table.add(row.beside("without regions", microseconds_a_frame(&alone)));
     Ok(())
 }
 

@@ -1,0 +1,107 @@
+/*
+ * How fast a crystal grows, from the intensity of its specular spot, which oscillates once for each layer. For oscillation.c, and to copy:
+ * plain C, which needs the library for nothing.
+ *
+ *     static growth spot;
+ *     growth_note(&spot, seconds, mean);                 for each reading
+ *     growth_rate rate = growth_measure(&spot);          whenever somebody looks
+ *
+ * Noise and drift are no oscillation: rate.seconds_a_layer is 0 then. It knows a layer when it has seen at least four, within the
+ * window of 30 s; those that take less than 0.2 s or more than 7 s want another GROWTH_STEP.
+ */
+#ifndef GROWTH_RATE_H
+#define GROWTH_RATE_H
+
+#include <math.h>
+#include <string.h>
+
+enum { GROWTH_STEPS = 600 };
+#define GROWTH_STEP 0.05 /* Seconds. */
+#define GROWTH_ALIKE 0.5 /* A layer is one that is like another at least as much. */
+
+typedef struct {
+    double intensity[GROWTH_STEPS]; /* A mean for each step, oldest first. */
+    int steps;
+    double sum; /* Of the readings in the step that is not over. */
+    long count, step;
+} growth;
+
+typedef struct {
+    double seconds_a_layer; /* 0: nothing oscillates. */
+    int layers;             /* Later ones that are like the first. */
+    double alike;           /* At least so much: 1 would be the same. */
+} growth_rate;
+
+/* A reading, in the order of their times; one that is not a number is left out. A step without any is as the one before. */
+static inline void growth_note(growth *of, double seconds, double mean) {
+    const long step = (long)floor(seconds / GROWTH_STEP);
+    if (isnan(mean)) return;
+    for (; of->count > 0 && of->step < step; of->step++) {
+        if (of->steps == GROWTH_STEPS) memmove(of->intensity, of->intensity + 1, (size_t)--of->steps * sizeof(double));
+        of->intensity[of->steps++] = of->sum / (double)of->count;
+        if (of->step + 1 == step) of->count = 0, of->sum = 0.0;
+    }
+    if (of->count++ == 0) of->step = step;
+    of->sum += mean;
+}
+
+/* What lasts longer than a third of the window is drift: the mean around each step is taken away. */
+static inline void growth_detrend(const growth *of, double *wave) {
+    const int reach = of->steps / 6;
+    for (int at = 0; at < of->steps; at++) {
+        const int from = at < reach ? 0 : at - reach, to = at + reach < of->steps ? at + reach : of->steps - 1;
+        double sum = 0.0;
+        for (int beside = from; beside <= to; beside++) sum += of->intensity[beside];
+        wave[at] = of->intensity[at] - sum / (to - from + 1);
+    }
+}
+
+/* How much a wave is like itself so many steps later: 1 the same, 0 not at all, -1 the opposite. */
+static inline double growth_likeness(const double *wave, int steps, int later) {
+    double both = 0.0, first = 1e-6, second = 1e-6;
+    for (int at = 0; at + later < steps; at++) {
+        both += wave[at] * wave[at + later];
+        first += wave[at] * wave[at];
+        second += wave[at + later] * wave[at + later];
+    }
+    return both / sqrt(first * second);
+}
+
+/* Between two numbers of steps, the one after which it is most alike; its fraction is that of a parabola's top. */
+static inline double growth_top(const double *alike, int from, int to, double *how_much) {
+    int best = from;
+    for (int at = from; at <= to; at++) best = alike[at] > alike[best] ? at : best;
+    const double before = alike[best - 1], after = alike[best + 1], bend = before - 2.0 * alike[best] + after;
+    *how_much = alike[best];
+    return best + (bend < 0.0 ? 0.5 * (before - after) / bend : 0.0);
+}
+
+/* Noise is never like itself later on. An oscillation is the opposite after half a layer and the same after a whole one; and also after
+   two and more, by which the time that one takes is known the better. */
+static inline growth_rate growth_measure(const growth *of) {
+    const growth_rate none = {0.0, 0, 0.0};
+    growth_rate rate = {0.0, 1, 0.0};
+    double wave[GROWTH_STEPS], alike[GROWTH_STEPS / 2];
+    const int most = of->steps / 2 - 2;
+    int opposite = 1, same, end;
+    growth_detrend(of, wave);
+    for (int later = 0; later < of->steps / 2; later++) alike[later] = growth_likeness(wave, of->steps, later);
+    while (opposite < most && alike[opposite] > -0.3) opposite++;
+    for (same = opposite; same < most && alike[same] < GROWTH_ALIKE;) same++;
+    for (end = same; end < most && alike[end] > 0.0;) end++;
+    if (end >= most) return none;
+    double layer = growth_top(alike, same, end, &rate.alike);
+    while ((rate.layers + 1.25) * layer < most) {
+        double how_much;
+        const int from = (int)((rate.layers + 0.75) * layer), to = (int)((rate.layers + 1.25) * layer);
+        const double top = growth_top(alike, from, to, &how_much);
+        if (how_much < GROWTH_ALIKE) break;
+        rate.layers++;
+        rate.alike = fmin(rate.alike, how_much);
+        layer = top / rate.layers;
+    }
+    rate.seconds_a_layer = layer * GROWTH_STEP;
+    return rate.layers < 2 ? none : rate;
+}
+
+#endif
