@@ -185,6 +185,7 @@ impl Shared {
 mod tests {
     use super::*;
     use crate::clock::Clocks;
+    use crate::ledger::Amiss;
     use crate::stream::intake::FrameFacts;
     use crate::stream::slots::Pool;
 
@@ -196,8 +197,17 @@ mod tests {
             let mut slot = pool.take().unwrap();
             slot.bytes_mut().fill(shade);
             let (width, height, entered) = (FRAME as u32 / 8, 8, Clocks::now());
-            let facts =
-                FrameFacts { width, height, id: shade.into(), entered, stamp_ns: 0, stamped: false, flags: 0, promised: 0 };
+            let facts = FrameFacts {
+                width,
+                height,
+                id: shade.into(),
+                entered,
+                stamp_ns: 0,
+                stamped: false,
+                flags: 0,
+                amiss: Amiss::default(),
+                promised: 0,
+            };
             Arc::new(Piece::new(Filled { slot, facts }, b"what was in it".to_vec(), 1))
         };
         shades.map(piece).collect()

@@ -1,19 +1,23 @@
 //! Frame ids reveal the frames that the camera lost. A wrap, a restart and a camera without ids are no losses.
 
 use crate::codes::NO_FRAME_ID;
+use std::ops::Range;
 
 /// A gap of more is a counter that was set anew, not a loss that anybody would sit through: ten minutes at 1000 fps.
 const LARGEST_GAP: u64 = 600_000;
-/// How near to its end a 16-bit counter must be, and how near to its beginning afterwards, to have wrapped.
+/// How near to its end a counter must be, and how near to its beginning afterwards, to have wrapped.
 const NEAR: u64 = 64;
-const LAST_OF_16_BITS: u64 = 0xFFFF;
+/// Counters of 16 and of 32 bits. After them comes 1 (GigE Vision, where 0 is no id) or 0.
+const ENDS: [u64; 2] = [0xFFFF, 0xFFFF_FFFF];
 
 /// Watches the ids of one camera.
 #[derive(Default)]
 pub struct FrameIds {
     last: Option<u64>,
     /// The gap seen last: ids in it that come late, by another thread, were not lost after all.
-    gap: std::ops::Range<u64>,
+    gap: Range<u64>,
+    /// What of it was before a wrap.
+    before_wrap: Range<u64>,
     /// How many of these may still come.
     late: u64,
     /// The one that came last.
@@ -27,16 +31,8 @@ impl FrameIds {
             return 0;
         }
         let Some(last) = self.last.replace(id) else { return 0 };
-        if id > last {
-            let missed = id - last - 1;
-            if missed == 0 || missed > LARGEST_GAP {
-                return 0;
-            }
-            self.gap = last + 1..id;
-            self.late = missed;
-            return missed as i64;
-        }
-        if self.late > 0 && self.gap.contains(&id) {
+        let gap = if id < last { &self.gap } else { &self.before_wrap };
+        if self.late > 0 && gap.contains(&id) {
             self.last = Some(last);
             if self.came_late.replace(id) == Some(id) {
                 return 0; // Refused, and tried again.
@@ -44,9 +40,27 @@ impl FrameIds {
             self.late -= 1;
             return -1;
         }
-        // Backwards: a restart, or a counter of 16 bits that wrapped (GigE Vision: from 65535 to 1, since 0 is no id).
-        let wrapped = last <= LAST_OF_16_BITS && last + NEAR > LAST_OF_16_BITS && id < NEAR;
-        if wrapped { (LAST_OF_16_BITS - last + id.saturating_sub(1)) as i64 } else { 0 }
+        if id >= NEAR {
+            self.before_wrap = 0..0; // Long enough ago: these ids come anew.
+        }
+        if id > last {
+            let missed = id - last - 1;
+            if missed == 0 || missed > LARGEST_GAP {
+                return 0;
+            }
+            return self.missed(last + 1..id, 0..0);
+        }
+        // Backwards: a restart, or a wrap.
+        match ENDS.into_iter().find(|end| last <= *end && last + NEAR > *end && id < NEAR) {
+            Some(end) => self.missed(1..id.max(1), last + 1..end + 1),
+            None => 0,
+        }
+    }
+
+    fn missed(&mut self, gap: Range<u64>, before_wrap: Range<u64>) -> i64 {
+        self.late = gap.end - gap.start + (before_wrap.end - before_wrap.start);
+        (self.gap, self.before_wrap, self.came_late) = (gap, before_wrap, None);
+        self.late as i64
     }
 }
 
@@ -77,6 +91,24 @@ mod tests {
     #[test]
     fn a_loss_across_a_wrap_is_counted() {
         assert_eq!(missed(&[65_533, 3]), 2 + 2);
+        assert_eq!(missed(&[0xFFFF_FFFD, 3]), 2 + 2);
+        assert_eq!(missed(&[65_530, 65_533, 65_534, 65_535, 3, 4]), 2 + 2);
+    }
+
+    #[test]
+    fn a_counter_of_32_bits_wraps_too() {
+        assert_eq!(missed(&[0xFFFF_FFFE, 0xFFFF_FFFF, 0, 1]), 0);
+        assert_eq!(missed(&[0xFFFF_FFFE, 0xFFFF_FFFF, 1, 2]), 0);
+        assert_eq!(missed(&[0xFFFF_FFFF, 0x1_0000_0000, 0x1_0000_0001]), 0, "one of 64 bits does not");
+    }
+
+    #[test]
+    fn a_frame_that_comes_late_across_a_wrap_was_not_missed() {
+        assert_eq!(missed(&[65_534, 1, 65_535, 2]), 0);
+        assert_eq!(missed(&[65_535, 2, 1, 3]), 0);
+        assert_eq!(missed(&[65_532, 2, 65_534, 65_534, 1, 3]), 2, "65533 and 65535 are missing");
+        let turns = (0..3).flat_map(|_| 1..=65_535).filter(|id| *id != 65_535);
+        assert_eq!(missed(&turns.collect::<Vec<_>>()), 2, "the same one of each turn, and the last turn has not ended");
     }
 
     #[test]
