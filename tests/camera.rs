@@ -42,7 +42,7 @@ fn a_chunk_of_a_camera_with_a_clock_of_its_own_begins_when_its_first_frame_was_t
     assert!(away[0].abs() as f64 <= away[1] as f64 + AWAY_MS * 1e6, "{said}");
     // It had counted from 1234.6 s on for 4.5 s, and was set to 7 us.
     let restarted = told("restarted ")[0][0];
-    assert!(restarted > 1239_000_000_000 && restarted < 1300_000_000_000, "{said}");
+    assert!(restarted > 1_239_000_000_000 && restarted < 1_300_000_000_000, "{said}");
 }
 
 #[test]
