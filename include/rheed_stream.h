@@ -130,7 +130,7 @@ typedef enum {
     RHEED_STAT_FRAMES_DROPPED = 6,
     /** Frames refused for bad arguments or formats, slots that are none included. */
     RHEED_STAT_FRAMES_REJECTED = 7,
-    /** Frames that the camera lost, by gaps in their ids (a wrap or a restart is none). */
+    /** Frames that the camera lost, by gaps in their ids (a wrap or a restart is none; less when one comes late after all). */
     RHEED_STAT_FRAMES_MISSED = 8,
     /** Frames taken that were flagged RHEED_FRAME_INCOMPLETE. */
     RHEED_STAT_FRAMES_INCOMPLETE = 9,
@@ -164,6 +164,18 @@ typedef enum {
     RHEED_STAT_FPS_MILLI = 23,
     /** Frames taken note of and left out, as the option decimate says; not among the accepted. */
     RHEED_STAT_FRAMES_LEFT_OUT = 24,
+    /** How often no frame came for stall_timeout_ms. */
+    RHEED_STAT_CAMERA_STALLS = 25,
+    /**
+     * timestamp_clock = device: Unix time minus the camera's time (its counter divided by device_tick_hz) now, in nanoseconds. The
+     * next one, the bound, says whether it is known: any number may be right, -1 too.
+     */
+    RHEED_STAT_CAMERA_CLOCK_OFFSET_NS = 26,
+    /**
+     * So many nanoseconds that offset, and the times that frames are given by it, may be off, beyond the smallest delay of frames on
+     * their way, which nobody sees from here; -1 while it is not known.
+     */
+    RHEED_STAT_CAMERA_CLOCK_BOUND_NS = 27,
 } rheed_stat;
 
 /** Which text rheed_text gives. All but the report fit 1,024 bytes. */
@@ -216,6 +228,15 @@ typedef enum {
     RHEED_EVENT_REFUSED = 13,
     /** What a dead or earlier process left in the spool was taken up. value: frames found. */
     RHEED_EVENT_TAKEN_UP = 14,
+    /** No frame has come for stall_timeout_ms, whether to be taken or refused. Told once, until one comes. value: ms since the last. */
+    RHEED_EVENT_CAMERA_STALLED = 15,
+    /** A frame comes again. value: ms since the one before. */
+    RHEED_EVENT_CAMERA_BACK = 16,
+    /**
+     * timestamp_clock = device: the camera's counter was reset or set, or stood still, and is mapped anew; or it does not run at
+     * device_tick_hz. value: by how many nanoseconds what it shows is now later than before (less than 0: earlier); 0 = its rate.
+     */
+    RHEED_EVENT_CAMERA_CLOCK = 17,
 } rheed_event;
 
 /**
@@ -346,7 +367,9 @@ int32_t RHEED_CALL rheed_resume(const char *options,
  * luma. The options roi and bin say what is kept of a frame, decimate which frames are: one that is left out is checked, noted by
  * its id, counted (RHEED_STAT_FRAMES_LEFT_OUT) and answered with RHEED_OK, and copied only where regions are measured.
  * `frame_id`: the camera's count, RHEED_NO_FRAME_ID if there is none; gaps are counted as missed frames.
- * `timestamp_ns`: capture time by this computer's clock, Unix time in nanoseconds; 0 = now.
+ * `timestamp_ns`: capture time by this computer's clock, Unix time in nanoseconds; 0 = now. With the option
+ * timestamp_clock = device: the camera's own counter as it is, in ticks of device_tick_hz, a uint64_t as the int64_t of the same
+ * bits; it is mapped to Unix time (docs/time.md), and 0 is still now.
  * `flags`: 0 or RHEED_FRAME_INCOMPLETE.
  *
  * Never waits, never touches disk or network, unless `when_full = block` or inside rheed_run: then it waits for a slot,
@@ -438,7 +461,7 @@ int32_t RHEED_CALL rheed_discard(rheed_stream stream,
  *
  * `pixel_format`: RHEED_FORMAT_*, 0 = Mono8; the options roi and bin hold as for rheed_push, decimate is refused here
  * (RHEED_E_ARGUMENT). `start_ns`: when the first frame was captured, Unix time in nanoseconds by
- * this computer's clock; 0 = the chunk has just ended.
+ * this computer's clock, whatever timestamp_clock says; 0 = the chunk has just ended.
  *
  * Encodes on the calling thread from the caller's memory and returns when the chunk is in the spool: it takes time, and
  * waits for the disk. A stream takes either frames or chunks: mixing is RHEED_E_ARGUMENT. Any thread. Returns RHEED_OK,

@@ -110,7 +110,7 @@ public:
 
 private:
     friend class Stream;
-    std::array<std::int64_t, RHEED_STAT_FRAMES_LEFT_OUT + 1> values_{};
+    std::array<std::int64_t, RHEED_STAT_CAMERA_CLOCK_BOUND_NS + 1> values_{};
 };
 
 /** How bright a region was in one frame. Where the region does not lie in the frame: the mean is NaN, maximum and sum are -1. */

@@ -157,7 +157,7 @@ pub enum Stat {
     FramesDropped = 6,
     /// Frames refused for bad arguments or formats, slots that are none included.
     FramesRejected = 7,
-    /// Frames that the camera lost, by gaps in their ids (a wrap or a restart is none).
+    /// Frames that the camera lost, by gaps in their ids (a wrap or a restart is none; less when one comes late after all).
     FramesMissed = 8,
     /// Frames taken that were flagged RHEED_FRAME_INCOMPLETE.
     FramesIncomplete = 9,
@@ -191,11 +191,19 @@ pub enum Stat {
     FpsMilli = 23,
     /// Frames taken note of and left out, as the option decimate says; not among the accepted.
     FramesLeftOut = 24,
+    /// How often no frame came for stall_timeout_ms.
+    CameraStalls = 25,
+    /// timestamp_clock = device: Unix time minus the camera's time (its counter divided by device_tick_hz) now, in nanoseconds. The
+    /// next one, the bound, says whether it is known: any number may be right, -1 too.
+    CameraClockOffsetNs = 26,
+    /// So many nanoseconds that offset, and the times that frames are given by it, may be off, beyond the smallest delay of frames on
+    /// their way, which nobody sees from here; -1 while it is not known.
+    CameraClockBoundNs = 27,
 }
 
 impl Stat {
     /// How many there are in this version: what rheed_stats writes to *needed.
-    pub const COUNT: usize = 25;
+    pub const COUNT: usize = 28;
 }
 
 /// Which text rheed_text gives. All but the report fit 1,024 bytes.
@@ -261,6 +269,13 @@ pub enum Event {
     Refused = 13,
     /// What a dead or earlier process left in the spool was taken up. value: frames found.
     TakenUp = 14,
+    /// No frame has come for stall_timeout_ms, whether to be taken or refused. Told once, until one comes. value: ms since the last.
+    CameraStalled = 15,
+    /// A frame comes again. value: ms since the one before.
+    CameraBack = 16,
+    /// timestamp_clock = device: the camera's counter was reset or set, or stood still, and is mapped anew; or it does not run at
+    /// device_tick_hz. value: by how many nanoseconds what it shows is now later than before (less than 0: earlier); 0 = its rate.
+    CameraClock = 17,
 }
 
 /// Pixel formats by their GenICam PFNC codes. Bits 16 to 23 are the bits per pixel. Frames are kept with 8 bits a pixel, by one

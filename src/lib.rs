@@ -4,10 +4,12 @@
 //! `abi -> engine -> stream, upload -> spool, service, shard`. `docs/architecture.md` shows the road of a frame.
 
 pub mod abi;
+mod camera_clock;
 mod clock;
 pub mod codes;
 mod engine;
 mod error;
+mod frame_ids;
 mod ids;
 mod ledger;
 mod log;

@@ -15,6 +15,8 @@ const LONGEST_KEY_FILE: u64 = 64 << 10;
 
 /// Frames per second that the service takes at most, by its documentation.
 const SERVICES_FPS: f64 = 120.0;
+/// Of a counter in nanoseconds.
+const NS_HZ: f64 = 1e9;
 
 /// The service of the guide.
 pub const DEFAULT_ENDPOINT: &str = "https://api.atomscale.ai";
@@ -73,6 +75,9 @@ pub struct Options {
     pub roi: Option<Window>,
     pub bin: u32,
     pub decimate: u32,
+    pub device_clock: bool,
+    pub device_tick_hz: f64,
+    pub stall_timeout: Duration,
     pub paced: bool,
     pub verbosity: i32,
     pub log_file: LogFile,
@@ -359,6 +364,27 @@ const KEYS: &[Key] = &[
         set: |o, v| whole(v, 1, 1000).map(|it| o.decimate = it),
     },
     Key {
+        name: "timestamp_clock",
+        default: "host",
+        values: "`host` or `device`",
+        meaning: "Whose time `timestamp_ns` is: Unix time by this computer's clock, or the camera's own counter, which is then mapped to Unix time ([time](time.md)).",
+        set: |o, v| switch(v, "device", "host").map(|it| o.device_clock = it),
+    },
+    Key {
+        name: "device_tick_hz",
+        default: "1000000000",
+        values: "number, 1 to 1000000000000",
+        meaning: "Ticks a second of the camera's counter, with `timestamp_clock = device`. The default is a counter in nanoseconds.",
+        set: |o, v| number(v, 1.0, 1e12).map(|it| o.device_tick_hz = it),
+    },
+    Key {
+        name: "stall_timeout_ms",
+        default: "5000",
+        values: "milliseconds, 0 to 86400000",
+        meaning: "When no frame has come for so long, and for at least ten frame times, the camera stands still, which is told (`RHEED_EVENT_CAMERA_STALLED`). 0 = it may.",
+        set: |o, v| milliseconds(v, 0, 86_400_000).map(|it| o.stall_timeout = it),
+    },
+    Key {
         name: "pace",
         default: "realtime",
         values: "`realtime` or `off`",
@@ -416,6 +442,9 @@ impl Options {
         if let Some(window) = options.roi {
             options.check_window(window)?;
         }
+        if !options.device_clock && options.device_tick_hz != NS_HZ {
+            return Err(bad("device_tick_hz", "is for a camera's own counter: set timestamp_clock = device, or leave it out"));
+        }
         if options.stream_name.is_empty() {
             options.stream_name = format!("RHEED Stream @ {}", platform::time_of_day());
         }
@@ -464,6 +493,12 @@ impl Options {
                 "{rate}, and by its documentation the service takes at most {SERVICES_FPS} frames per second: decimate = {decimate} would do"
             ));
         }
+    }
+
+    /// After so long without a frame the camera stands still; `None`: it may.
+    pub fn stall_after(&self) -> Option<Duration> {
+        let ten_frames = Duration::from_secs_f64(10.0 / self.fps);
+        (!self.stall_timeout.is_zero()).then(|| self.stall_timeout.max(ten_frames))
     }
 
     /// The options of `rheed_resume`.
@@ -608,6 +643,9 @@ impl Options {
             roi: None,
             bin: 0,
             decimate: 0,
+            device_clock: false,
+            device_tick_hz: 0.0,
+            stall_timeout: Duration::ZERO,
             paced: true,
             verbosity: 0,
             log_file: LogFile::InSpool,
@@ -919,6 +957,10 @@ mod tests {
             ("fps = 10\ndecimate = 1001", "a whole number from 1 to 1000"),
             ("fps = 10\ndecimate = 2.5", "a whole number from 1 to 1000"),
             ("fps = 500\ndecimate = 6\nchunk_size = 166", "with fps / decimate = 83.333 at least 167"),
+            ("fps = 10\ndevice_tick_hz = 125000000", "set timestamp_clock = device"),
+            ("fps = 10\ntimestamp_clock = device\ndevice_tick_hz = 0", "a number from 1 to"),
+            ("fps = 10\ntimestamp_clock = camera", "device or host"),
+            ("fps = 10\nstall_timeout_ms = 5 s", "a whole number from 0"),
         ] {
             let error = stream(text).unwrap_err();
             assert_eq!(error.code, Code::EOption, "{text}");

@@ -26,10 +26,10 @@ use support::{MustSucceed, PATIENCE_MS, Workshop, night, service};
 const SIDE: u32 = 4;
 const FRAME_BYTES: usize = (SIDE * SIDE) as usize;
 const LOSS: i32 = Code::WLoss as i32;
-/// Record of 72 bytes before all frames, of 64 and the index behind them: 16 bytes a frame, and 4.
+/// Record of 72 bytes before all frames, of 80 and the index behind them: 16 bytes a frame, and 4.
 const HEAD: usize = 72;
 const fn seal_bytes(frames: usize) -> usize {
-    64 + 16 * frames + 4
+    80 + 16 * frames + 4
 }
 
 /// Frames of each chunk.

@@ -78,6 +78,8 @@ fn rust_numbers() -> BTreeMap<&'static str, i64> {
             SpoolSecondsLeft = "RHEED_STAT_SPOOL_SECONDS_LEFT", DiskFreeBytes = "RHEED_STAT_DISK_FREE_BYTES",
             LastFrameAgeMs = "RHEED_STAT_LAST_FRAME_AGE_MS", LastConfirmedAgeMs = "RHEED_STAT_LAST_CONFIRMED_AGE_MS",
             FpsMilli = "RHEED_STAT_FPS_MILLI", FramesLeftOut = "RHEED_STAT_FRAMES_LEFT_OUT",
+            CameraStalls = "RHEED_STAT_CAMERA_STALLS", CameraClockOffsetNs = "RHEED_STAT_CAMERA_CLOCK_OFFSET_NS",
+            CameraClockBoundNs = "RHEED_STAT_CAMERA_CLOCK_BOUND_NS",
         }
         Text {
             DataId = "RHEED_TEXT_DATA_ID", LocalId = "RHEED_TEXT_LOCAL_ID", Status = "RHEED_TEXT_STATUS",
@@ -90,7 +92,8 @@ fn rust_numbers() -> BTreeMap<&'static str, i64> {
             FramesLost = "RHEED_EVENT_FRAMES_LOST", FramesMissed = "RHEED_EVENT_FRAMES_MISSED", RateOff = "RHEED_EVENT_RATE_OFF",
             StampsOdd = "RHEED_EVENT_STAMPS_ODD", QueueFull = "RHEED_EVENT_QUEUE_FULL", DiskLow = "RHEED_EVENT_DISK_LOW",
             Finalized = "RHEED_EVENT_FINALIZED", Fault = "RHEED_EVENT_FAULT", Refused = "RHEED_EVENT_REFUSED",
-            TakenUp = "RHEED_EVENT_TAKEN_UP",
+            TakenUp = "RHEED_EVENT_TAKEN_UP", CameraStalled = "RHEED_EVENT_CAMERA_STALLED",
+            CameraBack = "RHEED_EVENT_CAMERA_BACK", CameraClock = "RHEED_EVENT_CAMERA_CLOCK",
         }
         Format {
             Mono8 = "RHEED_FORMAT_MONO8", Mono10 = "RHEED_FORMAT_MONO10", Mono12 = "RHEED_FORMAT_MONO12",

@@ -201,7 +201,7 @@ fn a_key_that_is_refused_in_mid_stream_is_told_and_costs_no_frame() {
 fn a_key_that_works_again_is_found_out_slowly_and_everything_arrives() {
     let workshop = Workshop::new();
     let service = service::start(&workshop);
-    let stream = open(&service, &workshop, &["fps=10"]);
+    let stream = open(&service, &workshop, &["fps=10", "stall_timeout_ms=0"]); // Slower than a camera may be.
     stream.push_counted(0, 20);
     assert_eq!(stream.flush(-1), OK);
     service.set_faults("presign:status=401,times=2\nend:status=403,times=1").expect("good rules");

@@ -43,7 +43,7 @@ const ALONE: [&str; 20] = [
 ];
 
 /// Hosts that stream to a service; each has a test below.
-const SERVED: [&str; 17] = [
+const SERVED: [&str; 19] = [
     "offline",
     "served",
     "refused",
@@ -61,6 +61,8 @@ const SERVED: [&str; 17] = [
     "surroundings",
     "winsock_ended",
     "names_kept",
+    "amiss",
+    "device_clock",
 ];
 
 /// Hosts that are Unix's by nature, and why.
@@ -225,6 +227,17 @@ fn every_chunk_is_confirmed_and_told_once_on_windows() {
     scene.play(&[]);
     let expected: Vec<u8> = (0..50u8).flat_map(|shade| vec![shade; 32 * 16]).collect();
     assert!(service::pixels(&service::only_stream(&scene.service)) == expected);
+}
+
+#[test]
+fn a_camera_has_a_clock_of_its_own_and_what_goes_amiss_is_told_on_windows() {
+    let Some(scene) = Scene::of("amiss") else { return };
+    let said = scene.play(&[]).out;
+    assert!(said.contains("chunk 1 confirmed, 20 frames; 3 missed by the camera, 2 incomplete"), "{said}");
+    let Some(scene) = Scene::of("device_clock") else { return };
+    let others = scene.options().into_iter().filter(|line| line != "fps=10");
+    let said = run(&scene.program, others.chain(["fps=100".into()])).well().out;
+    assert!(said.contains("restarted 1239"), "{said}");
 }
 
 #[test]

@@ -79,7 +79,9 @@ export! {
     /// luma. The options roi and bin say what is kept of a frame, decimate which frames are: one that is left out is checked, noted by
     /// its id, counted (RHEED_STAT_FRAMES_LEFT_OUT) and answered with RHEED_OK, and copied only where regions are measured.
     /// `frame_id`: the camera's count, RHEED_NO_FRAME_ID if there is none; gaps are counted as missed frames.
-    /// `timestamp_ns`: capture time by this computer's clock, Unix time in nanoseconds; 0 = now.
+    /// `timestamp_ns`: capture time by this computer's clock, Unix time in nanoseconds; 0 = now. With the option
+    /// timestamp_clock = device: the camera's own counter as it is, in ticks of device_tick_hz, a uint64_t as the int64_t of the same
+    /// bits; it is mapped to Unix time (docs/time.md), and 0 is still now.
     /// `flags`: 0 or RHEED_FRAME_INCOMPLETE.
     ///
     /// Never waits, never touches disk or network, unless `when_full = block` or inside rheed_run: then it waits for a slot,
@@ -184,7 +186,7 @@ export! {
     ///
     /// `pixel_format`: RHEED_FORMAT_*, 0 = Mono8; the options roi and bin hold as for rheed_push, decimate is refused here
     /// (RHEED_E_ARGUMENT). `start_ns`: when the first frame was captured, Unix time in nanoseconds by
-    /// this computer's clock; 0 = the chunk has just ended.
+    /// this computer's clock, whatever timestamp_clock says; 0 = the chunk has just ended.
     ///
     /// Encodes on the calling thread from the caller's memory and returns when the chunk is in the spool: it takes time, and
     /// waits for the disk. A stream takes either frames or chunks: mixing is RHEED_E_ARGUMENT. Any thread. Returns RHEED_OK,

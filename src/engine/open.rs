@@ -12,7 +12,7 @@ use crate::service::{Service, keep_measuring};
 use crate::spool::{Bounds, Folder, Root};
 use crate::stream::{Helpers, Stream, Works};
 use crate::upload::{Courier, FirstAnswer, Waited, first_answer, keep_in_spool, note_no_answer};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -112,6 +112,7 @@ impl Engine {
         let ledger = Arc::new(Ledger::new(&folder.local_id(), &options.stream_name, connection, notices.clone()));
         let clock = way.map(|way| way.clock.clone()).unwrap_or_default();
         let works = Arc::new(Works::new(options, ledger.clone(), folder.clone(), clock, self.helpers.clone()));
+        let stall_after = works.options.stall_after();
         let (stream, encode) = Stream::open(works)?;
         let faulty = stream.clone();
         let fault = move |what: &str| faulty.fault(what);
@@ -127,6 +128,10 @@ impl Engine {
                 let _ = self.writers.spawn("rheed-help", self.helpers.helper());
             }
         });
+        if let Some(timeout) = stall_after {
+            let (watched, cancel) = (Arc::downgrade(&ledger), cancel.clone());
+            self.tasks.spawn(async move { cancel.run_until_cancelled(look_after_camera(watched, timeout)).await });
+        }
         let said = match way {
             None => {
                 self.carry(&ledger, &folder, keep_in_spool(folder.clone(), ledger.clone(), cancel), fault);
@@ -173,6 +178,13 @@ impl Way {
             cancel,
             first_answer: None,
         }
+    }
+}
+
+/// Tells when no frame comes, as long as some may. Not in the encoder: that may be waiting for a disk.
+async fn look_after_camera(ledger: Weak<Ledger>, timeout: Duration) {
+    while let Some(pause) = ledger.upgrade().and_then(|ledger| ledger.look_after_camera(timeout)) {
+        tokio::time::sleep(pause).await;
     }
 }
 

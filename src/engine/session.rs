@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The report's bound, with its NUL.
 const LONGEST_REPORT: usize = 64 << 10;
+/// Of each of many streams, so many of the chunks in which something went amiss.
+const CHUNKS_AMISS_TOLD: usize = 20;
 /// All other texts fit this, with their NUL.
 const LONGEST_TEXT: usize = 1024;
 
@@ -321,6 +323,8 @@ impl Session {
         sum[Stat::LastFrameAgeMs as usize] = -1;
         sum[Stat::LastConfirmedAgeMs as usize] = last_confirmed;
         sum[Stat::FpsMilli as usize] = -1;
+        sum[Stat::CameraClockOffsetNs as usize] = -1;
+        sum[Stat::CameraClockBoundNs as usize] = -1;
         sum
     }
 
@@ -334,7 +338,7 @@ impl Session {
         let text = match which {
             Text::DataId => ledger.and_then(|ledger| ledger.data_id()).unwrap_or_default(),
             Text::LocalId => ledger.map(|ledger| ledger.local_id.clone()).unwrap_or_default(),
-            Text::Status => ledger::status_line(&self.stats()),
+            Text::Status => ledger::status_line(&self.stats(), ledger.is_some_and(|ledger| ledger.camera_stands_still())),
             Text::LastError => self.notices.last_error(),
             Text::SpoolDir => path(self.root.path()),
             Text::LogFile => self.notices.log.file().map(path).unwrap_or_default(),
@@ -369,6 +373,7 @@ impl Session {
         let finished: Vec<Value> =
             self.root.finished_reports().into_iter().filter(|(id, _)| !told(id)).map(|(_, report)| report).collect();
         streams.extend(finished);
+        streams.iter_mut().for_each(|stream| ledger::shorten(stream, CHUNKS_AMISS_TOLD));
         let mut left_out = 0;
         loop {
             let report = json!({

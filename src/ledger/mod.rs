@@ -2,14 +2,19 @@
 //!
 //! Written by those who do the work (intake, encoder, uploads), read by `rheed_stats`, `rheed_text` and `rheed_next_event`.
 
+mod amiss;
 mod books;
+mod camera;
 mod events;
 mod report;
 
+pub use amiss::Amiss;
+use amiss::ChunksAmiss;
 use books::Books;
 pub use books::Place;
+use camera::Camera;
 pub use events::{Event, Events};
-pub use report::{report, status_line};
+pub use report::{report, shorten, status_line};
 
 use crate::codes::{self, Health, Stat, State};
 use crate::error::Error;
@@ -187,6 +192,8 @@ pub struct Ledger {
     connection: AtomicI32,
     data_id: Mutex<Option<String>>,
     books: Mutex<Books>,
+    chunks_amiss: Mutex<ChunksAmiss>,
+    camera: Camera,
     last_frame: Moment,
     last_confirmed: Moment,
     last_trouble: Moment,
@@ -212,6 +219,8 @@ impl Ledger {
             connection: AtomicI32::new(connection as i32),
             data_id: Mutex::new(None),
             books: Mutex::default(),
+            chunks_amiss: Mutex::default(),
+            camera: Camera::default(),
             last_frame: Moment::default(),
             last_confirmed: Moment::default(),
             last_trouble: Moment::default(),
@@ -265,11 +274,12 @@ impl Ledger {
     }
 
     /// A chunk's upload is confirmed. The bell is yet to be rung.
-    pub fn chunk_confirmed(&self, chunk: u64, frames: u64) {
+    pub fn chunk_confirmed(&self, chunk: u64, frames: u64, amiss: &Amiss) {
         self.transfer(Place::Waiting, Place::Confirmed, frames);
         self.add(Stat::ChunksConfirmed, 1);
         self.last_confirmed.set(steady_ns());
-        self.notices.note(codes::Event::ChunkConfirmed, chunk as i64, format!("chunk {chunk} confirmed, {frames} frames"));
+        let text = format!("chunk {chunk} confirmed, {frames} frames{}", amiss.words());
+        self.notices.note(codes::Event::ChunkConfirmed, chunk as i64, text);
     }
 
     /// Frames that had been taken are lost or set aside, for a reason that groups them in the report. The bell is yet to be rung.
@@ -385,6 +395,7 @@ impl Ledger {
             || self.disk_low.load(Ordering::Relaxed)
             || self.rate_off.load(Ordering::Relaxed)
             || self.has_losses()
+            || self.camera_stands_still()
             || counted(&[Stat::FramesDropped, Stat::FramesRejected, Stat::FramesMissed, Stat::FramesIncomplete])
         {
             Health::Look
@@ -412,6 +423,7 @@ impl Ledger {
         let age = |moment: &Moment| moment.age().map_or(-1, |age| age.as_millis() as i64);
         values[Stat::LastFrameAgeMs as usize] = age(&self.last_frame);
         values[Stat::LastConfirmedAgeMs as usize] = age(&self.last_confirmed);
+        self.read_camera_clock(&mut values);
         values
     }
 

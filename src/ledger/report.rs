@@ -13,6 +13,7 @@ pub fn report(ledger: &Ledger) -> Value {
     let counts = |stats: &[(&str, Stat)]| -> Map<String, Value> {
         stats.iter().map(|(name, stat)| ((*name).into(), values[*stat as usize].into())).collect()
     };
+    let (chunks_amiss, left_out, since) = ledger.chunks_amiss();
     json!({
         "local_id": ledger.local_id,
         "data_id": ledger.data_id(),
@@ -37,6 +38,11 @@ pub fn report(ledger: &Ledger) -> Value {
         ]),
         "bytes": counts(&[("raw", Stat::BytesRaw), ("shards", Stat::BytesShards), ("sent", Stat::BytesSent)]),
         "losses": losses(&ledger.losses()),
+        "chunks_amiss": chunks_amiss,
+        "chunks_amiss_left_out": left_out,
+        "amiss_since_last_chunk": since,
+        "camera_stalls": values[Stat::CameraStalls as usize],
+        "camera_clock": ledger.report_camera_clock(),
         "events_dropped": ledger.notices.events.dropped(),
     })
 }
@@ -70,8 +76,17 @@ fn state_word(state: i64) -> &'static str {
     WORDS.iter().find(|(known, _)| *known as i64 == state).map_or("unknown", |(_, word)| word)
 }
 
+/// A report without its oldest chunks in which something went amiss, where many reports have to fit: so many are left.
+pub fn shorten(report: &mut Value, most: usize) {
+    let Some(chunks) = report["chunks_amiss"].as_array_mut() else { return };
+    let surplus = chunks.len().saturating_sub(most);
+    chunks.drain(..surplus);
+    let left_out = report["chunks_amiss_left_out"].as_u64().unwrap_or(0);
+    report["chunks_amiss_left_out"] = (left_out + surplus as u64).into();
+}
+
 /// One line for a person, from a snapshot.
-pub fn status_line(values: &[i64; Stat::COUNT]) -> String {
+pub fn status_line(values: &[i64; Stat::COUNT], camera_stands_still: bool) -> String {
     let value = |stat: Stat| values[stat as usize];
     let mut line = format!(
         "{}: {} frames taken, {} confirmed, {} pending",
@@ -86,11 +101,13 @@ pub fn status_line(values: &[i64; Stat::COUNT]) -> String {
         (Stat::FramesMissed, "missed by the camera"),
         (Stat::FramesRejected, "rejected"),
         (Stat::FramesIncomplete, "incomplete"),
-        (Stat::FramesLeftOut, "left out"),
     ] {
         if value(stat) > 0 {
             line.push_str(&format!(", {} {word}", value(stat)));
         }
+    }
+    if camera_stands_still {
+        line.push_str(", THE CAMERA STANDS STILL");
     }
     let fps = value(Stat::FpsMilli);
     if fps > 0 {

@@ -3,6 +3,7 @@
 use super::layout;
 use super::record::{FrameRecord, Head, Seal};
 use crate::clock::ClockOffset;
+use crate::ledger::Amiss;
 use crate::platform;
 use crate::shard::{self, FramePlace};
 use crate::stamps::ChunkStamps;
@@ -127,19 +128,19 @@ impl ChunkFile {
 
     /// Closes the chunk: seal and index are appended, and the file is renamed to what it now is. On failure it can be tried again.
     /// It is yet to be synced.
-    pub fn seal(&mut self, clock: Option<ClockOffset>) -> io::Result<SealedFile> {
-        let (seal, tail) = self.append_seal(clock)?;
+    pub fn seal(&mut self, clock: Option<ClockOffset>, amiss: Amiss) -> io::Result<SealedFile> {
+        let (seal, tail) = self.append_seal(clock, amiss)?;
         self.become_shard(seal, tail)
     }
 
     /// The same, and synced before it has its name: should the power be cut in between, nothing is lost of what was recovered.
-    pub(super) fn seal_synced(&mut self, clock: Option<ClockOffset>) -> io::Result<SealedFile> {
-        let (seal, tail) = self.append_seal(clock)?;
+    pub(super) fn seal_synced(&mut self, clock: Option<ClockOffset>, amiss: Amiss) -> io::Result<SealedFile> {
+        let (seal, tail) = self.append_seal(clock, amiss)?;
         self.file.sync_all()?;
         self.become_shard(seal, tail)
     }
 
-    fn append_seal(&mut self, clock: Option<ClockOffset>) -> io::Result<(Seal, u64)> {
+    fn append_seal(&mut self, clock: Option<ClockOffset>, amiss: Amiss) -> io::Result<(Seal, u64)> {
         let stamps = self.stamps.as_ref().ok_or_else(|| io::Error::other("a chunk without frames is not sealed"))?;
         let seal = Seal {
             frames: self.frames.len() as u32,
@@ -147,6 +148,7 @@ impl ChunkFile {
             end_ns: stamps.end_ns(self.head.fps),
             average_fps: stamps.average_fps(self.head.fps),
             clock,
+            amiss,
         };
         let mut tail = seal.to_bytes().to_vec();
         tail.extend_from_slice(&shard::index(&self.frames));

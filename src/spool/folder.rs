@@ -10,7 +10,7 @@ use super::sync::{Job, SyncQueue};
 use crate::clock::{ClockOffset, Clocks};
 use crate::codes::{self, Code};
 use crate::error::{Error, Result};
-use crate::ledger::{Loss, Losses, Notices};
+use crate::ledger::{Amiss, Loss, Losses, Notices};
 use crate::log::Level;
 use crate::options::Options;
 use crate::platform::{self, FileLock};
@@ -289,12 +289,12 @@ impl Folder {
     }
 
     /// Seals a chunk. `enqueue` makes it what waits to be uploaded.
-    pub fn seal(&self, chunk: &mut ChunkFile, clock: Option<ClockOffset>) -> io::Result<SealedFile> {
-        let sealed = match chunk.seal(clock) {
+    pub fn seal(&self, chunk: &mut ChunkFile, clock: Option<ClockOffset>, amiss: Amiss) -> io::Result<SealedFile> {
+        let sealed = match chunk.seal(clock, amiss) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.keep_place()?;
                 chunk.write_again()?;
-                chunk.seal(clock)?
+                chunk.seal(clock, amiss)?
             }
             sealed => sealed?,
         };

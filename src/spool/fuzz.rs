@@ -8,7 +8,7 @@ use super::layout::{self, FileName};
 use super::manifest::{Manifest, checked};
 use super::record::{FrameRecord, Head};
 use super::{ChunkFile, Root, Search, Syncer, recover, take_up_all};
-use crate::ledger::Notices;
+use crate::ledger::{Amiss, Notices};
 use crate::log::Logger;
 use crate::options::{Endpoint, Options};
 use crate::shard::FrameCompressor;
@@ -96,7 +96,7 @@ impl Ground {
                 file.append(record, &mut buffer).expect("a file can be written");
             }
             if chunk == 0 {
-                file.seal(None).expect("a file can be sealed");
+                file.seal(None, Amiss::default()).expect("a file can be sealed");
             }
         }
         let mut files: Vec<(String, Vec<u8>)> = fs::read_dir(&place)

@@ -7,6 +7,7 @@
 //! was cut off ends.
 
 use crate::clock::ClockOffset;
+use crate::ledger::Amiss;
 use crate::shard::{self, FrameCompressor};
 use std::io::{self, ErrorKind};
 
@@ -59,6 +60,8 @@ pub struct Seal {
     pub average_fps: f64,
     /// The clock's offset when the chunk was sealed.
     pub clock: Option<ClockOffset>,
+    /// What went amiss with it.
+    pub amiss: Amiss,
 }
 
 impl Head {
@@ -154,7 +157,7 @@ impl FrameRecord {
 
 impl Seal {
     /// Bytes of the record.
-    pub const SIZE: usize = 64;
+    pub const SIZE: usize = 80;
 
     /// The record's bytes.
     pub fn to_bytes(&self) -> [u8; Self::SIZE] {
@@ -168,7 +171,10 @@ impl Seal {
         writer.put(&self.average_fps.to_le_bytes());
         writer.put(&clock.offset_ns.to_le_bytes());
         writer.put(&clock.uncertainty_ns.to_le_bytes());
-        writer.put(&[0; 4]); // Reserved.
+        let Amiss { dropped, rejected, missed, incomplete, stalls } = self.amiss;
+        for count in [dropped, rejected, missed, incomplete, stalls] {
+            writer.put(&i32::try_from(count).unwrap_or(i32::MAX).to_le_bytes());
+        }
         writer.sealed()
     }
 
@@ -187,7 +193,9 @@ impl Seal {
         let average_fps = f64::from_le_bytes(reader.take());
         let clock =
             ClockOffset { offset_ns: i64::from_le_bytes(reader.take()), uncertainty_ns: i64::from_le_bytes(reader.take()) };
-        Ok(Seal { frames, start_ns, end_ns, average_fps, clock: clock_known.then_some(clock) })
+        let mut count = || i64::from(i32::from_le_bytes(reader.take()));
+        let amiss = Amiss { dropped: count(), rejected: count(), missed: count(), incomplete: count(), stalls: count() };
+        Ok(Seal { frames, start_ns, end_ns, average_fps, clock: clock_known.then_some(clock), amiss })
     }
 }
 
@@ -253,7 +261,8 @@ mod tests {
         assert!(Head::from_bytes(&bytes).is_err());
 
         for clock in [None, Some(ClockOffset { offset_ns: -5, uncertainty_ns: 9 })] {
-            let seal = Seal { frames: 9, start_ns: 1, end_ns: 2, average_fps: 3.5, clock };
+            let amiss = Amiss { dropped: 1, rejected: 2, missed: -3, incomplete: 4, stalls: 5 };
+            let seal = Seal { frames: 9, start_ns: 1, end_ns: 2, average_fps: 3.5, clock, amiss };
             assert_eq!(Seal::from_bytes(&seal.to_bytes()).unwrap(), seal);
         }
 

@@ -8,6 +8,9 @@
 use super::chunk_file::{ChunkFile, SealedFile};
 use super::layout;
 use super::record::{FrameRecord, Head, Seal};
+use crate::codes;
+use crate::frame_ids::FrameIds;
+use crate::ledger::Amiss;
 use crate::platform;
 use crate::shard::{self, FramePlace};
 use crate::stamps::ChunkStamps;
@@ -55,7 +58,8 @@ pub fn part(folder: &Path, chunk: u64, stream: &[u8; 16]) -> io::Result<Recovere
     }
     let mut chunk = ChunkFile::recovered(file, folder, path, walk.head, stamps, walk.frames, walk.end);
     // An offset that is measured now says nothing about then.
-    let file = chunk.seal_synced(seal.and_then(|seal| seal.clock))?;
+    let (clock, amiss) = seal.map_or((None, walk.amiss), |seal| (seal.clock, seal.amiss));
+    let file = chunk.seal_synced(clock, amiss)?;
     Ok(Recovered::Sealed { file, cut: length - walk.end, torn: matches!(walk.behind, Behind::Tear) })
 }
 
@@ -166,6 +170,8 @@ struct Walk {
     head: Head,
     stamps: Option<ChunkStamps>,
     frames: Vec<FramePlace>,
+    /// What the frames themselves tell of it.
+    amiss: Amiss,
     end: u64,
     behind: Behind,
 }
@@ -189,7 +195,8 @@ impl Walk {
         let head = Head::from_bytes(&head)?;
         let longest = head.longest_frame().ok_or_else(|| damaged("its frames have a size that none has"))?;
         let (chunk_crc, end) = (head.crc(), Head::SIZE as u64);
-        let mut walk = Walk { head, stamps: None, frames: Vec::new(), end, behind: Behind::Tear };
+        let (amiss, mut ids) = (Amiss::default(), FrameIds::default());
+        let mut walk = Walk { head, stamps: None, frames: Vec::new(), amiss, end, behind: Behind::Tear };
         loop {
             let rest = length - walk.end;
             if rest < FrameRecord::SIZE as u64 {
@@ -238,6 +245,8 @@ impl Walk {
             }
             walk.frames.push(FramePlace { offset: start, bytes: record.bytes.into() });
             walk.end = end;
+            walk.amiss.missed += ids.note(record.id);
+            walk.amiss.incomplete += i64::from(record.flags & codes::Frame::Incomplete as u32 != 0);
             match &mut walk.stamps {
                 Some(stamps) => stamps.next(record.stamp_ns),
                 None => walk.stamps = Some(ChunkStamps::begin(walk.head.stamped, record.stamp_ns, walk.head.fps)),
@@ -378,8 +387,9 @@ mod tests {
     fn a_chunk_that_was_sealed_and_not_yet_renamed_is_whole_and_keeps_its_seal_cut_off_anywhere() {
         const FRAMES: u32 = 20; // Their index is larger than a frame.
         let clock = Some(ClockOffset { offset_ns: 5, uncertainty_ns: 1 });
+        let amiss = Amiss { dropped: 3, stalls: 1, ..Amiss::default() };
         let whole = folder();
-        chunk(&whole, FRAMES.into()).seal(clock).unwrap();
+        chunk(&whole, FRAMES.into()).seal(clock, amiss).unwrap();
         let bytes = std::fs::read(layout::shard(&whole, 0, FRAMES)).unwrap();
         let frames_end = bytes.len() - ChunkFile::seal_bytes(FRAMES.into()) as usize;
         for cut in frames_end..=bytes.len() {
@@ -387,7 +397,9 @@ mod tests {
             std::fs::write(layout::part(&folder, 0), &bytes[..cut]).unwrap();
             let Ok(Recovered::Sealed { file, torn, .. }) = part(&folder, 0, &STREAM) else { panic!("cut at {cut}") };
             assert_eq!(file.seal.frames, FRAMES);
-            assert_eq!(file.seal.clock, clock.filter(|_| cut >= frames_end + Seal::SIZE), "cut at {cut}");
+            let known = cut >= frames_end + Seal::SIZE;
+            assert_eq!(file.seal.clock, clock.filter(|_| known), "cut at {cut}");
+            assert_eq!(file.seal.amiss, if known { amiss } else { Amiss::default() }, "cut at {cut}");
             assert!(!torn || cut < frames_end + FrameRecord::SIZE);
             let path = layout::shard(&folder, 0, FRAMES);
             verify(&path, 0, FRAMES, &STREAM).unwrap();
@@ -496,7 +508,7 @@ mod tests {
     #[test]
     fn a_flipped_bit_behind_proven_frames_costs_none_of_them() {
         let folder = folder();
-        chunk(&folder, 3).seal(None).unwrap();
+        chunk(&folder, 3).seal(None, Amiss::default()).unwrap();
         let path = layout::part(&folder, 0);
         std::fs::rename(layout::shard(&folder, 0, 3), &path).unwrap();
         let bytes = std::fs::read(&path).unwrap();
@@ -522,7 +534,7 @@ mod tests {
     #[test]
     fn a_flipped_bit_anywhere_in_a_sealed_chunk_is_found() {
         let folder = folder();
-        chunk(&folder, 3).seal(None).unwrap();
+        chunk(&folder, 3).seal(None, Amiss::default()).unwrap();
         let path = layout::shard(&folder, 0, 3);
         verify(&path, 0, 3, &STREAM).unwrap();
         flip_each_bit(&path, |bit| assert!(verify(&path, 0, 3, &STREAM).is_err(), "bit {bit}"));
@@ -536,7 +548,7 @@ mod tests {
         assert!(part(&folder, 0, &[9; 16]).is_err());
         std::fs::copy(layout::part(&folder, 0), layout::part(&folder, 5)).unwrap();
         assert!(part(&folder, 5, &STREAM).is_err());
-        chunk(&folder, 1).seal(None).unwrap();
+        chunk(&folder, 1).seal(None, Amiss::default()).unwrap();
         assert!(verify(&layout::shard(&folder, 0, 1), 0, 1, &[9; 16]).is_err());
         assert!(verify(&layout::shard(&folder, 0, 1), 5, 1, &STREAM).is_err());
         std::fs::remove_dir_all(folder).unwrap();

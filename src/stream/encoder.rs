@@ -10,7 +10,8 @@ use super::intake::{Filled, FrameFacts, Intake};
 use super::push_chunk::ChunkDesk;
 use super::regions::Watcher;
 use crate::clock::Clocks;
-use crate::ledger::{Loss, Phase, Place};
+use crate::codes;
+use crate::ledger::{Amiss, Loss, Phase, Place};
 use crate::log::Level;
 use crate::shard::FrameCompressor;
 use crate::spool::{ChunkFile, FrameRecord, Promise};
@@ -81,6 +82,8 @@ pub struct Encoder {
     next_chunk: u64,
     /// Frames so far.
     dealt_with: u64,
+    /// Of these, in chunks.
+    incomplete: i64,
     in_hand: Arc<InHand>,
     lost: Option<Lost>,
     /// Frames in chunks that could not be sealed.
@@ -99,6 +102,8 @@ struct OpenChunk {
     /// When its first frame was pushed.
     begun: Clocks,
     opened: Instant,
+    /// All that had gone amiss when its last frame was taken.
+    amiss: Amiss,
     /// What the spool still holds for its seal.
     promise: Promise,
 }
@@ -127,6 +132,7 @@ impl Encoder {
             open: None,
             next_chunk: 0,
             dealt_with: 0,
+            incomplete: 0,
             in_hand,
             lost: None,
             unsealed: 0,
@@ -273,12 +279,15 @@ impl Encoder {
             let file = patiently(&works, || works.folder.begin(head.clone(), room))?;
             root.wrote(file.bytes());
             self.next_chunk += 1;
-            self.open = Some(OpenChunk { file, begun: frame.entered, opened: Instant::now(), promise: Promise::none(root) });
+            let (begun, opened, amiss) = (frame.entered, Instant::now(), frame.amiss);
+            self.open = Some(OpenChunk { file, begun, opened, amiss, promise: Promise::none(root) });
         }
         let Some(open) = &mut self.open else { return Ok(()) };
         let before = open.file.bytes();
         let record = FrameRecord { bytes: 0, flags: frame.flags, id: frame.id, stamp_ns: frame.stamp_ns };
         patiently(&works, || open.file.append(record, buffer))?;
+        self.incomplete += i64::from(frame.flags & codes::Frame::Incomplete as u32 != 0);
+        open.amiss = Amiss { incomplete: self.incomplete, ..frame.amiss };
         let (bytes, frames) = (open.file.bytes(), open.file.frames());
         root.wrote(bytes - before);
         // Of what was promised to the frame, its part of the seal stays promised.
@@ -319,15 +328,15 @@ impl Encoder {
 
     /// Closes the open chunk, if there is one.
     fn seal(&mut self) {
-        let Some(OpenChunk { mut file, begun, promise, .. }) = self.open.take() else { return };
+        let Some(OpenChunk { mut file, begun, amiss, promise, .. }) = self.open.take() else { return };
         let works = self.works.clone();
         let frames = file.frames();
         if frames == 0 {
             works.folder.root().removed(file.bytes());
             return works.folder.throw_away(file);
         }
-        let clock = works.clock.offset(&begun);
-        let sealed = patiently(&works, || works.folder.seal(&mut file, clock));
+        let (clock, amiss) = (works.clock.offset(&begun), works.ledger.amiss_in_chunk(amiss));
+        let sealed = patiently(&works, || works.folder.seal(&mut file, clock, amiss));
         drop(promise);
         match sealed {
             Ok(sealed) => works.chunk_sealed(&file, begun, sealed, Place::OpenChunk, self.dealt_with),

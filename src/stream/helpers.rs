@@ -185,6 +185,7 @@ impl Shared {
 mod tests {
     use super::*;
     use crate::clock::Clocks;
+    use crate::ledger::Amiss;
     use crate::stream::intake::FrameFacts;
     use crate::stream::slots::Pool;
 
@@ -204,6 +205,7 @@ mod tests {
                 stamp_ns: 0,
                 stamped: false,
                 flags: 0,
+                amiss: Amiss::default(),
                 promised: 0,
                 left_out: false,
             };

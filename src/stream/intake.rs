@@ -6,14 +6,14 @@
 
 use super::Works;
 use super::decimation::Decimation;
-use super::frame_ids::FrameIds;
 use super::loans::Loans;
 use super::pixels::Geometry;
 use super::slots::{MOST_SLOTS, Pool, Slot};
 use crate::clock::Clocks;
 use crate::codes::{self, Code, Stat};
 use crate::error::{Error, Result};
-use crate::ledger::Phase;
+use crate::frame_ids::FrameIds;
+use crate::ledger::{Amiss, Phase};
 use crate::options::Options;
 use crate::shard::FrameCompressor;
 use crate::spool::{ChunkFile, FrameRecord, Head, Promise};
@@ -38,7 +38,7 @@ pub struct Frame {
     pub pixel_format: u32,
     /// The camera's count.
     pub frame_id: u64,
-    /// Unix nanoseconds; 0 = now.
+    /// Unix nanoseconds, or the camera's counter (option timestamp_clock); 0 = now.
     pub timestamp_ns: i64,
     /// `codes::Frame`.
     pub flags: u32,
@@ -69,6 +69,8 @@ pub struct FrameFacts {
     pub stamped: bool,
     /// `codes::Frame`.
     pub flags: u32,
+    /// All that had gone amiss before it, but for incomplete frames.
+    pub amiss: Amiss,
     /// What the spool promised for it.
     pub promised: i64,
     /// It is none of those that are kept, and comes to be measured only.
@@ -179,7 +181,7 @@ impl Intake {
         let (pixels, geometry) = checked.map_err(|error| self.rejected(error))?;
         let Some(pick) = self.decimation.pick() else {
             let Some((mut slot, place)) = self.room_to_measure(geometry.frame_bytes(), Pool::take) else {
-                return self.leave_out(entered);
+                return self.leave_out(frame.timestamp_ns, entered);
             };
             geometry.copy(pixels, slot.bytes_mut());
             return self.hand_over(frame, &geometry, entered, None, place, || slot);
@@ -230,7 +232,7 @@ impl Intake {
                 geometry.convert(loan.bytes_mut());
                 return self.hand_over(frame, &geometry, entered, None, place, || loan.keep());
             }
-            self.leave_out(entered)?;
+            self.leave_out(frame.timestamp_ns, entered)?;
             drop(loan.keep());
             self.works.ledger.notices.bell.ring(); // Somebody may wait for a slot.
             return Ok(());
@@ -260,12 +262,14 @@ impl Intake {
     fn enter(&self) -> Result<(Clocks, Way)> {
         let entered = Clocks::now();
         self.check_open()?;
+        self.works.ledger.frame_comes(entered.steady_ns);
         Ok((entered, self.way_here()))
     }
 
     /// A good frame that is none of those that are kept.
-    pub fn leave_out(&self, entered: Clocks) -> Result<()> {
+    pub fn leave_out(&self, given_ns: i64, entered: Clocks) -> Result<()> {
         let _passing = self.pass_gate()?;
+        self.by_camera_clock(given_ns, &entered); // It tells of that clock all the same.
         self.works.ledger.frame_left_out(entered.steady_ns);
         Ok(())
     }
@@ -378,9 +382,21 @@ impl Intake {
         }
     }
 
-    fn stamp(&self, given_ns: i64, entered_ns: i64) -> (i64, bool) {
+    /// When a frame was taken by the camera's own clock, where that is used and as far as it is known.
+    fn by_camera_clock(&self, given_ns: i64, entered: &Clocks) -> Option<Option<i64>> {
+        let counter = (given_ns != 0).then_some(given_ns.cast_unsigned())?;
+        let noted = self.works.ledger.by_camera_clock(counter, entered.steady_ns)?;
+        Some(self.works.captured_ns(noted, entered))
+    }
+
+    fn stamp(&self, given_ns: i64, entered: &Clocks) -> (i64, bool) {
+        let entered_ns = entered.wall_ns;
         if given_ns == 0 {
             return (entered_ns, false);
+        }
+        if let Some(captured) = self.by_camera_clock(given_ns, entered) {
+            self.works.odd_stamps.fetch_add(captured.is_none().into(), Ordering::Relaxed);
+            return (captured.unwrap_or(entered_ns), captured.is_some());
         }
         if stamps::is_unix_time(given_ns, entered_ns) {
             return (given_ns, true);
@@ -442,6 +458,7 @@ impl Intake {
         }
         let is_over = || self.check_open().is_err() || self.works.folder.root().is_failing();
         let look = || take().map(Some).or_else(|| is_over().then_some(None));
+        let _held_up = self.works.ledger.hold_up();
         self.works.ledger.notices.bell.wait_until(Deadline::never(), look).flatten()
     }
 
@@ -512,13 +529,14 @@ impl Intake {
         slot: impl FnOnce() -> Slot,
     ) -> Result<()> {
         let ledger = &self.works.ledger;
-        let (stamp_ns, stamped) = self.stamp(frame.timestamp_ns, entered.wall_ns);
+        let (stamp_ns, stamped) = self.stamp(frame.timestamp_ns, &entered);
         let passing = self.pass_gate()?;
         let (width, height) = (geometry.width(), geometry.height());
         let Frame { frame_id: id, flags, .. } = *frame;
         let slot = slot();
         let (left_out, promised) = (promise.is_none(), promise.map_or(0, Promise::hand_on));
-        let facts = FrameFacts { width, height, id, entered, stamp_ns, stamped, flags, promised, left_out };
+        let amiss = ledger.amiss();
+        let facts = FrameFacts { width, height, id, entered, stamp_ns, stamped, flags, amiss, promised, left_out };
         self.works.regions.note_frame_size(width, height);
         // Counted before the encoder can see it, so that nothing is confirmed that was not accepted.
         if left_out {
@@ -690,5 +708,6 @@ pub struct Running<'a>(&'a Intake);
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.0.runner.store(0, Ordering::Relaxed);
+        self.0.works.ledger.camera_may_rest();
     }
 }

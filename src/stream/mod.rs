@@ -8,7 +8,6 @@
 mod decimation;
 mod effort;
 mod encoder;
-mod frame_ids;
 mod helpers;
 mod intake;
 mod loans;
@@ -25,6 +24,7 @@ pub use loans::Loans;
 pub use regions::{Reading, Taken};
 pub use rheed_pixels::Region;
 
+use crate::camera_clock::{News, Noted};
 use crate::clock::{Clocks, ReferenceClock};
 use crate::codes::{self, Code, Stat};
 use crate::error::{Error, Result};
@@ -45,6 +45,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// A measured rate that is further off the declared one is told.
 const RATE_TOLERANCE: f64 = 0.05;
+/// A camera's clock that begins anew again and again is told so often.
+const CLOCK_TOLD_EACH_NS: i64 = 10_000_000_000;
 /// The spool is low when it would be full after so long at the present rate.
 const LOW_SECONDS: i64 = 600;
 
@@ -81,6 +83,9 @@ pub struct Works {
     regions: Regions,
     bounds: Bounds,
     odd_stamps: AtomicU64,
+    /// When it was last told that the camera's clock began anew; and whether it was told that it has another rate.
+    clock_told: AtomicI64,
+    clock_rate_told: AtomicBool,
     missed_told: AtomicI64,
     /// Frames were missed since the last chunk was sealed, and that was told.
     missing: AtomicBool,
@@ -98,6 +103,9 @@ impl Works {
         helpers: Helpers,
     ) -> Works {
         let bounds = Bounds::new(&options);
+        if options.device_clock {
+            ledger.use_camera_clock(options.device_tick_hz);
+        }
         Works {
             options,
             ledger,
@@ -107,6 +115,8 @@ impl Works {
             regions: Regions::default(),
             bounds,
             odd_stamps: AtomicU64::new(0),
+            clock_told: AtomicI64::new(i64::MIN),
+            clock_rate_told: AtomicBool::new(false),
             missed_told: AtomicI64::new(0),
             missing: AtomicBool::new(false),
             no_room_told: AtomicBool::new(false),
@@ -179,10 +189,12 @@ impl Works {
     fn chunk_sealed(&self, chunk: &ChunkFile, begun: Clocks, sealed: SealedFile, from: Place, until: u64) {
         let ledger = &self.ledger;
         let index = chunk.head().chunk;
+        let (frames, amiss) = (u64::from(sealed.seal.frames), sealed.seal.amiss);
         ledger
             .notices
             .log
-            .say(Level::Chunk, || format!("chunk {index} sealed: {} frames, {} bytes", sealed.seal.frames, sealed.bytes));
+            .say(Level::Chunk, || format!("chunk {index} sealed: {frames} frames, {} bytes{}", sealed.bytes, amiss.words()));
+        ledger.note_amiss(index, frames, amiss);
         if let Some(stamps) = chunk.stamps() {
             self.judge_stamps(index, stamps);
         }
@@ -191,11 +203,45 @@ impl Works {
         }
         ledger.add(Stat::BytesShards, sealed.bytes as i64);
         ledger.add(Stat::ChunksSealed, 1);
-        let frames = sealed.seal.frames.into();
         self.folder.enqueue(index, begun, sealed, until, |waiting| {
             ledger.transfer(from, Place::Waiting, frames);
             ledger.agrees(Place::Waiting, waiting);
         });
+    }
+
+    /// When a frame was taken, Unix time: it came at that moment, with the camera's counter at that. `None` while that is not known.
+    fn captured_ns(&self, noted: Noted, entered: &Clocks) -> Option<i64> {
+        if let Some(news) = noted.news {
+            self.tell_camera_clock(news, entered.steady_ns);
+        }
+        noted.captured_ns.map(|captured| entered.wall_ns.saturating_sub(entered.steady_ns.saturating_sub(captured)))
+    }
+
+    /// A clock that begins anew again and again is told now and then, another rate once.
+    fn tell_camera_clock(&self, news: News, now: i64) {
+        let (value, text) = match news {
+            News::Restarted { by_ns } => {
+                let is_over = |told: i64| (now >= told.saturating_add(CLOCK_TOLD_EACH_NS)).then_some(now);
+                if self.clock_told.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_over).is_err() {
+                    return;
+                }
+                let (s, way) = (by_ns.unsigned_abs() as f64 / 1e9, if by_ns < 0 { "more" } else { "less" });
+                let times = self.ledger.camera_restarts();
+                let text =
+                    format!("the camera's clock is mapped anew ({times}): its counter shows {s:.3} s {way} than it should");
+                (by_ns, text)
+            }
+            News::RateOff { .. } if self.clock_rate_told.swap(true, Ordering::Relaxed) => return,
+            News::RateOff { tick_hz } => {
+                let declared = self.options.device_tick_hz;
+                let text = format!(
+                    "the camera's counter makes {tick_hz:.0} ticks a second, but device_tick_hz = {declared}: frames are stamped \
+                     when they are pushed"
+                );
+                (0, text)
+            }
+        };
+        self.ledger.notices.tell(codes::Event::CameraClock, value, text);
     }
 
     fn judge_stamps(&self, index: u64, stamps: &ChunkStamps) {
@@ -418,11 +464,11 @@ mod tests {
     #[test]
     fn behind_the_end_of_a_stream_no_frame_is_left_out_that_its_last_report_would_lack() {
         let (stream, encode) = Stream::open(works(&Scratch::new("endpoint=none\ndecimate=2"))).unwrap();
-        stream.intake.leave_out(Clocks::now()).unwrap();
+        stream.intake.leave_out(0, Clocks::now()).unwrap();
         stream.finalize();
         encode();
         // As of a call that found the stream open just before.
-        assert_eq!(stream.intake.leave_out(Clocks::now()).unwrap_err().code, Code::EClosed);
+        assert_eq!(stream.intake.leave_out(0, Clocks::now()).unwrap_err().code, Code::EClosed);
         assert_eq!(stream.works.ledger.get(Stat::FramesLeftOut), 1);
     }
 

@@ -117,8 +117,10 @@ impl ChunkDesk {
             }
             Ok(())
         };
-        let sealed =
-            fill().and_then(|()| works.folder.seal(&mut file, works.clock.offset(&begun)).map_err(|error| failed(&error)));
+        let sealed = fill().and_then(|()| {
+            let amiss = works.ledger.amiss_in_chunk(works.ledger.amiss());
+            works.folder.seal(&mut file, works.clock.offset(&begun), amiss).map_err(|error| failed(&error))
+        });
         match sealed {
             Ok(sealed) => {
                 works.folder.root().wrote(sealed.bytes - sealed.added);

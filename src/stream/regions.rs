@@ -282,6 +282,7 @@ impl Watcher {
 mod tests {
     use super::*;
     use crate::clock::Clocks;
+    use crate::ledger::Amiss;
     use crate::stream::intake::FrameFacts;
     use crate::stream::slots::Pool;
     use std::sync::Arc;
@@ -310,7 +311,8 @@ mod tests {
                 slot.bytes_mut().fill(self.frames as u8);
                 let (id, entered) = (self.frames, Clocks::now());
                 let (stamp_ns, stamped, flags, promised, left_out) = (7, true, 0, 0, false);
-                let facts = FrameFacts { width: 4, height: 4, id, entered, stamp_ns, stamped, flags, promised, left_out };
+                let amiss = Amiss::default();
+                let facts = FrameFacts { width: 4, height: 4, id, entered, stamp_ns, stamped, flags, amiss, promised, left_out };
                 self.watcher.measure(&self.regions, &Filled { slot, facts });
             }
         }

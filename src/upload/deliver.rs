@@ -7,7 +7,7 @@ use super::tries::{Enough, NoDelivery, Tries};
 use super::{Courier, on_disk};
 use crate::codes::{self, Code, Stat};
 use crate::error::Error;
-use crate::ledger::Place;
+use crate::ledger::{Amiss, Place};
 use crate::log::Level;
 use crate::platform::is_disk_fault;
 use crate::service::{Backoff, ChunkFacts, Service, Trouble, UploadTrouble};
@@ -111,7 +111,7 @@ struct Attempt {
 /// What became of a chunk.
 enum Outcome {
     /// The service has it. Its file is yet to be removed.
-    Confirmed,
+    Confirmed(Amiss),
     /// Not delivered, and not to be: it is kept beside the spool.
     SetAside(NoDelivery),
     /// It ought to be set aside, but the disk does not allow it.
@@ -229,7 +229,10 @@ impl Deliveries<'_> {
         let courier = self.courier;
         self.in_flight.remove(&chunk.order);
         match outcome {
-            Outcome::Confirmed => {
+            Outcome::Confirmed(amiss) => {
+                if chunk.begun.is_none() {
+                    courier.ledger.note_amiss_before(chunk.chunk, chunk.frames.into(), amiss);
+                }
                 self.gate.succeeded(began);
                 self.confirmed += 1;
                 self.tries.remove(&chunk.order);
@@ -242,7 +245,7 @@ impl Deliveries<'_> {
                     drop(permit);
                 });
                 courier.folder.settle(&chunk, |waiting| {
-                    courier.ledger.chunk_confirmed(chunk.chunk, chunk.frames.into());
+                    courier.ledger.chunk_confirmed(chunk.chunk, chunk.frames.into(), &amiss);
                     courier.ledger.agrees(Place::Waiting, waiting);
                 });
             }
@@ -350,10 +353,10 @@ fn passed_on(ended: Result<(), tokio::task::JoinError>) {
 
 impl Carried {
     /// Sets a chunk aside that is not to be delivered.
-    async fn put_away(&self, chunk: &SealedChunk, carried: Result<(), UploadTrouble>) -> Outcome {
+    async fn put_away(&self, chunk: &SealedChunk, carried: Result<Amiss, UploadTrouble>) -> Outcome {
         let putting_away = chunk.clone();
         match carried {
-            Ok(()) => Outcome::Confirmed,
+            Ok(amiss) => Outcome::Confirmed(amiss),
             Err(trouble) => match NoDelivery::of(&trouble, self.enough) {
                 None => Outcome::Failed(trouble),
                 Some(why) => {
@@ -379,7 +382,7 @@ impl Carried {
         }
     }
 
-    async fn carry(&self, chunk: &SealedChunk, sent: impl Fn(usize) + Send + Sync + 'static) -> Result<(), UploadTrouble> {
+    async fn carry(&self, chunk: &SealedChunk, sent: impl Fn(usize) + Send + Sync + 'static) -> Result<Amiss, UploadTrouble> {
         let opening = chunk.clone();
         let opened = on_disk(&self.folder, move |folder| {
             let _ = folder.save(); // Else the next process would not know to which stream the chunk went.
@@ -403,7 +406,8 @@ impl Carried {
             end_unix_ms: ms(seal.end_ns.saturating_add(offset_ns)),
             clock_ms: clock.map(|clock| (ms(clock.offset_ns), ms(clock.uncertainty_ns))),
         };
-        self.service.upload(&facts, shard, chunk.bytes, sent).await
+        self.service.upload(&facts, shard, chunk.bytes, sent).await?;
+        Ok(seal.amiss)
     }
 }
 

@@ -31,7 +31,7 @@
         }                                                                                                \
     } while (0)
 
-enum { WIDTH = 32, HEIGHT = 16, FRAME_BYTES = WIDTH * HEIGHT, STATS = RHEED_STAT_FRAMES_LEFT_OUT + 1 };
+enum { WIDTH = 32, HEIGHT = 16, FRAME_BYTES = WIDTH * HEIGHT, STATS = RHEED_STAT_CAMERA_CLOCK_BOUND_NS + 1 };
 
 #ifdef _WIN32
 #include <windows.h>

@@ -1,0 +1,611 @@
+//! How a camera's clock stands to this computer's: when a frame was taken, from the camera's counter and from when frames came.
+//!
+//! A frame comes later than it is taken: by a delay that is never less than some smallest one, which cannot be seen from here, and
+//! often more. So of all frames those with the least delay count: below the points (counter, arrival) lies a straight line that
+//! touches some of them and that none is under, and its slope is how fast the camera's oscillator runs. A late frame lies above
+//! that line and does not move it, however late.
+//!
+//! The lowest point of each of up to 64 stretches of time is kept, which are short at first, and of 2 s when the last two minutes
+//! are known. The line lies along their lower convex hull, as Zhang, Liu and Xia have it (*Clock synchronization algorithms for
+//! network measurements*, INFOCOM 2002), or nearly.
+//!
+//! All times are nanoseconds of the steady clock, and come from outside. A frame costs a few operations, the end of a stretch some
+//! microseconds; nothing is allocated but by `new`.
+
+use std::collections::VecDeque;
+
+const S: i64 = 1_000_000_000;
+
+/// As many stretches are kept, and at least so many are needed to see how well they agree, in as many parts.
+const STRETCHES: usize = 64;
+const PARTS: usize = 8;
+/// How long a stretch is at first. Where there are too many of them two become one, until they have so many frames.
+const FIRST_STRETCH: i64 = S / 16;
+const ENOUGH_FRAMES: u32 = 4;
+/// So far back is looked, up to twice as far to have enough frames, and further where there are fewer than that.
+const WINDOW: i64 = 128 * S;
+/// The slope is that of the hull's chord from here to there in the window: less moved by chance than that of one edge.
+const FROM: f64 = 0.2;
+const TO: f64 = 0.85;
+/// An oscillator is never further off than this, and hardly ever further than the second.
+const MOST_OFF: f64 = 1e-3;
+const USUALLY_OFF: f64 = 150e-6;
+/// By so much its rate may change each second. One that warms up changes it by some 0.03 ppm a second.
+const RATE_CHANGES_BY: f64 = 0.2e-6;
+/// A rate that is further off, after so long, is not the one that was declared.
+const NOT_DECLARED: f64 = 2e-3;
+const RATE_SHOWS_AFTER: i64 = 5 * S;
+/// So many times the delay that the parts have on the average, and of the stretches' median divided by their number: the bound.
+/// Found by simulation, with half as much again and more to spare.
+const OF_PARTS: f64 = 4.5;
+const OF_STRETCHES: f64 = 15.0;
+/// A frame that is behind others by more comes from no other thread: the counter was set back.
+const LATEST: f64 = 10e9;
+/// A frame that is ahead of the line by more than this, and by four times the bound, is on another one.
+const EARLIEST: f64 = 5e6;
+/// Frames that all come later, for so long, by so much, and not less and less so: the counter stood still meanwhile.
+const STOOD_STILL_FOR: i64 = 8 * S;
+const STOOD_STILL_BY: f64 = 100e6;
+/// After so long without a frame, those before it say nothing of where the counter is.
+const SILENCE: i64 = 2 * S;
+/// So far apart captures are told at least: as much as the service is told.
+const SLOWEST: i64 = 1000;
+
+/// A camera's clock.
+pub struct CameraClock {
+    tick_hz: f64,
+    wraps: Wraps,
+    course: Option<Course>,
+    restarts: u64,
+    /// Memory for the course to come.
+    room: VecDeque<Stretch>,
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Noted {
+    /// When it was taken; `None` while the counter does not run at the declared rate.
+    pub captured_ns: Option<i64>,
+    /// What there is to tell.
+    pub news: Option<News>,
+}
+
+/// What there is to tell of a camera's clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum News {
+    /// The counter was reset or set, or stood still: what it shows is now so much later than before, or earlier.
+    Restarted {
+        /// Nanoseconds.
+        by_ns: i64,
+    },
+    /// The counter does not run at the declared rate.
+    RateOff {
+        /// Its ticks a second, as measured.
+        tick_hz: f64,
+    },
+}
+
+/// How a camera's clock stands at a moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// The steady clock minus the camera's.
+    pub offset_ns: i64,
+    /// So far off the captures may be, beyond the smallest delay.
+    pub bound_ns: i64,
+    /// By how many millionths the camera's clock runs faster than this computer's.
+    pub drift_ppm: f64,
+}
+
+/// A frame: the counter, without its wraps, and when the frame came.
+#[derive(Clone, Copy)]
+struct Point {
+    ticks: u64,
+    arrived: i64,
+}
+
+/// A counter that goes so far and begins again.
+#[derive(Default)]
+struct Wraps {
+    /// Known when it was seen.
+    at: Option<u64>,
+    /// What all of them have been worth.
+    sum: u64,
+}
+
+/// On it frames are taken; they come above it.
+#[derive(Clone, Copy)]
+struct Line {
+    through: Point,
+    ns_per_tick: f64,
+}
+
+/// How fast the counter runs.
+#[derive(Clone, Copy)]
+struct Rate {
+    /// The time that it takes for a tick, as a share of the declared one, minus 1.
+    off: f64,
+    /// How far that may be wrong.
+    error: f64,
+}
+
+/// Frames that came one after another.
+struct Stretch {
+    began: i64,
+    /// The one with the least delay.
+    lowest: Point,
+    /// The largest delay.
+    worst: f64,
+    frames: u32,
+}
+
+/// What is known since the counter last began anew.
+struct Course {
+    /// As declared.
+    ns_per_tick: f64,
+    line: Line,
+    rate: Rate,
+    /// Known from before, or from what oscillators are.
+    rate_before: Rate,
+    /// Whether the counter does not run at the declared rate.
+    is_other_rate: bool,
+    stretches: VecDeque<Stretch>,
+    stretch_ns: i64,
+    stretch_frames: u32,
+    began: Point,
+    /// The frame that was taken last, as told.
+    told: Point,
+    last_arrived: i64,
+    /// What the stretches disagree by; none while they are few.
+    spread: Option<Spread>,
+    /// The largest delay of earlier courses.
+    worst_before: Option<f64>,
+    recent: Recent,
+    late: Option<Late>,
+}
+
+#[derive(Clone, Copy)]
+struct Spread {
+    /// How far the line may be off.
+    line: f64,
+    /// Most stretches' least delays are less.
+    usual: f64,
+    /// Until then.
+    at: i64,
+}
+
+/// The least delay of late.
+struct Recent {
+    since: i64,
+    least: f64,
+    /// The same for the time before.
+    before: f64,
+}
+
+/// Frames that came late, one and all.
+struct Late {
+    since: i64,
+    frames: u32,
+    /// The least delay of the first second, of the last second that is over, and of the one that is not.
+    at_first: f64,
+    at_last: f64,
+    now: f64,
+    now_since: i64,
+}
+
+impl Line {
+    fn at(&self, ticks: u64) -> i64 {
+        let since = ticks.wrapping_sub(self.through.ticks) as i64;
+        self.through.arrived.saturating_add((since as f64 * self.ns_per_tick).round() as i64)
+    }
+
+    fn delay(&self, point: Point) -> f64 {
+        point.arrived.saturating_sub(self.at(point.ticks)) as f64
+    }
+
+    /// What the counter shows then.
+    fn ticks_at(&self, time: i64) -> u64 {
+        let since = (time.saturating_sub(self.through.arrived) as f64 / self.ns_per_tick).round() as i64;
+        self.through.ticks.wrapping_add(since as u64)
+    }
+}
+
+impl Recent {
+    fn since(now: i64) -> Recent {
+        Recent { since: now, least: f64::INFINITY, before: f64::INFINITY }
+    }
+}
+
+impl Late {
+    fn since(now: i64) -> Late {
+        Late { since: now, frames: 0, at_first: f64::NAN, at_last: f64::NAN, now: f64::INFINITY, now_since: now }
+    }
+
+    fn note(&mut self, delay: f64, now: i64) {
+        if now - self.now_since >= S {
+            if self.at_first.is_nan() {
+                self.at_first = self.now;
+            }
+            (self.at_last, self.now, self.now_since) = (self.now, f64::INFINITY, now);
+        }
+        self.now = self.now.min(delay);
+        self.frames += 1;
+    }
+}
+
+impl CameraClock {
+    /// Of a counter that makes so many ticks a second.
+    pub fn new(tick_hz: f64) -> CameraClock {
+        CameraClock { tick_hz, wraps: Wraps::default(), course: None, restarts: 0, room: VecDeque::with_capacity(STRETCHES) }
+    }
+
+    /// How often its counter began anew.
+    pub fn restarts(&self) -> u64 {
+        self.restarts
+    }
+
+    /// A frame came, with the counter at that.
+    pub fn note(&mut self, counter: u64, arrived: i64) -> Noted {
+        let Some(course) = &mut self.course else {
+            let rate = Rate { off: 0.0, error: USUALLY_OFF };
+            let (first, room) = (Point { ticks: counter, arrived }, std::mem::take(&mut self.room));
+            let mut course = Course::begin(first, 1e9 / self.tick_hz, rate, None, room);
+            course.learn(first);
+            self.course = Some(course);
+            return Noted { captured_ns: Some(arrived), news: None };
+        };
+        let point = Point { ticks: self.wraps.undone(counter, arrived, course, self.tick_hz), arrived };
+        let by_ns = course.line.delay(point) as i64;
+        let restarted = if course.is_on_another_line(point) {
+            course.begin_anew(point, i64::MAX);
+            true
+        } else {
+            course.has_stood_still(point)
+        };
+        self.restarts += u64::from(restarted);
+        let was_other_rate = course.is_other_rate;
+        course.learn(point);
+        let captured = course.tell(point);
+        let news = match () {
+            () if course.is_other_rate && !was_other_rate => Some(News::RateOff { tick_hz: course.measured_hz() }),
+            () => restarted.then_some(News::Restarted { by_ns }),
+        };
+        Noted { captured_ns: (!course.is_other_rate).then_some(captured), news }
+    }
+
+    /// How it stands; `None` while that is not known.
+    pub fn reading(&self, now: i64) -> Option<Reading> {
+        let course = self.course.as_ref().filter(|course| !course.is_other_rate)?;
+        let bound_ns = course.bound(now)? as i64;
+        let shown = course.line.ticks_at(now).wrapping_sub(self.wraps.sum);
+        let offset_ns = i128::from(now) - nanoseconds(shown, self.tick_hz);
+        let offset_ns = offset_ns.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        Some(Reading { offset_ns, bound_ns, drift_ppm: -1e6 * course.rate.off })
+    }
+}
+
+/// Ticks of such a counter.
+fn nanoseconds(ticks: u64, tick_hz: f64) -> i128 {
+    if tick_hz.fract() == 0.0 {
+        (u128::from(ticks) * 1_000_000_000 / tick_hz as u128) as i128
+    } else {
+        (ticks as f64 * (1e9 / tick_hz)) as i128
+    }
+}
+
+impl Wraps {
+    /// What the counter would show if it had never wrapped.
+    fn undone(&mut self, counter: u64, arrived: i64, course: &Course, tick_hz: f64) -> u64 {
+        let ticks = counter.wrapping_add(self.sum);
+        // By so much it seems to be behind what it should show now.
+        let behind = course.line.ticks_at(arrived).wrapping_sub(ticks);
+        self.at = self.at.filter(|at| counter < *at); // Else it was something else.
+        if let Some(at) = self.at {
+            // A frame comes late rather than early.
+            let early = at / 8;
+            let wraps = if behind as i64 >= 0 {
+                behind.saturating_add(early) / at
+            } else if behind.wrapping_neg() > early {
+                return ticks.wrapping_sub((behind.wrapping_neg() - early).div_ceil(at) * at); // Of before the last wrap.
+            } else {
+                0
+            };
+            self.sum = self.sum.wrapping_add(wraps * at);
+            return counter.wrapping_add(self.sum);
+        }
+        let last = course.told.ticks.wrapping_sub(self.sum);
+        let is_ahead = behind.wrapping_neg() < 1 << 62;
+        if counter >= last || is_ahead {
+            return ticks;
+        }
+        for at in lengths(tick_hz).into_iter().flatten() {
+            let early = (course.earliest(arrived) / course.ns_per_tick) as u64;
+            let late = ((LATEST / course.ns_per_tick) as u64).min(at / 16);
+            let (wraps, rest) = (behind.saturating_add(early) / at, behind.saturating_add(early) % at);
+            if last < at && wraps > 0 && rest < early + late {
+                self.at = Some(at);
+                self.sum = wraps * at;
+                return counter.wrapping_add(self.sum);
+            }
+        }
+        ticks
+    }
+}
+
+/// How far counters go: 32 bits of ticks, or of another unit that an SDK has converted since; 63 bits. (64 bits wrap by themselves.)
+fn lengths(tick_hz: f64) -> [Option<u64>; 6] {
+    const BITS_32: f64 = (1u64 << 32) as f64;
+    let of_units = |unit_ns: f64| {
+        let ticks = BITS_32 * unit_ns * tick_hz / 1e9;
+        (ticks > BITS_32 && ticks.fract() == 0.0 && ticks < u64::MAX as f64).then_some(ticks as u64)
+    };
+    let [of_8_ns, of_10_ns, of_us, of_ms] = [8.0, 10.0, 1e3, 1e6].map(of_units);
+    [Some(1 << 32), of_8_ns, of_10_ns, of_us, of_ms, Some(1 << 63)]
+}
+
+impl Course {
+    fn begin(first: Point, ns_per_tick: f64, rate: Rate, worst_before: Option<f64>, mut stretches: VecDeque<Stretch>) -> Course {
+        stretches.clear();
+        Course {
+            ns_per_tick,
+            line: Line { through: first, ns_per_tick: ns_per_tick * (1.0 + rate.off) },
+            rate,
+            rate_before: rate,
+            is_other_rate: false,
+            stretches,
+            stretch_ns: FIRST_STRETCH,
+            stretch_frames: 1,
+            began: first,
+            told: first,
+            last_arrived: first.arrived,
+            spread: None,
+            worst_before,
+            recent: Recent::since(first.arrived),
+            late: None,
+        }
+    }
+
+    /// Along another line, as fast as before as far as is known. `until` then delays were what they are.
+    fn begin_anew(&mut self, first: Point, until: i64) {
+        let before = self.stretches.iter().filter(|stretch| stretch.began < until);
+        let worst = self.spread.map(|_| before.map(|stretch| stretch.worst).fold(0.0, f64::max)).or(self.worst_before);
+        let rate = if self.is_other_rate { Rate { off: 0.0, error: USUALLY_OFF } } else { self.rate };
+        let (told, stretches) = (self.told.arrived, std::mem::take(&mut self.stretches));
+        *self = Course::begin(first, self.ns_per_tick, rate, worst, stretches);
+        self.told.arrived = first.arrived.max(told.saturating_add(1));
+    }
+
+    fn span(&self) -> i64 {
+        self.stretches.front().map_or(0, |first| self.last_arrived - first.began)
+    }
+
+    /// So far ahead of the line a frame may be.
+    fn earliest(&self, now: i64) -> f64 {
+        EARLIEST + 4.0 * self.spread.map_or(0.0, |spread| self.line_error(&spread, now))
+    }
+
+    /// So late stretches are that say nothing of the line.
+    fn latest(&self) -> f64 {
+        self.spread.map_or(f64::INFINITY, |spread| STOOD_STILL_BY.max(8.0 * spread.usual))
+    }
+
+    /// Whether the counter was set.
+    fn is_on_another_line(&self, point: Point) -> bool {
+        let ns_since = |then: Point| point.ticks.wrapping_sub(then.ticks) as i64 as f64 * self.ns_per_tick;
+        ns_since(self.told) < -LATEST
+            || ns_since(self.began) < -1e9
+            || (self.spread.is_some() && self.line.delay(point) < -self.earliest(point.arrived))
+    }
+
+    /// Whether the counter stood still meanwhile: then what was before is forgotten.
+    fn has_stood_still(&mut self, point: Point) -> bool {
+        let delay = self.line.delay(point);
+        if delay < self.latest() {
+            self.late = None;
+            return false;
+        }
+        let now = point.arrived;
+        let late = self.late.get_or_insert(Late::since(now));
+        late.note(delay, now);
+        if now - late.since < STOOD_STILL_FOR || late.frames < PARTS as u32 {
+            return false;
+        }
+        let Late { since, at_first, at_last, .. } = *late;
+        self.late = None;
+        if at_last < 0.9 * at_first - STOOD_STILL_BY / 2.0 {
+            return false; // A backlog that is being worked off. Looked at again after as long.
+        }
+        let of_late = self.stretches.iter().filter(|stretch| stretch.began >= since).map(|stretch| stretch.lowest);
+        let by_delay = |a: &Point, b: &Point| self.line.delay(*a).total_cmp(&self.line.delay(*b));
+        let lowest = of_late.chain([point]).min_by(by_delay).unwrap_or(point);
+        let told = self.told;
+        self.begin_anew(lowest, since);
+        self.told = told;
+        true
+    }
+
+    /// Takes a frame into account.
+    fn learn(&mut self, point: Point) {
+        let now = point.arrived;
+        let is_over = |stretch: &Stretch| now - stretch.began >= self.stretch_ns && stretch.frames >= self.stretch_frames;
+        if self.stretches.back().is_none_or(is_over) {
+            self.fit();
+            self.make_room();
+            self.stretches.push_back(Stretch { began: now, lowest: point, worst: 0.0, frames: 0 });
+        }
+        let delay = self.line.delay(point);
+        if let Some(stretch) = self.stretches.back_mut() {
+            stretch.worst = stretch.worst.max(delay);
+            stretch.frames += 1;
+            if delay < self.line.delay(stretch.lowest) {
+                stretch.lowest = point;
+            }
+        }
+        if delay < 0.0 {
+            self.line.through = point;
+        }
+        self.note_recent(point, delay.max(0.0));
+        self.last_arrived = self.last_arrived.max(now);
+    }
+
+    fn note_recent(&mut self, point: Point, delay: f64) {
+        let now = point.arrived;
+        let behind = self.told.ticks.wrapping_sub(point.ticks) as i64 as f64 * self.ns_per_tick;
+        if now - self.last_arrived >= SILENCE || behind > STOOD_STILL_BY {
+            self.recent = Recent::since(now);
+        } else if now - self.recent.since >= SILENCE {
+            self.recent = Recent { before: self.recent.least, ..Recent::since(now) };
+        }
+        self.recent.least = self.recent.least.min(delay);
+    }
+
+    fn make_room(&mut self) {
+        if self.stretches.len() < STRETCHES {
+            return;
+        }
+        let span = self.span();
+        if span >= 2 * WINDOW || (span >= WINDOW && self.stretch_frames >= ENOUGH_FRAMES) {
+            self.stretches.pop_front();
+            return;
+        }
+        self.stretch_ns *= 2;
+        self.stretch_frames = ENOUGH_FRAMES.min(2 * self.stretch_frames);
+        for _ in 0..STRETCHES / 2 {
+            let (Some(first), Some(second)) = (self.stretches.pop_front(), self.stretches.pop_front()) else { return };
+            let is_lower = self.line.delay(second.lowest) < self.line.delay(first.lowest);
+            let lowest = if is_lower { second.lowest } else { first.lowest };
+            self.stretches.push_back(Stretch {
+                began: first.began,
+                lowest,
+                worst: first.worst.max(second.worst),
+                frames: first.frames + second.frames,
+            });
+        }
+    }
+
+    /// The line anew, from the stretches that are over.
+    fn fit(&mut self) {
+        let Some(origin) = self.stretches.back().map(|stretch| stretch.lowest) else { return };
+        // x: the camera's time, y: how much later than that frames came.
+        let (mut places, mut count, mut last) = ([(0.0, 0.0); STRETCHES], 0, i64::MIN);
+        let latest = self.latest();
+        for Point { ticks, arrived } in self.stretches.iter().map(|stretch| stretch.lowest) {
+            if self.line.delay(Point { ticks, arrived }) < latest {
+                let x = ticks.wrapping_sub(origin.ticks) as i64 as f64 * self.ns_per_tick;
+                places[count] = (x, arrived.saturating_sub(origin.arrived) as f64 - x);
+                (count, last) = (count + 1, arrived.max(last));
+            }
+        }
+        if count < PARTS {
+            return;
+        }
+        let places = &places[..count];
+        let Some((slope, span)) = slope_below(places) else { return };
+        let error = 3.0 * Lowest::along(slope, places).of_parts / span;
+        self.is_other_rate = self.span() >= RATE_SHOWS_AFTER && slope.abs() > NOT_DECLARED + 4.0 * error;
+        // While little is known, what was known before counts for more.
+        let before = self.rate_before;
+        let aged = before.error + RATE_CHANGES_BY * span / 1e9;
+        let weight = aged * aged / (aged * aged + error * error);
+        let off = (before.off + weight * (slope - before.off)).clamp(-MOST_OFF, MOST_OFF);
+        let off = if self.is_other_rate { slope } else { off };
+        self.rate = Rate { off, error: error.min(aged) };
+        let lowest = Lowest::along(off, places);
+        let through = Point { ticks: origin.ticks, arrived: origin.arrived.saturating_add(lowest.at_origin.round() as i64) };
+        self.line = Line { through, ns_per_tick: self.ns_per_tick * (1.0 + off) };
+        let mut delays = [0.0; STRETCHES];
+        for (delay, (x, y)) in delays.iter_mut().zip(places) {
+            *delay = y - off * x - lowest.at_origin;
+        }
+        let delays = &mut delays[..count];
+        delays.sort_unstable_by(f64::total_cmp);
+        let bent = 0.1 * RATE_CHANGES_BY * span * span / 1e9; // However straight it looks.
+        let line = OF_PARTS * lowest.of_parts + OF_STRETCHES * delays[count / 2] / count as f64 + bent;
+        self.spread = Some(Spread { line, usual: 3.0 * delays[count * 3 / 4], at: last });
+    }
+
+    fn line_error(&self, spread: &Spread, now: i64) -> f64 {
+        let since = (now - spread.at).max(0) as f64;
+        spread.line + since * (self.rate.error + RATE_CHANGES_BY * since / 1e9)
+    }
+
+    fn bound(&self, now: i64) -> Option<f64> {
+        let slowed = (self.told.arrived - self.line.at(self.told.ticks)).max(0) as f64;
+        let Some(spread) = self.spread else { return self.worst_before.map(|worst| worst + slowed) };
+        let recent = self.recent.least.min(self.recent.before);
+        let recent = if recent > spread.usual { recent } else { 0.0 };
+        Some(self.line_error(&spread, now).max(recent) + slowed)
+    }
+
+    /// When a frame was taken. Of two frames the later one is told to be taken later: when the line has sunk, the told time nearly
+    /// stands still until it is right.
+    fn tell(&mut self, point: Point) -> i64 {
+        let captured = self.line.at(point.ticks);
+        let since = point.ticks.wrapping_sub(self.told.ticks) as i64;
+        if since <= 0 {
+            let slowed = (self.told.arrived - self.line.at(self.told.ticks)).max(0);
+            return captured.saturating_add(slowed);
+        }
+        let least = ((since as f64 * self.ns_per_tick / 2.0) as i64).clamp(1, SLOWEST);
+        let captured = captured.max(self.told.arrived.saturating_add(least));
+        self.told = Point { ticks: point.ticks, arrived: captured };
+        captured
+    }
+
+    fn measured_hz(&self) -> f64 {
+        1e9 / (self.ns_per_tick * (1.0 + self.rate.off))
+    }
+}
+
+/// The slope of the lower hull of these places, and how far it reaches.
+fn slope_below(places: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let mut hull = [(0.0, 0.0); STRETCHES];
+    let mut corners = 0;
+    for &(x, y) in places {
+        // A late frame may have been taken before the one that came before it.
+        while corners > 0 && hull[corners - 1].0 >= x && hull[corners - 1].1 >= y {
+            corners -= 1;
+        }
+        if corners > 0 && hull[corners - 1].0 >= x {
+            continue;
+        }
+        while corners > 1 && is_above(hull[corners - 2], hull[corners - 1], (x, y)) {
+            corners -= 1;
+        }
+        hull[corners] = (x, y);
+        corners += 1;
+    }
+    let hull = &hull[..corners];
+    let (Some(first), Some(last)) = (hull.first(), hull.last().filter(|_| corners > 1)) else { return None };
+    let span = last.0 - first.0;
+    let at = |share: f64| {
+        let x = first.0 + share * span;
+        let right = hull[1..corners - 1].partition_point(|corner| corner.0 < x) + 1;
+        let (from, to) = (hull[right - 1], hull[right]);
+        from.1 + (to.1 - from.1) * (x - from.0) / (to.0 - from.0)
+    };
+    Some(((at(TO) - at(FROM)) / ((TO - FROM) * span), span))
+}
+
+/// Whether the middle one of three places, from left to right, is not below the line between the others.
+fn is_above(a: (f64, f64), b: (f64, f64), c: (f64, f64)) -> bool {
+    (b.0 - a.0) * (c.1 - a.1) <= (c.0 - a.0) * (b.1 - a.1)
+}
+
+/// The line of a slope that no place is below.
+struct Lowest {
+    at_origin: f64,
+    /// How far above it the lowest place of each part is, on the average.
+    of_parts: f64,
+}
+
+impl Lowest {
+    fn along(slope: f64, places: &[(f64, f64)]) -> Lowest {
+        let above = |places: &[(f64, f64)]| places.iter().map(|(x, y)| y - slope * x).fold(f64::INFINITY, f64::min);
+        let at_origin = above(places);
+        let parts = (0..PARTS).map(|part| &places[part * places.len() / PARTS..(part + 1) * places.len() / PARTS]);
+        Lowest { at_origin, of_parts: parts.map(|part| above(part) - at_origin).sum::<f64>() / PARTS as f64 }
+    }
+}
+
+#[cfg(test)]
+mod simulated;

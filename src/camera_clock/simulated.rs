@@ -1,0 +1,419 @@
+//! The camera's clock beside cameras that are simulated, so that it is known when each frame was taken: oscillators that are off
+//! and drift, callbacks that come late, counters that wrap, are reset, stand still.
+//!
+//! `docs/time.md` has the figures.
+
+use super::{CameraClock, News, Noted, S};
+
+const MS: i64 = 1_000_000;
+/// When the camera begins, by the steady clock.
+const BEGIN: i64 = 1000 * S;
+/// What the counter shows then.
+const FIRST_COUNT: u64 = 123_456_789_123;
+
+/// How late frames come, at random.
+#[derive(Clone, Copy, Debug)]
+enum Jitter {
+    /// Up to 20 ms, any delay as likely as another.
+    Even,
+    /// 20 ms on the average, and some several times that.
+    Exponential,
+}
+
+/// How fast the camera's oscillator runs.
+#[derive(Clone, Copy, Debug)]
+enum Drift {
+    /// In millionths, all the time.
+    Steady(f64),
+    /// By 100 ppm to and fro, in an hour: up to 0.17 ppm a second.
+    Slow,
+}
+
+impl Drift {
+    /// What the camera's clock has counted after so long.
+    fn counted(self, ns: i64) -> f64 {
+        match self {
+            Drift::Steady(ppm) => ns as f64 * (1.0 + ppm * 1e-6),
+            Drift::Slow => {
+                let turn = std::f64::consts::TAU / (3600.0 * S as f64);
+                ns as f64 + 100e-6 / turn * (1.0 - (turn * ns as f64).cos())
+            }
+        }
+    }
+}
+
+/// A frame that comes.
+#[derive(Clone, Copy)]
+struct Frame {
+    taken: i64,
+    counter: u64,
+    arrives: i64,
+}
+
+struct Camera {
+    fps: f64,
+    tick_hz: f64,
+    jitter: Jitter,
+    drift: Drift,
+    seed: u64,
+}
+
+impl Camera {
+    fn usual(fps: f64) -> Camera {
+        Camera { fps, tick_hz: 1e9, jitter: Jitter::Even, drift: Drift::Steady(30.0), seed: 1 }
+    }
+
+    /// Its frames of so many seconds, each called back by itself.
+    fn frames(&self, seconds: i64) -> Vec<Frame> {
+        let mut random = fastrand::Rng::with_seed(self.seed);
+        let count = (seconds as f64 * self.fps) as i64;
+        let frame = |number: i64| {
+            let taken = (number as f64 * S as f64 / self.fps) as i64;
+            let delay = match self.jitter {
+                Jitter::Even => 20e6 * random.f64(),
+                Jitter::Exponential => -20e6 * (1.0 - random.f64()).ln(),
+            };
+            let ticks = self.drift.counted(taken) * (self.tick_hz / 1e9);
+            let counter = FIRST_COUNT.wrapping_add(ticks as u64);
+            Frame { taken: BEGIN + taken, counter, arrives: BEGIN + taken + delay as i64 }
+        };
+        (0..count).map(frame).collect()
+    }
+}
+
+/// What became of a frame.
+struct Seen {
+    /// When it was taken, since the beginning.
+    at: i64,
+    captured: i64,
+    error: i64,
+    bound: Option<i64>,
+    news: Option<News>,
+}
+
+/// All frames through one callback, which is late for one when it was late for the one before.
+fn in_order(mut frames: Vec<Frame>) -> Vec<Frame> {
+    let mut before = i64::MIN;
+    for frame in &mut frames {
+        frame.arrives = frame.arrives.max(before);
+        before = frame.arrives;
+    }
+    frames
+}
+
+fn played(tick_hz: f64, mut frames: Vec<Frame>) -> Vec<Seen> {
+    frames.sort_by_key(|frame| frame.arrives);
+    let mut clock = CameraClock::new(tick_hz);
+    let play = |frame: Frame| {
+        let Noted { captured_ns, news } = clock.note(frame.counter, frame.arrives);
+        let captured = captured_ns.expect("the counter runs as declared");
+        let bound = clock.reading(frame.arrives).map(|reading| reading.bound_ns);
+        Seen { at: frame.taken - BEGIN, captured, error: (captured - frame.taken).abs(), bound, news }
+    };
+    frames.into_iter().map(play).collect()
+}
+
+/// No frame is off by more than was told, once something was told; and after the first second it is.
+#[track_caller]
+fn assert_bounded(seen: &[Seen], what: &str) {
+    for frame in seen.iter().filter(|frame| frame.at > S) {
+        let Some(bound) = frame.bound else {
+            assert!(seen.iter().filter(|other| other.at <= frame.at).count() < 10, "{what}: no bound after {} ns", frame.at);
+            continue;
+        };
+        assert!(frame.error <= bound, "{what}: {} s: off by {} ns, told {bound}", frame.at as f64 / 1e9, frame.error);
+    }
+}
+
+#[track_caller]
+fn assert_within_a_millisecond(seen: &[Seen], from: i64, what: &str) {
+    let worst = seen.iter().filter(|frame| frame.at >= from).max_by_key(|frame| frame.error).expect("there are frames");
+    assert!(worst.error <= MS, "{what}: {} s: off by {} ns", worst.at as f64 / 1e9, worst.error);
+}
+
+fn restarts(seen: &[Seen]) -> Vec<(i64, i64)> {
+    let restart = |frame: &Seen| match frame.news {
+        Some(News::Restarted { by_ns }) => Some((frame.at, by_ns)),
+        Some(News::RateOff { tick_hz }) => panic!("{tick_hz} ticks a second"),
+        None => None,
+    };
+    seen.iter().filter_map(restart).collect()
+}
+
+/// After so long nothing is off by more than a millisecond where frames are jittered by 20.
+fn warm_after(fps: f64) -> i64 {
+    if fps < 30.0 { 45 * S } else { 3 * S }
+}
+
+#[test]
+fn jitter_of_20_ms_and_drift_leave_a_millisecond_and_never_more_than_the_bound() {
+    let seeds = std::env::var("RHEED_TORTURE_CLOCKS").map_or(2, |seeds| seeds.parse().expect("a count is wanted"));
+    for fps in [10.0, 60.0, 120.0, 500.0] {
+        let (mut worst_warm, mut last_off, mut bounds) = (0, 0, (0, 0));
+        for jitter in [Jitter::Even, Jitter::Exponential] {
+            for drift in [Drift::Steady(100.0), Drift::Steady(-100.0), Drift::Steady(0.0), Drift::Slow] {
+                for seed in 0..seeds {
+                    let camera = Camera { jitter, drift, seed, ..Camera::usual(fps) };
+                    let what = format!("{fps} fps, {jitter:?}, {drift:?}, seed {seed}");
+                    let each_by_itself = camera.frames(200);
+                    // Faster ones would wait for several others each, and hardly one come early.
+                    let orders = if fps < 50.0 { &[false, true][..] } else { &[false] };
+                    for one_by_one in orders {
+                        let frames = each_by_itself.clone();
+                        let seen = played(1e9, if *one_by_one { in_order(frames) } else { frames });
+                        assert_bounded(&seen, &what);
+                        assert_within_a_millisecond(&seen, warm_after(fps), &what);
+                        assert_eq!(restarts(&seen), [], "{what}");
+                        let off = seen.iter().filter(|frame| frame.error > MS).map(|frame| frame.at);
+                        last_off = off.max().unwrap_or(0).max(last_off);
+                        let warm = seen.iter().filter(|frame| frame.at > 130 * S);
+                        for frame in warm {
+                            worst_warm = worst_warm.max(frame.error);
+                            bounds = (bounds.0 + frame.bound.expect("there is one"), bounds.1 + 1);
+                        }
+                    }
+                }
+            }
+        }
+        println!(
+            "{fps} fps: off by more than 1 ms until {:.1} s; after 130 s by at most {:.3} ms, told on the average {:.3} ms",
+            last_off as f64 / 1e9,
+            worst_warm as f64 / 1e6,
+            bounds.0 as f64 / bounds.1 as f64 / 1e6
+        );
+    }
+}
+
+#[test]
+fn frames_that_are_taken_one_after_the_other_are_told_so_even_while_the_line_sinks() {
+    for seed in 0..20 {
+        let camera = Camera { seed, jitter: Jitter::Exponential, ..Camera::usual(500.0) };
+        let seen = played(1e9, in_order(camera.frames(10)));
+        assert!(seen.windows(2).all(|pair| pair[0].captured < pair[1].captured), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_callback_that_hangs_for_seconds_and_then_brings_all_at_once_moves_nothing() {
+    for fps in [10.0, 60.0, 120.0] {
+        let mut frames = Camera::usual(fps).frames(120);
+        for (from, to) in [(60, 63), (90, 95), (97, 98)] {
+            let hangs = BEGIN + from * S..BEGIN + to * S;
+            frames.iter_mut().filter(|frame| hangs.contains(&frame.arrives)).for_each(|frame| frame.arrives = hangs.end);
+        }
+        let seen = played(1e9, in_order(frames));
+        assert_eq!(restarts(&seen), []);
+        assert_bounded(&seen, "late");
+        assert_within_a_millisecond(&seen, warm_after(fps), "late");
+    }
+}
+
+#[test]
+fn a_callback_that_hangs_at_the_very_beginning_is_got_over() {
+    let mut frames = Camera::usual(60.0).frames(60);
+    frames.iter_mut().filter(|frame| frame.arrives < BEGIN + 4 * S).for_each(|frame| frame.arrives = BEGIN + 4 * S);
+    let seen = played(1e9, in_order(frames));
+    assert_within_a_millisecond(&seen, 4 * S + warm_after(60.0), "hung");
+}
+
+#[test]
+fn a_single_frame_that_comes_late_among_others_moves_nothing_and_is_no_restart() {
+    for late in [50 * MS, 3 * S, 9 * S] {
+        let mut frames = Camera::usual(60.0).frames(60);
+        for number in [600, 1200, 1201, 2000] {
+            frames[number].arrives += late;
+        }
+        let seen = played(1e9, frames);
+        assert_eq!(restarts(&seen), [], "{late}");
+        assert_within_a_millisecond(&seen, warm_after(60.0), "single");
+        assert_bounded(&seen, "single");
+    }
+}
+
+#[test]
+fn frames_of_several_threads_in_any_order_lie_on_one_line() {
+    let mut frames = Camera::usual(120.0).frames(60);
+    for four in frames.chunks_exact_mut(4) {
+        let arrives = four[3].arrives;
+        four.iter_mut().rev().zip(0..).for_each(|(frame, place)| frame.arrives = arrives + 1000 * place);
+    }
+    let seen = played(1e9, frames);
+    assert_eq!(restarts(&seen), []);
+    assert_bounded(&seen, "threads");
+    assert_within_a_millisecond(&seen, warm_after(120.0), "threads");
+}
+
+#[test]
+fn frames_that_are_lost_are_no_loss_to_the_line() {
+    let mut frames = Camera::usual(60.0).frames(200);
+    let mut random = fastrand::Rng::with_seed(3);
+    frames.retain(|frame| {
+        let at = frame.taken - BEGIN;
+        !(50 * S..80 * S).contains(&at) && (at < 100 * S || random.u8(..) > 200)
+    });
+    let seen = played(1e9, in_order(frames));
+    assert_eq!(restarts(&seen), []);
+    assert_bounded(&seen, "lost");
+    assert_within_a_millisecond(&seen, warm_after(60.0), "lost");
+}
+
+#[test]
+fn a_counter_that_is_set_back_or_ahead_begins_anew_at_once_within_the_bound() {
+    for (first, fps) in [(0, 60.0), (5_000_000_000, 60.0), (0, 10.0), (900_000_000_000_000, 60.0), (u64::MAX - 999, 120.0)] {
+        let mut frames = Camera::usual(fps).frames(200);
+        let reset = frames.iter().position(|frame| frame.taken >= BEGIN + 100 * S).expect("there is one");
+        let before = frames[reset].counter;
+        frames[reset..].iter_mut().for_each(|frame| frame.counter = (frame.counter - before).wrapping_add(first));
+        let seen = played(1e9, in_order(frames));
+        let restarts = restarts(&seen);
+        let [(at, by_ns)] = restarts[..] else { panic!("{first}: {restarts:?}") };
+        let set_by = first.wrapping_sub(before) as i64;
+        assert!(at >= 100 * S && at < 100 * S + 2 * (S as f64 / fps) as i64, "{at}");
+        assert!((by_ns + set_by).abs() < 100 * MS + set_by.abs() / 10_000, "{by_ns} for {set_by}");
+        assert_bounded(&seen, "restart");
+        assert!(seen[reset].bound.is_some_and(|bound| bound < 100 * MS), "{:?}", seen[reset].bound);
+        let again = seen.iter().filter(|frame| !(100 * S..100 * S + warm_after(fps)).contains(&frame.at));
+        let worst = again.filter(|frame| frame.at > warm_after(fps)).map(|frame| frame.error).max();
+        assert!(worst.is_some_and(|worst| worst <= MS), "{first}: {worst:?}");
+        assert!(seen.windows(2).all(|pair| pair[0].captured < pair[1].captured));
+    }
+}
+
+#[test]
+fn a_counter_that_stood_still_while_acquisition_was_stopped_is_found_out() {
+    for (still, fps) in [(S / 4, 60.0), (5 * S, 60.0), (5 * S, 10.0), (3000 * S, 60.0)] {
+        let mut frames = Camera::usual(fps).frames(200);
+        for frame in frames.iter_mut().filter(|frame| frame.taken >= BEGIN + 100 * S) {
+            frame.taken += still;
+            frame.arrives += still;
+        }
+        let seen = played(1e9, in_order(frames));
+        let restarts = restarts(&seen);
+        let [(at, by_ns)] = restarts[..] else { panic!("{still}: {restarts:?}") };
+        assert!(at - still < 110 * S, "found out after {at}");
+        assert!((by_ns - still).abs() < 100 * MS, "{by_ns}");
+        if still > super::SILENCE {
+            assert_bounded(&seen, "stood still"); // Until it is known the bound says that it may be so.
+        }
+        assert_within_a_millisecond(&seen, still + 110 * S + warm_after(fps), "stood still");
+    }
+}
+
+#[test]
+fn a_backlog_that_is_worked_off_slowly_is_no_counter_that_stood_still() {
+    let mut frames = Camera::usual(60.0).frames(200);
+    for frame in frames.iter_mut().filter(|frame| frame.taken >= BEGIN + 100 * S) {
+        // 5 s late, and 100 ms less each second.
+        frame.arrives += (5 * S - (frame.taken - BEGIN - 100 * S) / 10).max(0);
+    }
+    let seen = played(1e9, in_order(frames));
+    assert_eq!(restarts(&seen), []);
+    // For 50 s nobody knows how the camera's oscillator went on, but that it cannot have changed by much.
+    assert_bounded(&seen, "backlog");
+    for frame in seen.iter().filter(|frame| frame.at > warm_after(60.0)) {
+        let most = if (100 * S..160 * S).contains(&frame.at) { 10 * MS } else { MS };
+        assert!(frame.error < most, "{} s: off by {}", frame.at as f64 / 1e9, frame.error);
+    }
+}
+
+#[test]
+fn a_counter_that_wraps_loses_nothing() {
+    const BITS_32: u64 = 1 << 32;
+    // How far it goes, its ticks, and by how much it is multiplied until it comes here.
+    for (wraps_at, tick_hz, unit) in [
+        (BITS_32, 1e6, 1),
+        (BITS_32, 125e6, 1),
+        (BITS_32, 1e9, 1),
+        (BITS_32, 1e9, 8),
+        (BITS_32, 1e9, 1000),
+        (BITS_32, 1e9, 1_000_000),
+        (BITS_32, 1e6, 1000),
+        (1 << 63, 1e9, 1),
+        (0, 1e9, 1),
+    ] {
+        for fps in [10.0, 120.0] {
+            let camera = Camera { tick_hz, ..Camera::usual(fps) };
+            let mut frames = camera.frames(200);
+            // It wraps after 3.1 s, and where it is short, again and again.
+            let begin = wraps_at.wrapping_sub((3.1 * tick_hz) as u64 / unit);
+            for frame in &mut frames {
+                let count = begin.wrapping_add((frame.counter - FIRST_COUNT) / unit);
+                frame.counter = if wraps_at == 0 { count } else { count % wraps_at } * unit;
+            }
+            let lost = |frame: &Frame| (BEGIN + 80 * S..BEGIN + 91 * S).contains(&frame.taken);
+            frames.retain(|frame| !lost(frame)); // A wrap in there is not seen.
+            let what = format!("{wraps_at} at {tick_hz} times {unit}, {fps} fps");
+            let seen = played(tick_hz, in_order(frames));
+            assert_eq!(restarts(&seen), [], "{what}");
+            let coarse = unit as f64 / tick_hz > 0.9e-3; // A counter is no better than its steps.
+            if !coarse {
+                assert_bounded(&seen, &what);
+                assert_within_a_millisecond(&seen, warm_after(fps), &what);
+            }
+            let worst = seen.iter().filter(|frame| frame.at > warm_after(fps)).map(|frame| frame.error).max();
+            assert!(worst.is_some_and(|worst| worst <= if coarse { 2 * MS } else { MS }), "{what}: {worst:?}");
+        }
+    }
+}
+
+#[test]
+fn a_late_frame_of_before_a_wrap_is_mapped_as_such() {
+    let mut frames = Camera { tick_hz: 1e6, ..Camera::usual(60.0) }.frames(60);
+    let wrap = frames[1200].counter;
+    frames.iter_mut().for_each(|frame| frame.counter = frame.counter.wrapping_sub(wrap) as u32 as u64);
+    frames[1199].arrives += 500 * MS;
+    let seen = played(1e6, frames);
+    assert_eq!(restarts(&seen), []);
+    assert_within_a_millisecond(&seen, warm_after(60.0), "wrapped");
+}
+
+#[test]
+fn a_counter_that_runs_at_another_rate_than_declared_is_told_with_its_rate_and_maps_nothing() {
+    for (declared, real) in [(1e9, 125e6), (125e6, 1e9), (1e9, 1e6), (1e6, 1e9), (1e9, 1.005e9)] {
+        let mut clock = CameraClock::new(declared);
+        let mut told = Vec::new();
+        for frame in in_order(Camera { tick_hz: real, ..Camera::usual(60.0) }.frames(100)) {
+            let noted = clock.note(frame.counter, frame.arrives);
+            if let Some(News::RateOff { tick_hz }) = noted.news {
+                told.push(tick_hz);
+            }
+            if frame.taken > BEGIN + 10 * S {
+                assert_eq!((noted.captured_ns, clock.reading(frame.arrives)), (None, None), "{declared} {real}");
+            }
+        }
+        assert!(matches!(told[..], [hz] if (hz / real - 1.0).abs() < 0.01), "{declared} {real}: {told:?}");
+    }
+}
+
+#[test]
+fn the_reading_turns_the_cameras_time_into_the_steady_clocks() {
+    for (tick_hz, bits) in [(1e9, 64), (1e6, 64), (1e6, 32), (29.97e6, 64)] {
+        let mut clock = CameraClock::new(tick_hz);
+        let frames = in_order(Camera { tick_hz, drift: Drift::Steady(80.0), ..Camera::usual(60.0) }.frames(120));
+        let mask = u64::MAX >> (64 - bits);
+        for frame in &frames {
+            clock.note(frame.counter & mask, frame.arrives);
+        }
+        let last = frames.last().expect("there are frames");
+        let reading = clock.reading(last.taken).expect("it is known");
+        let camera_ns = ((last.counter & mask) as f64 / tick_hz * 1e9) as i64;
+        assert!((camera_ns + reading.offset_ns - last.taken).abs() < MS / 2, "{tick_hz}: {reading:?}");
+        assert!((reading.drift_ppm - 80.0).abs() < 2.0, "{reading:?}");
+    }
+}
+
+#[test]
+fn whatever_counters_and_times_come_nothing_overflows() {
+    let mut random = fastrand::Rng::with_seed(9);
+    for tick_hz in [1.0, 1e6, 0.7e9, 1e12] {
+        for extreme in [u64::MAX, u64::MAX >> 20, 1 << 40] {
+            let mut clock = CameraClock::new(tick_hz);
+            for _ in 0..20_000 {
+                let counter = if random.bool() { random.u64(..) } else { random.u64(..) & extreme };
+                let arrived = random.i64(0..i64::MAX) & (extreme >> 1) as i64;
+                clock.note(counter, arrived);
+                clock.reading(arrived);
+            }
+        }
+    }
+}

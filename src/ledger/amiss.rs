@@ -1,0 +1,162 @@
+//! What went amiss, chunk by chunk. A chunk's are what happened between the last frame of the chunk before and its own last frame,
+//! and its own incomplete frames; so all that happened is told once.
+
+use super::Ledger;
+use crate::codes::Stat;
+use serde::Serialize;
+use std::collections::VecDeque;
+
+/// Chunks that are remembered: their report fits 64 KiB with all the rest.
+const CHUNKS_TOLD: usize = 200;
+
+/// Counts of what went amiss, of a chunk or of a stream up to a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Amiss {
+    /// Frames that were refused for want of room.
+    pub dropped: i64,
+    /// Frames that were refused for bad arguments.
+    pub rejected: i64,
+    /// Frames that the camera lost. Less than none: so many that were told as missed before came late.
+    pub missed: i64,
+    /// Frames that were taken incomplete.
+    pub incomplete: i64,
+    /// How often the camera stood still.
+    pub stalls: i64,
+}
+
+impl Amiss {
+    /// Whether all went well.
+    pub fn is_nothing(&self) -> bool {
+        *self == Amiss::default()
+    }
+
+    fn since(self, before: Amiss) -> Amiss {
+        Amiss {
+            dropped: self.dropped - before.dropped,
+            rejected: self.rejected - before.rejected,
+            missed: self.missed - before.missed,
+            incomplete: self.incomplete - before.incomplete,
+            stalls: self.stalls - before.stalls,
+        }
+    }
+
+    /// Behind a line on the chunk: "; 3 missed by the camera, 1 dropped". Nothing where all went well.
+    pub fn words(&self) -> String {
+        let counts = [
+            (self.missed, "missed by the camera"),
+            (self.incomplete, "incomplete"),
+            (self.dropped, "dropped"),
+            (self.rejected, "rejected"),
+            (self.stalls, if self.stalls == 1 { "stall of the camera" } else { "stalls of the camera" }),
+        ];
+        let words = counts.iter().filter(|(count, _)| *count != 0).map(|(count, word)| format!("{count} {word}"));
+        let words = words.collect::<Vec<_>>().join(", ");
+        if words.is_empty() { words } else { format!("; {words}") }
+    }
+}
+
+/// A chunk in which something went amiss.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ChunkAmiss {
+    /// Its index.
+    pub chunk: u64,
+    /// Its frames.
+    pub frames: u64,
+    /// What.
+    #[serde(flatten)]
+    pub amiss: Amiss,
+}
+
+/// The chunks of a stream in which something went amiss, the newest of them.
+#[derive(Default)]
+pub struct ChunksAmiss {
+    /// What all chunks so far have had.
+    told: Amiss,
+    newest: VecDeque<ChunkAmiss>,
+    left_out: u64,
+}
+
+impl ChunksAmiss {
+    /// What is the chunk's whose last frame was taken when so much had gone amiss.
+    fn until(&mut self, all: Amiss) -> Amiss {
+        all.since(std::mem::replace(&mut self.told, all))
+    }
+
+    fn add(&mut self, chunk: ChunkAmiss) {
+        if self.newest.len() == CHUNKS_TOLD {
+            self.newest.pop_front();
+            self.left_out += 1;
+        }
+        self.newest.push_back(chunk);
+    }
+}
+
+impl Ledger {
+    /// All that went amiss so far.
+    pub fn amiss(&self) -> Amiss {
+        Amiss {
+            dropped: self.get(Stat::FramesDropped),
+            rejected: self.get(Stat::FramesRejected),
+            missed: self.get(Stat::FramesMissed),
+            incomplete: self.get(Stat::FramesIncomplete),
+            stalls: self.get(Stat::CameraStalls),
+        }
+    }
+
+    /// What is the next chunk's of all that had gone amiss when its last frame was taken.
+    pub fn amiss_in_chunk(&self, all: Amiss) -> Amiss {
+        self.chunks_amiss.lock().until(all)
+    }
+
+    /// Such a chunk is sealed.
+    pub fn note_amiss(&self, chunk: u64, frames: u64, amiss: Amiss) {
+        if !amiss.is_nothing() {
+            self.chunks_amiss.lock().add(ChunkAmiss { chunk, frames, amiss });
+        }
+    }
+
+    /// A chunk of an earlier process, which has left no other account of it.
+    pub fn note_amiss_before(&self, chunk: u64, frames: u64, amiss: Amiss) {
+        for (stat, count) in [
+            (Stat::FramesDropped, amiss.dropped),
+            (Stat::FramesRejected, amiss.rejected),
+            (Stat::FramesMissed, amiss.missed),
+            (Stat::FramesIncomplete, amiss.incomplete),
+            (Stat::CameraStalls, amiss.stalls),
+        ] {
+            self.add(stat, count);
+        }
+        self.amiss_in_chunk(self.amiss());
+        self.note_amiss(chunk, frames, amiss);
+    }
+
+    /// The newest chunks in which something went amiss, how many others there were, and what has gone amiss since the last chunk.
+    pub(super) fn chunks_amiss(&self) -> (Vec<ChunkAmiss>, u64, Amiss) {
+        let all = self.amiss();
+        let chunks = self.chunks_amiss.lock();
+        (chunks.newest.iter().cloned().collect(), chunks.left_out, all.since(chunks.told))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_chunks_the_newest_are_told_and_the_others_counted() {
+        let mut chunks = ChunksAmiss::default();
+        for chunk in 0..CHUNKS_TOLD as u64 + 7 {
+            let amiss = chunks.until(Amiss { missed: 3 * (chunk as i64 + 1), ..Amiss::default() });
+            assert_eq!(amiss.words(), "; 3 missed by the camera");
+            chunks.add(ChunkAmiss { chunk, frames: 20, amiss });
+        }
+        assert_eq!((chunks.newest.len(), chunks.left_out, chunks.newest[0].chunk), (CHUNKS_TOLD, 7, 7));
+    }
+
+    #[test]
+    fn where_nothing_went_amiss_nothing_is_said() {
+        assert_eq!(Amiss::default().words(), "");
+        let amiss = Amiss { dropped: 1, rejected: 2, missed: -3, incomplete: 4, stalls: 1 };
+        assert_eq!(amiss.words(), "; -3 missed by the camera, 4 incomplete, 1 dropped, 2 rejected, 1 stall of the camera");
+    }
+}

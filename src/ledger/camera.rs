@@ -1,0 +1,138 @@
+//! What is known of the camera: whether it lives, and how its clock stands.
+
+use super::{Ledger, Phase};
+use crate::camera_clock::{CameraClock, Noted};
+use crate::clock::Clocks;
+use crate::codes::{self, Stat};
+use crate::platform::steady_ns;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// The camera, as far as it shows. Moments are the steady clock's; 0 = never.
+#[derive(Default)]
+pub(super) struct Camera {
+    /// When a frame came last, whatever became of it.
+    last_frame: AtomicI64,
+    /// The same, while it is told that none has come since.
+    still_since: AtomicI64,
+    /// Frames that have come, and wait here for room: the camera can bring no others.
+    held_up: AtomicUsize,
+    clock: OnceLock<Mutex<CameraClock>>,
+}
+
+/// A frame waits for room.
+pub struct HeldUp<'a>(&'a Camera);
+
+impl Drop for HeldUp<'_> {
+    fn drop(&mut self) {
+        self.0.last_frame.store(steady_ns(), Ordering::Relaxed);
+        self.0.held_up.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Ledger {
+    /// A frame comes, to be taken or refused.
+    pub fn frame_comes(&self, steady_ns: i64) {
+        self.camera.last_frame.store(steady_ns, Ordering::Relaxed);
+        if self.camera.still_since.load(Ordering::Relaxed) != 0 {
+            self.camera_is_back(steady_ns);
+        }
+    }
+
+    #[cold]
+    fn camera_is_back(&self, now: i64) {
+        let since = self.camera.still_since.swap(0, Ordering::Relaxed);
+        if since != 0 {
+            let ms = (now - since).max(0) / 1_000_000;
+            let text = format!("the camera is back: a frame came after {}", seconds(ms));
+            self.notices.tell(codes::Event::CameraBack, ms, text);
+        }
+    }
+
+    /// Until the answer is dropped the camera waits for this library, and not the other way round.
+    pub fn hold_up(&self) -> HeldUp<'_> {
+        self.camera.held_up.fetch_add(1, Ordering::Relaxed);
+        HeldUp(&self.camera)
+    }
+
+    /// No frames are to be expected until the next one.
+    pub fn camera_may_rest(&self) {
+        self.camera.last_frame.store(0, Ordering::Relaxed);
+        self.camera.still_since.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether it was told that the camera stands still, and nothing came since.
+    pub fn camera_stands_still(&self) -> bool {
+        self.camera.still_since.load(Ordering::Relaxed) != 0 && self.phase() == Phase::Open
+    }
+
+    /// Whether frames have come within this time; tells if not. The answer is when to look again, if ever.
+    pub fn look_after_camera(&self, timeout: Duration) -> Option<Duration> {
+        if self.phase() != Phase::Open {
+            return None;
+        }
+        let (camera, last) = (&self.camera, self.camera.last_frame.load(Ordering::Relaxed));
+        if last == 0 || camera.held_up.load(Ordering::Relaxed) > 0 {
+            return Some(timeout);
+        }
+        let age = Duration::from_nanos((steady_ns() - last).max(0) as u64);
+        if age < timeout {
+            return Some(timeout - age);
+        }
+        // A frame that comes just now finds out by itself, or with the next, that it is the first.
+        if camera.still_since.compare_exchange(0, last, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.add(Stat::CameraStalls, 1);
+            let ms = age.as_millis() as i64;
+            self.notices.tell(codes::Event::CameraStalled, ms, format!("no frame has come from the camera for {}", seconds(ms)));
+        }
+        Some(timeout)
+    }
+
+    /// Frames bear the camera's own time, in ticks.
+    pub fn use_camera_clock(&self, tick_hz: f64) {
+        let _ = self.camera.clock.set(Mutex::new(CameraClock::new(tick_hz)));
+    }
+
+    /// What becomes of a frame that bears the camera's own time; `None` where they do not.
+    pub fn by_camera_clock(&self, counter: u64, arrived: i64) -> Option<Noted> {
+        self.camera.clock.get().map(|clock| clock.lock().note(counter, arrived))
+    }
+
+    /// How often the camera's clock began anew.
+    pub fn camera_restarts(&self) -> u64 {
+        self.camera.clock.get().map_or(0, |clock| clock.lock().restarts())
+    }
+
+    /// Unix time minus the camera's, the bound, and the drift in millionths.
+    fn camera_clock(&self) -> Option<(i64, i64, f64)> {
+        let now = Clocks::now();
+        let reading = self.camera.clock.get()?.lock().reading(now.steady_ns)?;
+        let offset = reading.offset_ns.saturating_add(now.wall_ns - now.steady_ns);
+        Some((offset, reading.bound_ns, reading.drift_ppm))
+    }
+
+    pub(super) fn read_camera_clock(&self, values: &mut [i64; Stat::COUNT]) {
+        let (offset_ns, bound_ns) = self.camera_clock().map_or((-1, -1), |(offset, bound, _)| (offset, bound));
+        values[Stat::CameraClockOffsetNs as usize] = offset_ns;
+        values[Stat::CameraClockBoundNs as usize] = bound_ns;
+    }
+
+    /// For the report; null where it is not used.
+    pub(super) fn report_camera_clock(&self) -> Value {
+        if self.camera.clock.get().is_none() {
+            return Value::Null;
+        }
+        let (offset, bound, drift) = match self.camera_clock() {
+            Some((offset, bound, drift)) => (offset.into(), bound.into(), ((drift * 1000.0).round() / 1000.0).into()),
+            None => (Value::Null, Value::Null, Value::Null),
+        };
+        json!({ "offset_ns": offset, "bound_ns": bound, "drift_ppm": drift, "restarts": self.camera_restarts() })
+    }
+}
+
+fn seconds(ms: i64) -> String {
+    format!("{}.{:03} s", ms / 1000, ms % 1000)
+}

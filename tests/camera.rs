@@ -1,0 +1,289 @@
+//! The camera itself: its clock, whether it lives, and what went amiss with its frames, chunk by chunk.
+#![cfg(feature = "receiver")]
+
+mod support;
+
+use rheed_stream::abi::calls::rheed_push;
+use rheed_stream::codes::{Code, Event, Frame, Health, NO_FRAME_ID, Stat, Text};
+use serde_json::Value;
+use std::sync::Arc;
+use support::frames::numbered;
+use support::host::{FRAME_BYTES, HEIGHT, OK, Stream, Told, WIDTH};
+use support::spool::{entries, only_stream, options as spool_options, with};
+use support::stalled_disk::StalledDisk;
+use support::waiter::Waiter;
+use support::{Dialect, Linked, Workshop, root, run, service};
+
+// ---- its clock (src/camera_clock.rs is simulated beside it) --------------------------------------------------------
+
+#[test]
+fn a_chunk_of_a_camera_with_a_clock_of_its_own_begins_when_its_first_frame_was_taken() {
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c/device_clock.c"), Linked::Shared);
+    let said = run(&program, with(service::options(&service, &workshop), &["fps=100"])).well().out;
+    let told = |what: &str| -> Vec<Vec<i64>> {
+        let lines = said.lines().filter_map(|line| line.strip_prefix(what));
+        lines.map(|line| line.split_whitespace().map(|number| number.parse().expect("numbers")).collect()).collect()
+    };
+    let chunks = service::only_stream(&service).chunks;
+    let starts: Vec<f64> = chunks.iter().map(|chunk| chunk.start_unix_ms_utc).collect();
+    let taken = told("taken ");
+    assert_eq!((chunks.len(), taken.len()), (3, 4), "{said}");
+    // Between reading its clocks and its push a program may lose its core: what even the least delayed frame needed is not seen.
+    const AWAY_MS: f64 = 2.0;
+    for (start, frame) in starts.iter().zip(&taken).skip(1) {
+        let (taken_ms, bound_ms) = (frame[1] as f64 / 1e6, frame[2] as f64 / 1e6);
+        assert!(bound_ms >= 0.0, "{said}");
+        assert!((start - taken_ms).abs() <= bound_ms + AWAY_MS, "{start}: {frame:?}\n{said}");
+    }
+    assert!(chunks.iter().all(|chunk| chunk.avg_frame_rate != chunk.raw_frame_rate), "they are stamped: {chunks:?}");
+    let away = &told("away ")[0];
+    assert!(away[0].abs() as f64 <= away[1] as f64 + AWAY_MS * 1e6, "{said}");
+    // It had counted from 1234.6 s on for 4.5 s, and was set to 7 us.
+    let restarted = told("restarted ")[0][0];
+    assert!(restarted > 1_239_000_000_000 && restarted < 1_300_000_000_000, "{said}");
+}
+
+#[test]
+fn a_counter_that_does_not_run_as_declared_is_told_with_its_rate_and_frames_are_stamped_when_they_are_pushed() {
+    let workshop = Workshop::new();
+    let more = ["fps=100", "timestamp_clock=device", "device_tick_hz=125000000"];
+    let stream = Stream::open(&with(spool_options(&workshop), &more));
+    let begin = std::time::Instant::now();
+    // A counter of nanoseconds. A second of it says nothing yet.
+    let told = loop {
+        let counter = 1 + begin.elapsed().as_nanos() as i64;
+        assert_eq!(stream.push_shade(1, NO_FRAME_ID, counter), OK);
+        let told = stream.events().into_iter().find(|told| told.kind == Event::CameraClock as i32 && told.value == 0);
+        if let Some(told) = told {
+            break told;
+        }
+        assert!(begin.elapsed() < support::HANGS_AFTER, "{}", stream.text(Text::Report));
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    };
+    assert!(told.text.contains("device_tick_hz = 125000000"), "{told:?}");
+    assert_eq!(report(&stream)["camera_clock"]["bound_ns"], Value::Null);
+    assert_eq!(stream.push_shade(1, NO_FRAME_ID, 1 + begin.elapsed().as_nanos() as i64), OK);
+    assert!(report(&stream)["frames"]["odd_stamps"].as_u64().is_some_and(|odd| odd >= 1));
+    assert_eq!(stream.stat(Stat::CameraClockBoundNs), -1);
+    assert_eq!(stream.finalize(-1), OK);
+}
+
+#[test]
+fn without_a_counter_a_frame_is_stamped_when_it_is_pushed_though_the_clock_is_the_cameras() {
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=10", "timestamp_clock=device"]));
+    stream.push_counted(0, 20);
+    assert_eq!(stream.finalize(-1), OK);
+    let chunk = &service::only_stream(&service).chunks[0];
+    assert_eq!(chunk.avg_frame_rate, 10.0);
+    assert_eq!((stream.stat(Stat::CameraClockOffsetNs), stream.stat(Stat::CameraClockBoundNs)), (-1, -1));
+    assert_eq!(report(&stream)["camera_clock"]["restarts"], 0);
+}
+
+// ---- whether it lives ----------------------------------------------------------------------------------------------
+
+/// At 1000 fps ten frames take 10 ms: a camera that is silent for 50 ms stands still.
+const IMPATIENT: [&str; 2] = ["fps=1000", "stall_timeout_ms=50"];
+
+fn impatient(workshop: &Workshop, more: &[&str]) -> Stream {
+    Stream::open(&with(spool_options(workshop), &[&IMPATIENT[..], more].concat()))
+}
+
+fn of_the_camera(events: Vec<Told>) -> Vec<i32> {
+    let kinds = [Event::CameraStalled as i32, Event::CameraBack as i32];
+    events.into_iter().map(|told| told.kind).filter(|kind| kinds.contains(kind)).collect()
+}
+
+#[test]
+fn a_camera_that_stands_still_is_told_once_with_how_long_and_its_return_too() {
+    let workshop = Workshop::new();
+    let stream = impatient(&workshop, &[]);
+    for times in 1..=3 {
+        stream.push_counted(0, 1);
+        let told = stream.wait_for(Event::CameraStalled);
+        assert!(told.value >= 50, "{told:?}");
+        assert_eq!(stream.stat(Stat::CameraStalls), times);
+        assert_eq!(stream.stat(Stat::Health), Health::Look as i64);
+        assert!(stream.text(Text::Status).contains("THE CAMERA STANDS STILL"), "{}", stream.text(Text::Status));
+        // Whatever becomes of a frame, the camera lives.
+        let code = match times {
+            1 => stream.push_shade(1, NO_FRAME_ID, 0),
+            _ => stream.push(&[1], 2, 2, NO_FRAME_ID, 0),
+        };
+        assert_eq!(code, if times == 1 { OK } else { Code::EArgument as i32 });
+        let told = stream.wait_for(Event::CameraBack);
+        assert!(told.value >= 50, "{told:?}");
+        assert!(!stream.text(Text::Status).contains("STANDS STILL"));
+    }
+    assert_eq!(report(&stream)["camera_stalls"], 3);
+    assert_eq!(stream.finalize(-1), OK);
+}
+
+#[test]
+fn nobody_waits_for_a_camera_that_has_not_begun_that_gives_whole_chunks_that_has_ended_or_where_it_was_not_asked_for() {
+    let workshop = Workshop::new();
+    let begin = |more: &[&str]| impatient(&workshop, more);
+    let (silent, whole, finalized, aborted, freed_run) = (begin(&[]), begin(&[]), begin(&[]), begin(&[]), begin(&[]));
+    let unasked = Stream::open(&with(spool_options(&workshop), &["fps=1000", "stall_timeout_ms=0"]));
+    let slow = Stream::open(&with(spool_options(&workshop), &["fps=0.01", "stall_timeout_ms=50"]));
+    assert_eq!(whole.push_chunk(0, &[1; FRAME_BYTES], 1, 0), OK);
+    for stream in [&finalized, &aborted, &unasked, &slow] {
+        stream.push_counted(0, 1);
+    }
+    assert_eq!((finalized.finalize(-1), aborted.abort()), (OK, OK));
+    assert_eq!(freed_run.run(|index| freed_run.push_shade(1, index, 0)), OK); // 0 ends it behind its first frame.
+    // Whoever would be told of is told of before one that begins now has been told of twice.
+    let later = begin(&[]);
+    for _ in 0..2 {
+        later.push_counted(0, 1);
+        later.wait_for(Event::CameraStalled);
+    }
+    for stream in [&silent, &whole, &finalized, &aborted, &freed_run, &unasked, &slow] {
+        assert_eq!(
+            (stream.stat(Stat::CameraStalls), of_the_camera(stream.events())),
+            (0, vec![]),
+            "{}",
+            stream.text(Text::Report)
+        );
+    }
+}
+
+#[test]
+fn a_source_that_is_late_is_a_camera_that_stands_still() {
+    let workshop = Workshop::new();
+    let stream = impatient(&workshop, &[]);
+    let answer = stream.run(|index| {
+        if index == 1 {
+            stream.wait_for(Event::CameraStalled);
+        }
+        assert_eq!(stream.push_shade(1, index, 0), OK);
+        i32::from(index < 1)
+    });
+    assert_eq!(answer, OK);
+    stream.wait_for(Event::CameraBack);
+    assert_eq!(stream.finalize(-1), OK);
+}
+
+#[test]
+fn it_is_told_while_the_disk_hangs_but_not_of_a_camera_whose_frame_waits_for_room() {
+    const SIDE: u32 = 700;
+    let large = |id: u64| numbered(id, (SIDE * SIDE) as usize);
+    let workshop = Workshop::new();
+    let push = |stream: &Stream, id: u64| stream.push(&large(id), SIDE, SIDE, id, 0);
+    let options = |room: &str| with(vec![], &["queue_bytes=1 MiB", room]);
+    for (room, waits) in [("when_full=drop", false), ("when_full=block", true)] {
+        let workshop_of_its_own = Workshop::new();
+        let more = options(room);
+        let stream = Arc::new(impatient(&workshop_of_its_own, &more.iter().map(String::as_str).collect::<Vec<_>>()));
+        let stalled = StalledDisk::under_chunk(&only_stream(&workshop_of_its_own.spool()), 0);
+        assert_eq!([push(&stream, 0), push(&stream, 1)], [OK, OK]);
+        stalled.holds_a_writer();
+        if waits {
+            let pushing = stream.clone();
+            let frame = large(2);
+            let waiter = Waiter::start("a push without a slot", move || pushing.push(&frame, SIDE, SIDE, 2, 0));
+            assert!(waiter.is_waiting());
+            let _ = of_the_camera(stream.events()); // Of before it waited.
+            let stalls = stream.stat(Stat::CameraStalls);
+            let other = impatient(&workshop, &[]);
+            for _ in 0..2 {
+                other.push_counted(0, 1);
+                other.wait_for(Event::CameraStalled);
+            }
+            assert_eq!(stream.stat(Stat::CameraStalls), stalls);
+            let flowing = stalled.flow();
+            assert_eq!(waiter.answer(), OK);
+            assert_eq!(stream.finalize(-1), OK);
+            drop(flowing);
+        } else {
+            stream.wait_for(Event::CameraStalled); // The encoder is in the middle of a write.
+            let flowing = stalled.flow();
+            assert_eq!(stream.finalize(-1), OK);
+            drop(flowing);
+        }
+    }
+}
+
+// ---- what went amiss, chunk by chunk -------------------------------------------------------------------------------
+
+#[test]
+fn whatever_goes_amiss_is_counted_told_and_reported_with_the_chunk_that_it_happened_in() {
+    let workshop = Workshop::new();
+    let service = service::start(&workshop);
+    let program = workshop.build(&Dialect::c("c99"), &root().join("tests/c/amiss.c"), Linked::Shared);
+    let options = with(service::options(&service, &workshop), &["fps=10", "connect_timeout_ms=100000"]);
+    let said = run(&program, options).well().out;
+    let mut told: Vec<&str> = said.lines().collect();
+    told.sort_unstable(); // They are confirmed in any order.
+    assert_eq!(
+        told,
+        [
+            "chunk 0 confirmed, 20 frames",
+            "chunk 1 confirmed, 20 frames; 3 missed by the camera, 2 incomplete",
+            "chunk 2 confirmed, 20 frames; 2 rejected",
+            "chunk 3 confirmed, 20 frames; 1 stall of the camera",
+            "chunk 4 confirmed, 20 frames; 2 dropped",
+            "chunk 5 confirmed, 20 frames",
+            "chunk 6 confirmed, 20 frames; 5 missed by the camera",
+            "chunk 7 confirmed, 20 frames",
+            "chunk 8 confirmed, 7 frames; 1 missed by the camera",
+        ]
+    );
+    // The final report in the spool has it too.
+    let reports = entries(&workshop.spool().join("reports"));
+    let [report] = &reports[..] else { panic!("{reports:?}") };
+    let report: Value = serde_json::from_slice(&std::fs::read(report).expect("a file")).expect("it is JSON");
+    let chunks: Vec<u64> =
+        report["chunks_amiss"].as_array().expect("a list").iter().filter_map(|one| one["chunk"].as_u64()).collect();
+    assert_eq!(chunks, [1, 2, 3, 4, 6, 8], "{report:#}");
+    assert_eq!((&report["camera_stalls"], &report["amiss_since_last_chunk"]["rejected"]), (&1.into(), &1.into()));
+    assert_eq!(report["chunks_amiss_left_out"], 0);
+}
+
+#[test]
+fn what_went_amiss_is_known_to_the_process_that_takes_up_what_another_has_left() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=10"]));
+    let incomplete = |id: u64| {
+        let (size, pixels) = (FRAME_BYTES as u64, [7; FRAME_BYTES]);
+        rheed_push(stream.0, pixels.as_ptr().cast(), size, WIDTH, HEIGHT, 0, 0, id, 0, Frame::Incomplete as u32)
+    };
+    // Chunk 0 is full. In chunk 1 three frames are missed and one is incomplete, and one was rejected in its middle.
+    stream.push_counted(0, 18);
+    assert_eq!([stream.push_shade(1, 19, 0), incomplete(20)], [OK, OK]);
+    assert_eq!(stream.push_shade(1, 21, 0), OK);
+    assert_eq!(stream.push(&[1], 2, 2, 22, 0), Code::EArgument as i32);
+    assert_eq!([stream.push_shade(1, 26, 0), incomplete(27)], [OK, OK]);
+    stream.wait_until("all is in the spool", |stream| {
+        stream.stat(Stat::QueueFrames) == 0 && support::spool::frames(&workshop.spool()) == 23
+    });
+
+    // As a process that was killed has left it, and as one that has ended.
+    let killed = Workshop::new();
+    support::spool::copy(&workshop.spool(), &killed.spool());
+    assert_eq!(stream.finalize(-1), OK);
+    for (left, of_chunk_1, rejected) in [
+        // The frame that was refused is missing among the ids, and nobody knows better any more.
+        (killed, "chunk 1 confirmed, 3 frames; 4 missed by the camera, 1 incomplete", 0),
+        (workshop, "chunk 1 confirmed, 3 frames; 3 missed by the camera, 1 incomplete, 1 rejected", 1),
+    ] {
+        let service = service::start(&left);
+        let resumed = Stream::resume(&service::options(&service, &left));
+        assert_eq!(resumed.flush(-1), OK);
+        let confirmed = resumed.events().into_iter().filter(|told| told.kind == Event::ChunkConfirmed as i32);
+        let mut confirmed: Vec<String> = confirmed.map(|told| told.text).collect();
+        confirmed.sort_unstable();
+        assert_eq!(confirmed, ["chunk 0 confirmed, 20 frames; 1 missed by the camera, 1 incomplete", of_chunk_1]);
+        let counted = [Stat::FramesMissed, Stat::FramesIncomplete, Stat::FramesRejected].map(|stat| resumed.stat(stat));
+        assert_eq!(counted, [5 - rejected, 2, rejected]);
+        let told = report(&resumed)["streams"][0]["chunks_amiss"].clone();
+        assert_eq!(told.as_array().map(Vec::len), Some(2), "{told}");
+    }
+}
+
+fn report(stream: &Stream) -> Value {
+    serde_json::from_str(&stream.text(Text::Report)).expect("the report is JSON")
+}
