@@ -101,6 +101,7 @@ pub fn status_line(values: &[i64; Stat::COUNT], camera_stands_still: bool) -> St
         (Stat::FramesMissed, "missed by the camera"),
         (Stat::FramesRejected, "rejected"),
         (Stat::FramesIncomplete, "incomplete"),
+        (Stat::FramesLeftOut, "left out"),
     ] {
         if value(stat) > 0 {
             line.push_str(&format!(", {} {word}", value(stat)));

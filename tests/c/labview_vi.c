@@ -24,7 +24,7 @@
         }                                                                             \
     } while (0)
 
-enum { WIDTH = 32, HEIGHT = 16, OK = 0, PENDING = 1, QUEUE_FULL = -5, SEALED = 10, STATS = 24, STATUS = 3, TEXT_SIZE = 1024 };
+enum { WIDTH = 32, HEIGHT = 16, OK = 0, PENDING = 1, QUEUE_FULL = -5, SEALED = 10, STATS = 28, STATUS = 3, TEXT_SIZE = 1024 };
 
 /* What lies on the diagram's wires. */
 static unsigned long long stream;
