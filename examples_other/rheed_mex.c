@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT_SIZE = 1024, STATS = RHEED_STAT_FRAMES_LEFT_OUT + 1 };
+enum { TEXT_SIZE = 1024, STATS = RHEED_STAT_CAMERA_CLOCK_BOUND_NS + 1 };
 
 /* Leaves the call as an error of MATLAB's. */
 static void fail(int32_t code, const char *words) {
