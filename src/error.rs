@@ -15,6 +15,8 @@ pub struct Error {
 #[derive(Clone, Debug)]
 enum Message {
     Text(String),
+    /// What it is about, and the rest of the sentence.
+    Named(&'static str, &'static str),
     /// Each `{}` stands for the next number, `{x}` for it as codes are written. Filled in only when somebody reads it, since a refused push must not allocate.
     Template(&'static str, [u64; 4]),
 }
@@ -31,6 +33,11 @@ impl Error {
     /// A failure that costs no allocation: `{}` in the template stands for the next of the numbers, `{x}` for it in hexadecimal.
     pub const fn plain(code: Code, template: &'static str, numbers: [u64; 4]) -> Error {
         Error { code, message: Message::Template(template, numbers) }
+    }
+
+    /// A failure that costs no allocation, whose sentence begins with a name.
+    pub const fn named(code: Code, name: &'static str, sentence: &'static str) -> Error {
+        Error { code, message: Message::Named(name, sentence) }
     }
 
     /// RHEED_E_ARGUMENT with a fixed sentence.
@@ -51,6 +58,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.message {
             Message::Text(text) => f.write_str(text),
+            Message::Named(name, sentence) => write!(f, "{name}{sentence}"),
             Message::Template(template, numbers) => {
                 let mut rest = *template;
                 for number in numbers {

@@ -6,12 +6,15 @@ use crate::codes::Code;
 use crate::error::Error;
 
 /// Formats that are refused for the same reason.
-type Refused = &'static [(u32, &'static str)];
+struct Refused {
+    advice: &'static str,
+    formats: &'static [(u32, &'static str)],
+}
 
-/// Code and sentence of each format.
+/// The advice, then name and code of each format.
 macro_rules! refused {
     ($advice:literal: $($name:ident $code:literal)*) => {
-        &[$(($code, concat!(stringify!($name), " is not taken: ", $advice))),*]
+        Refused { advice: concat!(" is not taken: ", $advice), formats: &[$(($code, stringify!($name))),*] }
     };
 }
 
@@ -70,10 +73,11 @@ const ALL: [Refused; 6] = [BAYER, OTHER_MONO, OTHER_RGB, LIKE_YUYV, LIKE_UYVY, O
 pub fn refusal(code: u32) -> Error {
     const UNKNOWN: &str = "pixel format {x} is not known: give a PFNC code as in docs/formats.md, of Mono8 to Mono16, packed or not, \
         RGB8, BGR8, YUYV or UYVY (RHEED_FORMAT_*)";
-    match ALL.iter().copied().flatten().find(|(known, _)| *known == code) {
-        Some((_, sentence)) => Error::plain(Code::EFormat, sentence, [0; 4]),
-        None => Error::plain(Code::EFormat, UNKNOWN, [code.into(), 0, 0, 0]),
-    }
+    let refused = |of: &Refused| {
+        let (_, name) = of.formats.iter().find(|(known, _)| *known == code)?;
+        Some(Error::named(Code::EFormat, name, of.advice))
+    };
+    ALL.iter().find_map(refused).unwrap_or(Error::plain(Code::EFormat, UNKNOWN, [code.into(), 0, 0, 0]))
 }
 
 #[cfg(test)]
@@ -94,23 +98,23 @@ mod tests {
             assert!(told(code).starts_with(&format!("{name} is not taken: ")), "{}", told(code));
             assert!(told(code).contains("Set the camera to Mono8"), "{}", told(code));
         }
-        let named = |order: &str| BAYER.iter().filter(|(_, sentence)| sentence.starts_with(&format!("Bayer{order}"))).count();
+        let named = |order: &str| BAYER.formats.iter().filter(|(_, name)| name.starts_with(&format!("Bayer{order}"))).count();
         assert_eq!(["GR", "RG", "GB", "BG"].map(named), [11; 4]);
     }
 
     #[test]
     fn no_code_has_two_names_and_a_bayer_formats_code_says_the_bits_that_its_name_does() {
-        let mut codes: Vec<u32> = ALL.iter().copied().flatten().map(|(code, _)| *code).collect();
+        let mut codes: Vec<u32> = ALL.iter().flat_map(|of| of.formats).map(|(code, _)| *code).collect();
         codes.sort_unstable();
         assert!(codes.windows(2).all(|pair| pair[0] != pair[1]), "{codes:x?}");
-        for (code, sentence) in BAYER {
-            let depth = sentence.split(' ').next().and_then(|name| name.get("BayerRG".len()..)).unwrap();
+        for (code, name) in BAYER.formats {
+            let depth = &name["BayerRG".len()..];
             let bits = match depth.strip_suffix("Packed").or(depth.strip_suffix('p')) {
                 Some("10") if depth.ends_with("Packed") => 12,
                 Some(bits) => bits.parse().unwrap(),
                 None => depth.parse::<u32>().unwrap().next_multiple_of(8),
             };
-            assert_eq!(code >> 16 & 0xFF, bits, "{sentence}");
+            assert_eq!(code >> 16 & 0xFF, bits, "{name}");
         }
     }
 

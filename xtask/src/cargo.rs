@@ -67,8 +67,11 @@ pub fn to_ship(cargo: &mut Command, root: &Path, target: &str) -> Result<()> {
         cargo.env_remove(name);
     }
     let oldest = match target.split('-').next() {
-        // And linkers from before 2016 do not know the relocations that newer assemblers choose.
-        Some("x86_64") if target.contains("-linux-") => "-march=x86-64 -Wa,-mrelax-relocations=no",
+        // And linkers from before 2016 do not know the relocations that newer assemblers choose. Nothing unwinds through C, so that
+        // tables for it are of no use.
+        Some("x86_64") if target.contains("-linux-") => {
+            "-march=x86-64 -Wa,-mrelax-relocations=no -fno-asynchronous-unwind-tables -fno-unwind-tables"
+        }
         Some("x86_64") => "-march=x86-64",
         // As Rust has it.
         Some("i686") => "-march=pentium4",
