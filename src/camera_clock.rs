@@ -48,6 +48,22 @@ const STOOD_STILL_FOR: i64 = 8 * S;
 const STOOD_STILL_BY: f64 = 100e6;
 /// After so long without a frame, those before it say nothing of where the counter is.
 const SILENCE: i64 = 2 * S;
+/// After so long that may be another clock altogether: what comes later than half of it, or than `LATEST`, stood still or wrapped.
+const LONG_SILENCE: i64 = 10 * S;
+/// While nothing is known of the rate, a frame may be off the line by no more.
+const UNPROVEN: f64 = 1e9;
+/// A counter that has not grown for so long, and for so many ticks of its own, does not count.
+const COUNTS_WITHIN: i64 = 2 * S;
+/// After so long there is doubt.
+const COUNTS_WITHOUT_DOUBT: i64 = S / 4;
+const COUNTS_WITHIN_TICKS: f64 = 2.0;
+/// So many times it may be set back in so long; so many frames one after another may each begin anew, over so long.
+const SET_BACK: usize = 3;
+const SET_BACK_WITHIN: i64 = 10 * S;
+const ANEW_IN_A_ROW: u32 = 3;
+const ANEW_FOR: i64 = 2 * S;
+/// A counter that was wrong is told to be right when it has been so for so long.
+const RIGHT_AFTER: i64 = 60 * S;
 /// So far apart captures are told at least: as much as the service is told.
 const SLOWEST: i64 = 1000;
 
@@ -56,7 +72,11 @@ pub struct CameraClock {
     tick_hz: f64,
     wraps: Wraps,
     course: Option<Course>,
+    counting: Counting,
+    anew: Anew,
     restarts: u64,
+    /// Since when the counter is right again, where it is told to be wrong.
+    told_wrong: Option<Option<i64>>,
     /// Memory for the course to come.
     room: VecDeque<Stretch>,
 }
@@ -64,7 +84,7 @@ pub struct CameraClock {
 /// What became of a frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Noted {
-    /// When it was taken; `None` while the counter does not run at the declared rate.
+    /// When it was taken; `None` while that is not known: the counter does not count, or not at the declared rate, or there is doubt.
     pub captured_ns: Option<i64>,
     /// What there is to tell.
     pub news: Option<News>,
@@ -77,12 +97,25 @@ pub enum News {
     Restarted {
         /// Nanoseconds.
         by_ns: i64,
+        /// How often it has happened.
+        times: u64,
     },
     /// The counter does not run at the declared rate.
     RateOff {
-        /// Its ticks a second, as measured.
+        /// Its ticks a second, as measured; 0: it does not count.
         tick_hz: f64,
     },
+    /// It has run at the declared rate for a minute again.
+    RateRight,
+}
+
+/// How a camera's clock stands: of what the last frame left, to be read at any moment.
+#[derive(Clone, Copy)]
+pub struct Standing {
+    tick_hz: f64,
+    wraps: u64,
+    lie: Option<Lie>,
+    restarts: u64,
 }
 
 /// How a camera's clock stands at a moment.
@@ -97,7 +130,7 @@ pub struct Reading {
 }
 
 /// A frame: the counter, without its wraps, and when the frame came.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Point {
     ticks: u64,
     arrived: i64,
@@ -110,6 +143,24 @@ struct Wraps {
     at: Option<u64>,
     /// What all of them have been worth.
     sum: u64,
+}
+
+/// Whether the counter counts at all.
+struct Counting {
+    counter: u64,
+    last: Point,
+    /// When it grew last, and how many frames have come since.
+    grew: i64,
+    frames: u32,
+    /// When it was set back, the last time first.
+    set_back: [i64; SET_BACK],
+}
+
+/// Frames that each began anew, with none between them that was where it should be: so many, from the one before the first.
+#[derive(Default)]
+struct Anew {
+    frames: u32,
+    from: Point,
 }
 
 /// On it frames are taken; they come above it.
@@ -126,6 +177,18 @@ struct Rate {
     off: f64,
     /// How far that may be wrong.
     error: f64,
+}
+
+/// Where the line lies, and how well that is known.
+#[derive(Clone, Copy)]
+struct Lie {
+    line: Line,
+    rate: Rate,
+    spread: Option<Spread>,
+    worst_before: Option<f64>,
+    told: Point,
+    /// The least delay of late.
+    recent: f64,
 }
 
 /// Frames that came one after another.
@@ -146,7 +209,8 @@ struct Course {
     rate: Rate,
     /// Known from before, or from what oscillators are.
     rate_before: Rate,
-    /// Whether the counter does not run at the declared rate.
+    /// Whether the counter does not seem to run at the declared rate, and whether that is certain.
+    is_rate_doubtful: bool,
     is_other_rate: bool,
     stretches: VecDeque<Stretch>,
     stretch_ns: i64,
@@ -184,6 +248,9 @@ struct Recent {
 /// Frames that came late, one and all.
 struct Late {
     since: i64,
+    first: Point,
+    /// They came after a silence: whether the counter stood still, or they wait since then, is not known.
+    is_doubtful: bool,
     frames: u32,
     /// The least delay of the first second, of the last second that is over, and of the one that is not.
     at_first: f64,
@@ -216,8 +283,10 @@ impl Recent {
 }
 
 impl Late {
-    fn since(now: i64) -> Late {
-        Late { since: now, frames: 0, at_first: f64::NAN, at_last: f64::NAN, now: f64::INFINITY, now_since: now }
+    fn since(first: Point, is_doubtful: bool) -> Late {
+        let now = first.arrived;
+        let none = f64::NAN;
+        Late { since: now, first, is_doubtful, frames: 0, at_first: none, at_last: none, now: f64::INFINITY, now_since: now }
     }
 
     fn note(&mut self, delay: f64, now: i64) {
@@ -235,12 +304,16 @@ impl Late {
 impl CameraClock {
     /// Of a counter that makes so many ticks a second.
     pub fn new(tick_hz: f64) -> CameraClock {
-        CameraClock { tick_hz, wraps: Wraps::default(), course: None, restarts: 0, room: VecDeque::with_capacity(STRETCHES) }
-    }
-
-    /// How often its counter began anew.
-    pub fn restarts(&self) -> u64 {
-        self.restarts
+        CameraClock {
+            tick_hz,
+            wraps: Wraps::default(),
+            course: None,
+            counting: Counting::default(),
+            anew: Anew::default(),
+            restarts: 0,
+            told_wrong: None,
+            room: VecDeque::with_capacity(STRETCHES),
+        }
     }
 
     /// A frame came, with the counter at that.
@@ -251,35 +324,159 @@ impl CameraClock {
             let mut course = Course::begin(first, 1e9 / self.tick_hz, rate, None, room);
             course.learn(first);
             self.course = Some(course);
+            self.counting = Counting { counter, last: first, grew: arrived, ..Counting::default() };
             return Noted { captured_ns: Some(arrived), news: None };
         };
         let point = Point { ticks: self.wraps.undone(counter, arrived, course, self.tick_hz), arrived };
+        let (before, stood) = (self.counting.last, self.counting.stands(self.tick_hz));
+        self.counting.note(counter, point);
+        if self.counting.stands(self.tick_hz) {
+            return Noted { captured_ns: None, news: self.news(None, true, arrived) };
+        }
         let by_ns = course.line.delay(point) as i64;
-        let restarted = if course.is_on_another_line(point) {
+        let is_set = course.is_on_another_line(point);
+        let restarted = if is_set || stood {
             course.begin_anew(point, i64::MAX);
             true
         } else {
             course.has_stood_still(point)
         };
         self.restarts += u64::from(restarted);
-        let was_other_rate = course.is_other_rate;
+        if is_set && by_ns > 0 && !stood {
+            self.counting.set_back.rotate_right(1);
+            self.counting.set_back[0] = arrived;
+        }
+        if let Some(off) = self.anew.note(is_set, course.is_in_doubt(point), before, point, course.ns_per_tick) {
+            course.runs_at_another_rate(off);
+        }
         course.learn(point);
         let captured = course.tell(point);
-        let news = match () {
-            () if course.is_other_rate && !was_other_rate => Some(News::RateOff { tick_hz: course.measured_hz() }),
-            () => restarted.then_some(News::Restarted { by_ns }),
-        };
-        Noted { captured_ns: (!course.is_other_rate).then_some(captured), news }
+        let is_unsteady = self.counting.is_unsteady();
+        let is_doubtful = self.counting.stands_for(COUNTS_WITHOUT_DOUBT, 1, self.tick_hz) || course.is_in_doubt(point);
+        let (is_known, is_wrong) = (!is_unsteady && !is_doubtful, is_unsteady || course.is_other_rate);
+        let news = self.news(restarted.then_some(by_ns), is_wrong, arrived);
+        Noted { captured_ns: is_known.then_some(captured), news }
     }
 
-    /// How it stands; `None` while that is not known.
+    /// What there is to tell, where the counter was set by so much, or is wrong.
+    fn news(&mut self, restarted: Option<i64>, is_wrong: bool, now: i64) -> Option<News> {
+        match &mut self.told_wrong {
+            None if is_wrong => {
+                self.told_wrong = Some(None);
+                return Some(News::RateOff { tick_hz: self.measured_hz() });
+            }
+            Some(right_since) if is_wrong => *right_since = None,
+            Some(right_since) => {
+                if now.saturating_sub(*right_since.get_or_insert(now)) >= RIGHT_AFTER {
+                    self.told_wrong = None;
+                    return Some(News::RateRight);
+                }
+            }
+            None => {}
+        }
+        restarted.filter(|_| !is_wrong).map(|by_ns| News::Restarted { by_ns, times: self.restarts })
+    }
+
+    fn measured_hz(&self) -> f64 {
+        self.course.as_ref().filter(|course| course.is_other_rate).map_or(0.0, Course::measured_hz)
+    }
+
+    /// How it stands, whenever that is read.
+    pub fn standing(&self) -> Standing {
+        let counts = !self.counting.stands(self.tick_hz) && !self.counting.is_unsteady();
+        let course = self.course.as_ref().filter(|course| counts && !course.is_rate_doubtful);
+        let (tick_hz, wraps) = (self.tick_hz, self.wraps.sum);
+        Standing { tick_hz, wraps, lie: course.map(Course::lie), restarts: self.restarts }
+    }
+}
+
+impl Standing {
+    /// Before any frame.
+    pub fn unknown(tick_hz: f64) -> Standing {
+        Standing { tick_hz, wraps: 0, lie: None, restarts: 0 }
+    }
+
+    /// How often the counter began anew.
+    pub fn restarts(&self) -> u64 {
+        self.restarts
+    }
+
+    /// How it stands at a moment; `None` while that is not known.
     pub fn reading(&self, now: i64) -> Option<Reading> {
-        let course = self.course.as_ref().filter(|course| !course.is_other_rate)?;
-        let bound_ns = course.bound(now)? as i64;
-        let shown = course.line.ticks_at(now).wrapping_sub(self.wraps.sum);
+        let lie = self.lie?;
+        let bound_ns = lie.bound(now)? as i64;
+        let shown = lie.line.ticks_at(now).wrapping_sub(self.wraps);
         let offset_ns = i128::from(now) - nanoseconds(shown, self.tick_hz);
         let offset_ns = offset_ns.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
-        Some(Reading { offset_ns, bound_ns, drift_ppm: -1e6 * course.rate.off })
+        Some(Reading { offset_ns, bound_ns, drift_ppm: -1e6 * lie.rate.off })
+    }
+}
+
+impl Lie {
+    fn bound(&self, now: i64) -> Option<f64> {
+        let slowed = self.told.arrived.saturating_sub(self.line.at(self.told.ticks)).max(0) as f64;
+        let Some(spread) = self.spread else { return self.worst_before.map(|worst| worst + slowed) };
+        let recent = if self.recent > spread.usual { self.recent } else { 0.0 };
+        Some(spread.line_error(self.rate, now).max(recent) + slowed)
+    }
+}
+
+impl Spread {
+    /// How far the line may be off by then.
+    fn line_error(&self, rate: Rate, now: i64) -> f64 {
+        let since = now.saturating_sub(self.at).max(0) as f64;
+        self.line + since * (rate.error + RATE_CHANGES_BY * since / 1e9)
+    }
+}
+
+impl Default for Counting {
+    fn default() -> Counting {
+        Counting { counter: 0, last: Point::default(), grew: 0, frames: 0, set_back: [i64::MIN; SET_BACK] }
+    }
+}
+
+impl Counting {
+    fn note(&mut self, counter: u64, point: Point) {
+        let grew = counter != self.counter && point.ticks.wrapping_sub(self.last.ticks) as i64 > 0;
+        (self.grew, self.frames) = if grew { (point.arrived, 0) } else { (self.grew, self.frames.saturating_add(1)) };
+        (self.counter, self.last) = (counter, point);
+    }
+
+    /// It does not grow.
+    fn stands(&self, tick_hz: f64) -> bool {
+        self.stands_for(COUNTS_WITHIN, PARTS as u32, tick_hz)
+    }
+
+    fn stands_for(&self, time: i64, frames: u32, tick_hz: f64) -> bool {
+        let ticks_take = (COUNTS_WITHIN_TICKS * 1e9 / tick_hz) as i64;
+        self.frames >= frames && self.last.arrived.saturating_sub(self.grew) > time.max(ticks_take)
+    }
+
+    /// It is set back again and again.
+    fn is_unsteady(&self) -> bool {
+        self.last.arrived.saturating_sub(self.set_back[SET_BACK - 1]) < SET_BACK_WITHIN
+    }
+}
+
+impl Anew {
+    /// How far the time for a tick is off, where one frame after the other is ahead, or behind, as it is at another rate.
+    fn note(&mut self, is_anew: bool, is_in_doubt: bool, before: Point, point: Point, ns_per_tick: f64) -> Option<f64> {
+        if !is_anew {
+            self.frames = if is_in_doubt { self.frames } else { 0 };
+            return None;
+        }
+        if self.frames == 0 {
+            self.from = before;
+        }
+        self.frames = self.frames.saturating_add(1);
+        let slope = |from: Point| {
+            let ticks = point.ticks.wrapping_sub(from.ticks) as i64 as f64;
+            point.arrived.saturating_sub(from.arrived) as f64 / (ticks * ns_per_tick)
+        };
+        let (all, last) = (slope(self.from), slope(before));
+        let lasts = self.frames >= ANEW_IN_A_ROW && point.arrived.saturating_sub(self.from.arrived) >= ANEW_FOR;
+        let is_steady = all > 0.0 && all.is_finite() && last > all / 2.0 && last < all * 2.0;
+        (lasts && is_steady && (all - 1.0).abs() > NOT_DECLARED).then_some(all - 1.0)
     }
 }
 
@@ -305,7 +502,8 @@ impl Wraps {
             let wraps = if behind as i64 >= 0 {
                 behind.saturating_add(early) / at
             } else if behind.wrapping_neg() > early {
-                return ticks.wrapping_sub((behind.wrapping_neg() - early).div_ceil(at) * at); // Of before the last wrap.
+                let wraps = (behind.wrapping_neg() - early).div_ceil(at);
+                return ticks.wrapping_sub(wraps.wrapping_mul(at)); // Of before the last wrap.
             } else {
                 0
             };
@@ -321,7 +519,7 @@ impl Wraps {
             let early = (course.earliest(arrived) / course.ns_per_tick) as u64;
             let late = ((LATEST / course.ns_per_tick) as u64).min(at / 16);
             let (wraps, rest) = (behind.saturating_add(early) / at, behind.saturating_add(early) % at);
-            if last < at && wraps > 0 && rest < early + late {
+            if last < at && wraps > 0 && rest < early.saturating_add(late) {
                 self.at = Some(at);
                 self.sum = wraps * at;
                 return counter.wrapping_add(self.sum);
@@ -350,6 +548,7 @@ impl Course {
             line: Line { through: first, ns_per_tick: ns_per_tick * (1.0 + rate.off) },
             rate,
             rate_before: rate,
+            is_rate_doubtful: false,
             is_other_rate: false,
             stretches,
             stretch_ns: FIRST_STRETCH,
@@ -368,7 +567,7 @@ impl Course {
     fn begin_anew(&mut self, first: Point, until: i64) {
         let before = self.stretches.iter().filter(|stretch| stretch.began < until);
         let worst = self.spread.map(|_| before.map(|stretch| stretch.worst).fold(0.0, f64::max)).or(self.worst_before);
-        let rate = if self.is_other_rate { Rate { off: 0.0, error: USUALLY_OFF } } else { self.rate };
+        let rate = if self.is_rate_doubtful { Rate { off: 0.0, error: USUALLY_OFF } } else { self.rate };
         let (told, stretches) = (self.told.arrived, std::mem::take(&mut self.stretches));
         *self = Course::begin(first, self.ns_per_tick, rate, worst, stretches);
         self.told.arrived = first.arrived.max(told.saturating_add(1));
@@ -380,7 +579,16 @@ impl Course {
 
     /// So far ahead of the line a frame may be.
     fn earliest(&self, now: i64) -> f64 {
-        EARLIEST + 4.0 * self.spread.map_or(0.0, |spread| self.line_error(&spread, now))
+        match self.spread {
+            Some(spread) => EARLIEST + 4.0 * spread.line_error(self.rate, now),
+            None if self.is_other_rate => f64::INFINITY,
+            None => UNPROVEN.max(NOT_DECLARED * now.saturating_sub(self.began.arrived) as f64),
+        }
+    }
+
+    /// How long no frame came before this one.
+    fn silence_before(&self, point: Point) -> i64 {
+        point.arrived.saturating_sub(self.last_arrived)
     }
 
     /// So late stretches are that say nothing of the line.
@@ -391,9 +599,12 @@ impl Course {
     /// Whether the counter was set.
     fn is_on_another_line(&self, point: Point) -> bool {
         let ns_since = |then: Point| point.ticks.wrapping_sub(then.ticks) as i64 as f64 * self.ns_per_tick;
+        let delay = self.line.delay(point);
+        let silence = self.silence_before(point);
         ns_since(self.told) < -LATEST
             || ns_since(self.began) < -1e9
-            || (self.spread.is_some() && self.line.delay(point) < -self.earliest(point.arrived))
+            || delay < -self.earliest(point.arrived)
+            || (silence >= LONG_SILENCE && delay > LATEST.min(silence as f64 / 2.0))
     }
 
     /// Whether the counter stood still meanwhile: then what was before is forgotten.
@@ -403,9 +614,14 @@ impl Course {
             self.late = None;
             return false;
         }
-        let now = point.arrived;
-        let late = self.late.get_or_insert(Late::since(now));
+        let (now, silence) = (point.arrived, self.silence_before(point));
+        let is_doubtful = silence >= SILENCE && delay > silence as f64 / 2.0;
+        let late = self.late.get_or_insert(Late::since(point, is_doubtful));
         late.note(delay, now);
+        // Frames that have waited come faster than they were taken.
+        let gained = self.line.delay(late.first) - delay;
+        let passed = point.ticks.wrapping_sub(late.first.ticks) as i64 as f64 * self.ns_per_tick;
+        late.is_doubtful &= gained < STOOD_STILL_BY || gained < passed / 2.0;
         if now - late.since < STOOD_STILL_FOR || late.frames < PARTS as u32 {
             return false;
         }
@@ -501,7 +717,8 @@ impl Course {
         let places = &places[..count];
         let Some((slope, span)) = slope_below(places) else { return };
         let error = 3.0 * Lowest::along(slope, places).of_parts / span;
-        self.is_other_rate = self.span() >= RATE_SHOWS_AFTER && slope.abs() > NOT_DECLARED + 4.0 * error;
+        self.is_rate_doubtful = slope.abs() > NOT_DECLARED + 4.0 * error;
+        self.is_other_rate = self.is_rate_doubtful && (self.is_other_rate || self.span() >= RATE_SHOWS_AFTER);
         // While little is known, what was known before counts for more.
         let before = self.rate_before;
         let aged = before.error + RATE_CHANGES_BY * span / 1e9;
@@ -523,17 +740,21 @@ impl Course {
         self.spread = Some(Spread { line, usual: 3.0 * delays[count * 3 / 4], at: last });
     }
 
-    fn line_error(&self, spread: &Spread, now: i64) -> f64 {
-        let since = (now - spread.at).max(0) as f64;
-        spread.line + since * (self.rate.error + RATE_CHANGES_BY * since / 1e9)
+    fn lie(&self) -> Lie {
+        let Course { line, rate, spread, worst_before, told, .. } = *self;
+        Lie { line, rate, spread, worst_before, told, recent: self.recent.least.min(self.recent.before) }
     }
 
-    fn bound(&self, now: i64) -> Option<f64> {
-        let slowed = (self.told.arrived - self.line.at(self.told.ticks)).max(0) as f64;
-        let Some(spread) = self.spread else { return self.worst_before.map(|worst| worst + slowed) };
-        let recent = self.recent.least.min(self.recent.before);
-        let recent = if recent > spread.usual { recent } else { 0.0 };
-        Some(self.line_error(&spread, now).max(recent) + slowed)
+    /// Whether what is told of this frame could be far wrong.
+    fn is_in_doubt(&self, point: Point) -> bool {
+        let is_unproven = self.spread.is_none() && self.line.delay(point) > UNPROVEN;
+        self.is_rate_doubtful || is_unproven || self.late.as_ref().is_some_and(|late| late.is_doubtful)
+    }
+
+    fn runs_at_another_rate(&mut self, off: f64) {
+        self.rate = Rate { off, error: off.abs() };
+        self.line.ns_per_tick = self.ns_per_tick * (1.0 + off);
+        (self.is_other_rate, self.is_rate_doubtful) = (true, true);
     }
 
     /// When a frame was taken. Of two frames the later one is told to be taken later: when the line has sunk, the told time nearly
@@ -542,7 +763,7 @@ impl Course {
         let captured = self.line.at(point.ticks);
         let since = point.ticks.wrapping_sub(self.told.ticks) as i64;
         if since <= 0 {
-            let slowed = (self.told.arrived - self.line.at(self.told.ticks)).max(0);
+            let slowed = self.told.arrived.saturating_sub(self.line.at(self.told.ticks)).max(0);
             return captured.saturating_add(slowed);
         }
         let least = ((since as f64 * self.ns_per_tick / 2.0) as i64).clamp(1, SLOWEST);

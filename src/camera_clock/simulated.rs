@@ -3,7 +3,14 @@
 //!
 //! `docs/time.md` has the figures.
 
-use super::{CameraClock, News, Noted, S};
+use super::{CameraClock, News, Noted, Reading, S};
+use std::collections::BTreeSet;
+
+impl CameraClock {
+    fn reading(&self, now: i64) -> Option<Reading> {
+        self.standing().reading(now)
+    }
+}
 
 const MS: i64 = 1_000_000;
 /// When the camera begins, by the steady clock.
@@ -87,6 +94,8 @@ struct Seen {
     at: i64,
     captured: i64,
     error: i64,
+    /// Else it is stamped when it comes.
+    is_mapped: bool,
     bound: Option<i64>,
     news: Option<News>,
 }
@@ -101,14 +110,21 @@ fn in_order(mut frames: Vec<Frame>) -> Vec<Frame> {
     frames
 }
 
-fn played(tick_hz: f64, mut frames: Vec<Frame>) -> Vec<Seen> {
+#[track_caller]
+fn played(tick_hz: f64, frames: Vec<Frame>) -> Vec<Seen> {
+    let seen = played_with_doubts(tick_hz, frames);
+    assert_eq!(seen.iter().find(|frame| !frame.is_mapped).map(|frame| frame.at), None, "the counter runs as declared");
+    seen
+}
+
+fn played_with_doubts(tick_hz: f64, mut frames: Vec<Frame>) -> Vec<Seen> {
     frames.sort_by_key(|frame| frame.arrives);
     let mut clock = CameraClock::new(tick_hz);
     let play = |frame: Frame| {
         let Noted { captured_ns, news } = clock.note(frame.counter, frame.arrives);
-        let captured = captured_ns.expect("the counter runs as declared");
+        let (captured, is_mapped) = (captured_ns.unwrap_or(frame.arrives), captured_ns.is_some());
         let bound = clock.reading(frame.arrives).map(|reading| reading.bound_ns);
-        Seen { at: frame.taken - BEGIN, captured, error: (captured - frame.taken).abs(), bound, news }
+        Seen { at: frame.taken - BEGIN, captured, error: (captured - frame.taken).abs(), is_mapped, bound, news }
     };
     frames.into_iter().map(play).collect()
 }
@@ -116,7 +132,7 @@ fn played(tick_hz: f64, mut frames: Vec<Frame>) -> Vec<Seen> {
 /// No frame is off by more than was told, once something was told; and after the first second it is.
 #[track_caller]
 fn assert_bounded(seen: &[Seen], what: &str) {
-    for frame in seen.iter().filter(|frame| frame.at > S) {
+    for frame in seen.iter().filter(|frame| frame.at > S && frame.is_mapped) {
         let Some(bound) = frame.bound else {
             assert!(seen.iter().filter(|other| other.at <= frame.at).count() < 10, "{what}: no bound after {} ns", frame.at);
             continue;
@@ -127,14 +143,19 @@ fn assert_bounded(seen: &[Seen], what: &str) {
 
 #[track_caller]
 fn assert_within_a_millisecond(seen: &[Seen], from: i64, what: &str) {
-    let worst = seen.iter().filter(|frame| frame.at >= from).max_by_key(|frame| frame.error).expect("there are frames");
+    let worst = seen
+        .iter()
+        .filter(|frame| frame.at >= from && frame.is_mapped)
+        .max_by_key(|frame| frame.error)
+        .expect("there are frames");
     assert!(worst.error <= MS, "{what}: {} s: off by {} ns", worst.at as f64 / 1e9, worst.error);
 }
 
 fn restarts(seen: &[Seen]) -> Vec<(i64, i64)> {
     let restart = |frame: &Seen| match frame.news {
-        Some(News::Restarted { by_ns }) => Some((frame.at, by_ns)),
+        Some(News::Restarted { by_ns, .. }) => Some((frame.at, by_ns)),
         Some(News::RateOff { tick_hz }) => panic!("{tick_hz} ticks a second"),
+        Some(News::RateRight) => panic!("it was wrong"),
         None => None,
     };
     seen.iter().filter_map(restart).collect()
@@ -201,10 +222,13 @@ fn a_callback_that_hangs_for_seconds_and_then_brings_all_at_once_moves_nothing()
             let hangs = BEGIN + from * S..BEGIN + to * S;
             frames.iter_mut().filter(|frame| hangs.contains(&frame.arrives)).for_each(|frame| frame.arrives = hangs.end);
         }
-        let seen = played(1e9, in_order(frames));
+        let seen = played_with_doubts(1e9, in_order(frames));
         assert_eq!(restarts(&seen), []);
         assert_bounded(&seen, "late");
         assert_within_a_millisecond(&seen, warm_after(fps), "late");
+        // The first ones of those that waited could come from a counter that had stood still.
+        let doubted = seen.iter().filter(|frame| !frame.is_mapped).map(|frame| frame.at / (S / 2)).collect::<BTreeSet<_>>();
+        assert!(doubted.iter().all(|half| [119, 120, 179, 180].contains(half)), "{doubted:?}");
     }
 }
 
@@ -289,10 +313,17 @@ fn a_counter_that_stood_still_while_acquisition_was_stopped_is_found_out() {
             frame.taken += still;
             frame.arrives += still;
         }
-        let seen = played(1e9, in_order(frames));
+        let seen = played_with_doubts(1e9, in_order(frames));
         let restarts = restarts(&seen);
         let [(at, by_ns)] = restarts[..] else { panic!("{still}: {restarts:?}") };
         assert!(at - still < 110 * S, "found out after {at}");
+        assert!(still < 10 * S || at - still < 101 * S, "found out after {at}");
+        if still > super::SILENCE {
+            let wrong = seen.iter().find(|frame| frame.is_mapped && frame.error > 100 * MS);
+            assert!(wrong.is_none(), "{still}: {} ns", wrong.map_or(0, |frame| frame.at));
+        }
+        let mut doubted = seen.iter().filter(|frame| !frame.is_mapped);
+        assert!(doubted.all(|frame| frame.at >= 100 * S + still && frame.at < at), "{still}: doubted for no reason");
         assert!((by_ns - still).abs() < 100 * MS, "{by_ns}");
         if still > super::SILENCE {
             assert_bounded(&seen, "stood still"); // Until it is known the bound says that it may be so.
@@ -309,12 +340,15 @@ fn a_backlog_that_is_worked_off_slowly_is_no_counter_that_stood_still() {
             // 5 s late, and 100 ms less each second.
             frame.arrives += (5 * S - (frame.taken - BEGIN - 100 * S) / 10).max(0);
         }
-        let seen = played(1e9, in_order(frames));
+        let seen = played_with_doubts(1e9, in_order(frames));
         assert_eq!(restarts(&seen), []);
         assert_bounded(&seen, "backlog");
+        let mut doubted = seen.iter().filter(|frame| !frame.is_mapped);
+        assert!(doubted.all(|frame| (100 * S..110 * S).contains(&frame.at)), "until it is known what that is");
         // While the last ones come, a little late, they could be punctual ones of an oscillator that has changed.
         let worst = |from: i64, to: i64| {
-            seen.iter().filter(|frame| (from * S..to * S).contains(&frame.at)).map(|frame| frame.error).max()
+            let frames = seen.iter().filter(|frame| frame.is_mapped && (from * S..to * S).contains(&frame.at));
+            frames.map(|frame| frame.error).max()
         };
         let [before, under_way, at_its_end, after] =
             [(10, 100), (100, 149), (149, 160), (160, 200)].map(|(from, to)| worst(from, to));
@@ -423,6 +457,118 @@ fn the_reading_turns_the_cameras_time_into_the_steady_clocks() {
     }
 }
 
+/// The stamps that are told of a counter that shows so much after so many seconds, beside those at entry; and what is told of it.
+fn told_of(tick_hz: f64, fps: f64, seconds: f64, counter: impl Fn(f64) -> u64) -> (Vec<Seen>, Vec<(i64, News)>) {
+    let mut random = fastrand::Rng::with_seed(5);
+    let frame = |number: i64| {
+        let at = number as f64 / fps;
+        let taken = BEGIN + (at * 1e9) as i64;
+        Frame { taken, counter: counter(at), arrives: taken + (5e6 * random.f64()) as i64 }
+    };
+    let frames = (0..(seconds * fps) as i64).map(frame).collect();
+    let seen = played_with_doubts(tick_hz, in_order(frames));
+    let news = seen.iter().filter_map(|frame| Some((frame.at, frame.news?))).collect();
+    (seen, news)
+}
+
+#[track_caller]
+fn assert_never_worse_than(seen: &[Seen], most: i64, what: &str) {
+    let worst = seen.iter().max_by_key(|frame| frame.error).expect("there are frames");
+    assert!(worst.error <= most, "{what}: {} s: off by {} ns", worst.at as f64 / 1e9, worst.error);
+}
+
+#[test]
+fn a_counter_that_does_not_move_or_runs_backwards_maps_nothing_is_told_and_told_again_when_it_counts() {
+    let from = |begin: f64, at: f64| FIRST_COUNT + ((at - begin).max(0.0) * 1e9) as u64;
+    let stands = |at: f64| FIRST_COUNT + (at.min(60.0) * 1e9) as u64;
+    let backwards = |at: f64| (1 << 60) - (at * 1e9) as u64;
+    let set_back = |at: f64| (1 << 60) - (at.trunc() * 20e9) as u64 + (at.fract() * 1e9) as u64;
+    for fps in [1.0 / 60.0, 1.0, 10.0, 60.0, 500.0] {
+        let seconds = if fps < 1.0 { 3600.0 } else { 100.0 };
+        let counters: [(&str, &dyn Fn(f64) -> u64, i64); 4] = [
+            ("constant", &|_| FIRST_COUNT, 0),
+            ("stands", &stands, 60),
+            ("backwards", &backwards, 0),
+            ("set back each second", &set_back, 0),
+        ];
+        for (what, counter, good_until) in counters {
+            let what = &format!("{what}, {fps} fps");
+            let (seen, news) = told_of(1e9, fps, seconds, counter);
+            assert_never_worse_than(&seen, S + 10 * MS, what);
+            let off: Vec<_> = news.iter().filter(|(_, news)| !matches!(news, News::Restarted { .. })).collect();
+            let soon = (good_until + 5) * S + (9.0 / fps * 1e9) as i64;
+            assert!(matches!(off[..], [(at, News::RateOff { tick_hz: 0.0 })] if *at <= soon), "{what}: {news:?}");
+            assert!(news.len() < 12, "{what}: {news:?}");
+            assert!(seen.iter().filter(|frame| frame.at > soon).all(|frame| frame.bound.is_none()), "{what}");
+        }
+    }
+    let (seen, news) = told_of(1e9, 60.0, 300.0, |at| from(100.0, at));
+    let [(_, News::RateOff { tick_hz: 0.0 }), (_, News::Restarted { .. }), (right, News::RateRight)] = news[..] else {
+        panic!("{news:?}")
+    };
+    assert!((160 * S..162 * S).contains(&right), "{news:?}");
+    assert!(seen.iter().filter(|frame| frame.at > 103 * S).all(|frame| frame.is_mapped && frame.error < 10 * MS));
+}
+
+#[test]
+fn until_its_rate_is_proven_no_frame_of_a_wrong_one_is_off_by_more_than_a_second() {
+    for fps in [1.0 / 60.0, 1.0, 4.0, 10.0, 60.0, 500.0] {
+        for (declared, real) in [(1e9, 125e6), (125e6, 1e9), (1e9, 0.9e9), (1e6, 1e9), (1e9, 1e6)] {
+            let what = &format!("{declared}, really {real}, {fps} fps");
+            let seconds = if fps < 1.0 { 3600.0 } else { 60.0 };
+            let (seen, news) = told_of(declared, fps, seconds, |at| FIRST_COUNT + (at * real) as u64);
+            assert_never_worse_than(&seen, S + 10 * MS, what);
+            let off: Vec<_> = news.iter().filter(|(_, news)| !matches!(news, News::Restarted { .. })).collect();
+            assert!(
+                matches!(off[..], [(_, News::RateOff { tick_hz })] if (tick_hz / real - 1.0).abs() < 0.01),
+                "{what}: {news:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn after_a_pause_of_hours_not_even_the_first_frame_is_stamped_by_where_the_counter_stood() {
+    const PAUSE: f64 = 12.0 * 3600.0;
+    // After 10 s of frames: stood still; stood still for a part of it; 32 bits at 1 MHz that nobody saw wrap.
+    let paused = |at: f64| at - if at > 10.0 { PAUSE } else { 0.0 };
+    let partly = |at: f64| at - if at > 10.0 { PAUSE / 12.0 } else { 0.0 };
+    let counters: [(&str, f64, &dyn Fn(f64) -> u64); 3] = [
+        ("stood still", 1e9, &|at| FIRST_COUNT + (paused(at) * 1e9) as u64),
+        ("stood still for an hour", 1e9, &|at| FIRST_COUNT + (partly(at) * 1e9) as u64),
+        ("wrapped", 1e6, &|at| (FIRST_COUNT + (at * 1e6) as u64) & u64::from(u32::MAX)),
+    ];
+    for (what, tick_hz, counter) in counters {
+        let mut clock = CameraClock::new(tick_hz);
+        let mut restarts = 0;
+        for number in 0..6000 {
+            let at = number as f64 / 60.0;
+            let at = if at >= 10.0 { at + PAUSE } else { at };
+            let taken = BEGIN + (at * 1e9) as i64;
+            let arrives = taken + number % 5 * MS;
+            let noted = clock.note(counter(at), arrives);
+            restarts += i32::from(noted.news.is_some());
+            let error = (noted.captured_ns.unwrap_or(arrives) - taken).abs();
+            assert!(error < 10 * MS, "{what}: {at} s: off by {error} ns");
+        }
+        assert_eq!(restarts, 1, "{what}");
+    }
+}
+
+#[test]
+fn a_counter_that_is_set_ahead_among_the_first_frames_is_no_other_rate() {
+    for fps in [1.0, 2.0, 4.0, 10.0, 30.0] {
+        for good in [1, 2, 3, 4, 6, 8] {
+            let set = |at: f64| if at * fps + 0.5 < good as f64 { 0.0 } else { 3600e9 };
+            let (seen, news) = told_of(1e9, fps, 300.0, |at| FIRST_COUNT + (set(at) + at * 1e9) as u64);
+            let what = &format!("{fps} fps, {good} frames");
+            assert!(matches!(news[..], [(_, News::Restarted { times: 1, .. })]), "{what}: {news:?}");
+            assert_never_worse_than(&seen, 10 * MS, what);
+            assert!(seen.iter().all(|frame| frame.is_mapped), "{what}");
+        }
+    }
+}
+
 #[test]
 fn whatever_counters_and_times_come_nothing_overflows() {
     let mut random = fastrand::Rng::with_seed(9);
@@ -435,6 +581,39 @@ fn whatever_counters_and_times_come_nothing_overflows() {
                 clock.note(counter, arrived);
                 clock.reading(arrived);
             }
+        }
+    }
+}
+
+/// Counters that run steadily, but for a reset, an extreme, or a pause now and then.
+#[test]
+fn whatever_becomes_of_a_steady_counter_nothing_overflows() {
+    for seed in 0..300 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let tick_hz = [1.0, 29.97, 1e3, 1e6, 125e6, 1e9, 1e12][random.usize(..7)];
+        let mask = u64::MAX >> [0, 1, 32, 32, 16, 0][random.usize(..6)];
+        let mut clock = CameraClock::new(tick_hz);
+        let (mut now, mut counter) = (1000 * S, random.u64(..) >> random.u32(..64));
+        for _ in 0..2000 {
+            let passed = match random.u8(..40) {
+                0 => random.i64(0..3600 * S),
+                1 => random.i64(0..100 * 86_400 * S) >> random.u32(..20),
+                _ => random.i64(0..S / 5),
+            };
+            now += passed;
+            let ticks = (passed as f64 * tick_hz / 1e9) as u64;
+            counter = match random.u8(..60) {
+                0 => random.u64(..) >> random.u32(..64),
+                1 => 0,
+                2 => counter.wrapping_neg(),
+                3 => 1 << random.u32(..64),
+                4 => (1u64 << random.u32(..64)).wrapping_sub(ticks),
+                5 => counter.wrapping_sub(ticks.wrapping_mul(random.u64(..1000))),
+                _ => counter.wrapping_add(ticks),
+            };
+            let early = if random.u8(..20) == 0 { random.i64(0..S) } else { 0 };
+            clock.note(counter & mask, now - early);
+            clock.reading(now);
         }
     }
 }

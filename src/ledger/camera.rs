@@ -1,7 +1,7 @@
 //! What is known of the camera: whether it lives, and how its clock stands.
 
 use super::{Ledger, Phase};
-use crate::camera_clock::{CameraClock, Noted};
+use crate::camera_clock::{CameraClock, Noted, Standing};
 use crate::clock::Clocks;
 use crate::codes::{self, Stat};
 use crate::platform::steady_ns;
@@ -20,7 +20,33 @@ pub(super) struct Camera {
     still_since: AtomicI64,
     /// Frames that have come, and wait here for room: the camera can bring no others.
     held_up: AtomicUsize,
-    clock: OnceLock<Mutex<CameraClock>>,
+    clock: OnceLock<Clock>,
+}
+
+/// The camera's clock. Frames never wait for who reads it: they leave how it stands where nobody is reading just then, and else
+/// the next frame does.
+struct Clock {
+    of_frames: Mutex<CameraClock>,
+    to_be_read: Mutex<Standing>,
+}
+
+impl Clock {
+    fn new(tick_hz: f64) -> Clock {
+        Clock { of_frames: Mutex::new(CameraClock::new(tick_hz)), to_be_read: Mutex::new(Standing::unknown(tick_hz)) }
+    }
+
+    fn note(&self, counter: u64, arrived: i64) -> Noted {
+        let mut clock = self.of_frames.lock();
+        let noted = clock.note(counter, arrived);
+        if let Some(mut standing) = self.to_be_read.try_lock() {
+            *standing = clock.standing();
+        }
+        noted
+    }
+
+    fn standing(&self) -> Standing {
+        *self.to_be_read.lock()
+    }
 }
 
 /// A frame waits for room.
@@ -93,44 +119,38 @@ impl Ledger {
 
     /// Frames bear the camera's own time, in ticks.
     pub fn use_camera_clock(&self, tick_hz: f64) {
-        let _ = self.camera.clock.set(Mutex::new(CameraClock::new(tick_hz)));
+        let _ = self.camera.clock.set(Clock::new(tick_hz));
     }
 
     /// What becomes of a frame that bears the camera's own time; `None` where they do not.
     pub fn by_camera_clock(&self, counter: u64, arrived: i64) -> Option<Noted> {
-        self.camera.clock.get().map(|clock| clock.lock().note(counter, arrived))
-    }
-
-    /// How often the camera's clock began anew.
-    pub fn camera_restarts(&self) -> u64 {
-        self.camera.clock.get().map_or(0, |clock| clock.lock().restarts())
-    }
-
-    /// Unix time minus the camera's, the bound, and the drift in millionths.
-    fn camera_clock(&self) -> Option<(i64, i64, f64)> {
-        let now = Clocks::now();
-        let reading = self.camera.clock.get()?.lock().reading(now.steady_ns)?;
-        let offset = reading.offset_ns.saturating_add(now.wall_ns - now.steady_ns);
-        Some((offset, reading.bound_ns, reading.drift_ppm))
+        self.camera.clock.get().map(|clock| clock.note(counter, arrived))
     }
 
     pub(super) fn read_camera_clock(&self, values: &mut [i64; Stat::COUNT]) {
-        let (offset_ns, bound_ns) = self.camera_clock().map_or((-1, -1), |(offset, bound, _)| (offset, bound));
+        let standing = self.camera.clock.get().map(Clock::standing);
+        let (offset_ns, bound_ns) = standing.and_then(of_unix_time).map_or((-1, -1), |(offset, bound, _)| (offset, bound));
         values[Stat::CameraClockOffsetNs as usize] = offset_ns;
         values[Stat::CameraClockBoundNs as usize] = bound_ns;
     }
 
     /// For the report; null where it is not used.
     pub(super) fn report_camera_clock(&self) -> Value {
-        if self.camera.clock.get().is_none() {
-            return Value::Null;
-        }
-        let (offset, bound, drift) = match self.camera_clock() {
+        let Some(standing) = self.camera.clock.get().map(Clock::standing) else { return Value::Null };
+        let (offset, bound, drift) = match of_unix_time(standing) {
             Some((offset, bound, drift)) => (offset.into(), bound.into(), ((drift * 1000.0).round() / 1000.0).into()),
             None => (Value::Null, Value::Null, Value::Null),
         };
-        json!({ "offset_ns": offset, "bound_ns": bound, "drift_ppm": drift, "restarts": self.camera_restarts() })
+        json!({ "offset_ns": offset, "bound_ns": bound, "drift_ppm": drift, "restarts": standing.restarts() })
     }
+}
+
+/// Unix time minus the camera's, the bound, and the drift in millionths.
+fn of_unix_time(standing: Standing) -> Option<(i64, i64, f64)> {
+    let now = Clocks::now();
+    let reading = standing.reading(now.steady_ns)?;
+    let offset = reading.offset_ns.saturating_add(now.wall_ns - now.steady_ns);
+    Some((offset, reading.bound_ns, reading.drift_ppm))
 }
 
 fn seconds(ms: i64) -> String {

@@ -83,9 +83,8 @@ pub struct Works {
     regions: Regions,
     bounds: Bounds,
     odd_stamps: AtomicU64,
-    /// When it was last told that the camera's clock began anew; and whether it was told that it has another rate.
+    /// When it was last told that the camera's clock began anew.
     clock_told: AtomicI64,
-    clock_rate_told: AtomicBool,
     missed_told: AtomicI64,
     /// Frames were missed since the last chunk was sealed, and that was told.
     missing: AtomicBool,
@@ -116,7 +115,6 @@ impl Works {
             bounds,
             odd_stamps: AtomicU64::new(0),
             clock_told: AtomicI64::new(i64::MIN),
-            clock_rate_told: AtomicBool::new(false),
             missed_told: AtomicI64::new(0),
             missing: AtomicBool::new(false),
             no_room_told: AtomicBool::new(false),
@@ -217,21 +215,28 @@ impl Works {
         noted.captured_ns.map(|captured| entered.wall_ns.saturating_sub(entered.steady_ns.saturating_sub(captured)))
     }
 
-    /// A clock that begins anew again and again is told now and then, another rate once.
+    /// A clock that begins anew again and again is told now and then.
     fn tell_camera_clock(&self, news: News, now: i64) {
         let (value, text) = match news {
-            News::Restarted { by_ns } => {
+            News::Restarted { by_ns, times } => {
                 let is_over = |told: i64| (now >= told.saturating_add(CLOCK_TOLD_EACH_NS)).then_some(now);
                 if self.clock_told.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_over).is_err() {
                     return;
                 }
                 let (s, way) = (by_ns.unsigned_abs() as f64 / 1e9, if by_ns < 0 { "more" } else { "less" });
-                let times = self.ledger.camera_restarts();
                 let text =
                     format!("the camera's clock is mapped anew ({times}): its counter shows {s:.3} s {way} than it should");
                 (by_ns, text)
             }
-            News::RateOff { .. } if self.clock_rate_told.swap(true, Ordering::Relaxed) => return,
+            News::RateOff { tick_hz: 0.0 } => {
+                let text =
+                    "the camera's counter does not move, or is set back again and again: frames are stamped when they are pushed";
+                (0, text.to_owned())
+            }
+            News::RateRight => {
+                let text = "the camera's counter has been right for a minute again: frames are stamped by it";
+                (0, text.to_owned())
+            }
             News::RateOff { tick_hz } => {
                 let declared = self.options.device_tick_hz;
                 let text = format!(
