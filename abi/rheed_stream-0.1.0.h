@@ -234,7 +234,8 @@ typedef enum {
     RHEED_EVENT_CAMERA_BACK = 16,
     /**
      * timestamp_clock = device: the camera's counter was reset or set, or stood still, and is mapped anew; or it does not run at
-     * device_tick_hz. value: by how many nanoseconds what it shows is now later than before (less than 0: earlier); 0 = its rate.
+     * device_tick_hz, or does not count at all, and frames are stamped when they are pushed; or it has been right for a minute again.
+     * value: by how many nanoseconds what it shows is now later than before (less than 0: earlier); 0 = its rate, wrong or right again.
      */
     RHEED_EVENT_CAMERA_CLOCK = 17,
 } rheed_event;

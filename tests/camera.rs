@@ -71,6 +71,25 @@ fn a_counter_that_does_not_run_as_declared_is_told_with_its_rate_and_frames_are_
 }
 
 #[test]
+fn a_counter_that_does_not_move_is_told_and_frames_are_stamped_when_they_are_pushed() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=100", "timestamp_clock=device"]));
+    let begin = std::time::Instant::now();
+    let told = loop {
+        assert_eq!(stream.push_shade(1, NO_FRAME_ID, 4711), OK);
+        if let Some(told) = stream.events().into_iter().find(|told| told.kind == Event::CameraClock as i32) {
+            break told;
+        }
+        assert!(begin.elapsed() < support::HANGS_AFTER, "{}", stream.text(Text::Report));
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    };
+    assert!(told.value == 0 && told.text.contains("counter does not move"), "{told:?}");
+    assert!(report(&stream)["frames"]["odd_stamps"].as_u64().is_some_and(|odd| odd >= 1));
+    assert_eq!((stream.stat(Stat::CameraClockBoundNs), &report(&stream)["camera_clock"]["restarts"]), (-1, &0.into()));
+    assert_eq!(stream.finalize(-1), OK);
+}
+
+#[test]
 fn without_a_counter_a_frame_is_stamped_when_it_is_pushed_though_the_clock_is_the_cameras() {
     let workshop = Workshop::new();
     let service = service::start(&workshop);

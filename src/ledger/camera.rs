@@ -122,6 +122,12 @@ impl Ledger {
         let _ = self.camera.clock.set(Clock::new(tick_hz));
     }
 
+    /// As who reads how the camera's clock stands, and takes its time.
+    #[cfg(test)]
+    pub fn hold_camera_clock(&self) -> impl Sized {
+        self.camera.clock.get().map(|clock| clock.to_be_read.lock())
+    }
+
     /// What becomes of a frame that bears the camera's own time; `None` where they do not.
     pub fn by_camera_clock(&self, counter: u64, arrived: i64) -> Option<Noted> {
         self.camera.clock.get().map(|clock| clock.note(counter, arrived))

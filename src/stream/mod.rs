@@ -467,6 +467,68 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_waits_for_nobody_who_reads_how_the_cameras_clock_stands() {
+        let scratch = Scratch::new("endpoint=none\ntimestamp_clock=device");
+        let works = works(&scratch);
+        let ledger = &works.ledger;
+        let frame = |counter: u64, at: i64| {
+            let entered = Clocks { steady_ns: at, ..Clocks::now() };
+            let noted = ledger.by_camera_clock(counter, at).unwrap();
+            works.captured_ns(noted, &entered)
+        };
+        let bound = || ledger.snapshot()[codes::Stat::CameraClockBoundNs as usize];
+        let second = 1_000_000_000;
+        let counter = |at: i64| at as u64 + if at < second / 2 { 1 << 50 } else { 7 };
+        let begin = Clocks::now().steady_ns;
+        let reader = ledger.hold_camera_clock();
+        // It would wait for itself. The counter is set back on the way, which is told.
+        for number in 0..100 {
+            let at = number * second / 60;
+            assert!(frame(counter(at), begin + at).is_some());
+        }
+        drop(reader);
+        assert_eq!(bound(), -1, "none of them could leave how it stands");
+        let at = 100 * second / 60;
+        frame(counter(at), begin + at);
+        assert!(bound() >= 0);
+        assert_eq!(scratch.notices.events.take().unwrap().kind, codes::Event::CameraClock);
+    }
+
+    #[test]
+    fn what_is_told_of_the_cameras_counter_says_what_becomes_of_frames() {
+        let scratch = Scratch::new("endpoint=none\ntimestamp_clock=device\ndevice_tick_hz=125000000");
+        let works = works(&scratch);
+        let told = |news: News| {
+            works.tell_camera_clock(news, Clocks::now().steady_ns);
+            let event = scratch.notices.events.take().unwrap();
+            assert_eq!(event.kind, codes::Event::CameraClock);
+            (event.value, event.text.to_string())
+        };
+        for (news, value, says) in [
+            (
+                News::Restarted { by_ns: -1_500_000_000, times: 3 },
+                -1_500_000_000,
+                "anew (3): its counter shows 1.500 s more than it",
+            ),
+            (
+                News::RateOff { tick_hz: 1e9 },
+                0,
+                "makes 1000000000 ticks a second, but device_tick_hz = 125000000: frames are stamped when",
+            ),
+            (
+                News::RateOff { tick_hz: 0.0 },
+                0,
+                "does not move, or is set back again and again: frames are stamped when they are pushed",
+            ),
+            (News::RateRight, 0, "has been right for a minute again: frames are stamped by it"),
+        ] {
+            let told = told(news);
+            assert_eq!(told.0, value);
+            assert!(told.1.contains(says), "{told:?}");
+        }
+    }
+
+    #[test]
     fn behind_the_end_of_a_stream_no_frame_is_left_out_that_its_last_report_would_lack() {
         let (stream, encode) = Stream::open(works(&Scratch::new("endpoint=none\ndecimate=2"))).unwrap();
         stream.intake.leave_out(0, Clocks::now()).unwrap();
