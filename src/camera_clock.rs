@@ -566,10 +566,11 @@ impl Course {
     /// Along another line, as fast as before as far as is known. `until` then delays were what they are.
     fn begin_anew(&mut self, first: Point, until: i64) {
         let before = self.stretches.iter().filter(|stretch| stretch.began < until);
+        let was_silent = self.silence_before(first) >= LONG_SILENCE; // These may all have waited since.
         let worst = self.spread.map(|_| before.map(|stretch| stretch.worst).fold(0.0, f64::max)).or(self.worst_before);
         let rate = if self.is_rate_doubtful { Rate { off: 0.0, error: USUALLY_OFF } } else { self.rate };
         let (told, stretches) = (self.told.arrived, std::mem::take(&mut self.stretches));
-        *self = Course::begin(first, self.ns_per_tick, rate, worst, stretches);
+        *self = Course::begin(first, self.ns_per_tick, rate, worst.filter(|_| !was_silent), stretches);
         self.told.arrived = first.arrived.max(told.saturating_add(1));
     }
 

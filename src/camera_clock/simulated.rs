@@ -233,6 +233,22 @@ fn a_callback_that_hangs_for_seconds_and_then_brings_all_at_once_moves_nothing()
 }
 
 #[test]
+fn a_callback_that_hangs_for_half_a_minute_is_taken_for_a_counter_that_stood_still_and_got_over_within_the_bound() {
+    for fps in [0.5, 1.0, 10.0, 60.0] {
+        let mut frames = Camera::usual(fps).frames(400);
+        let hangs = BEGIN + 200 * S..BEGIN + 230 * S;
+        frames.iter_mut().filter(|frame| hangs.contains(&frame.arrives)).for_each(|frame| frame.arrives = hangs.end);
+        let seen = played_with_doubts(1e9, in_order(frames));
+        let restarts = restarts(&seen);
+        assert!(restarts.iter().all(|(at, _)| (199 * S..232 * S).contains(at)), "{fps} fps: {restarts:?}");
+        let beyond = seen.iter().find(|frame| frame.is_mapped && frame.bound.is_some_and(|bound| frame.error > bound));
+        assert_eq!(beyond.map(|frame| (frame.at, frame.error, frame.bound)), None, "{fps} fps");
+        let late = seen.iter().filter(|frame| frame.at >= 231 * S).find(|frame| frame.error > 25 * MS || !frame.is_mapped);
+        assert_eq!(late.map(|frame| (frame.at, frame.error)), None, "{fps} fps");
+    }
+}
+
+#[test]
 fn a_callback_that_hangs_at_the_very_beginning_is_got_over() {
     let mut frames = Camera::usual(60.0).frames(60);
     frames.iter_mut().filter(|frame| frame.arrives < BEGIN + 4 * S).for_each(|frame| frame.arrives = BEGIN + 4 * S);
@@ -325,7 +341,7 @@ fn a_counter_that_stood_still_while_acquisition_was_stopped_is_found_out() {
         let mut doubted = seen.iter().filter(|frame| !frame.is_mapped);
         assert!(doubted.all(|frame| frame.at >= 100 * S + still && frame.at < at), "{still}: doubted for no reason");
         assert!((by_ns - still).abs() < 100 * MS, "{by_ns}");
-        if still > super::SILENCE {
+        if (super::SILENCE..super::LONG_SILENCE).contains(&still) {
             assert_bounded(&seen, "stood still"); // Until it is known the bound says that it may be so.
         }
         assert_within_a_millisecond(&seen, still + 110 * S + warm_after(fps), "stood still");
