@@ -13,7 +13,7 @@ use std::time::Instant;
 use support::formats::{TAKEN, Window};
 use support::frames::{numbered, numbers};
 use support::host::{FRAME_BYTES, HEIGHT, OK, Stream, WIDTH};
-use support::spool::{only_stream, options as spool_options, with};
+use support::spool::{copy, frames as spool_frames, only_stream, options as spool_options, with};
 use support::stalled_disk::StalledDisk;
 use support::waiter::Waiter;
 use support::{Dialect, Linked, MustSucceed, Workshop, aftermath, root, run, service, skip};
@@ -203,6 +203,32 @@ fn what_waited_without_a_service_is_sent_the_morning_after_at_its_own_rate() {
     assert_eq!((kept.frames(), kept.fps_capture_rate), (30, 25.0));
     assert_eq!((kept.chunks[0].width, kept.chunks[0].height, kept.chunks[0].chunk_size), (12, 8, 50));
     assert_eq!(times_ms(&kept), [(0.0, 1200.0)]);
+}
+
+#[test]
+fn of_a_killed_process_only_what_the_camera_lost_is_missed_and_not_what_was_left_out_or_refused() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=100", "decimate=4"]));
+    // Two frames are missed before the last of the chunk before, three before one that is left out.
+    let lost = [180..182, 230..233];
+    for id in (0..300).filter(|id| !lost.iter().any(|lost| lost.contains(id))) {
+        assert_eq!(stream.push_shade(id as u8, id, 0), OK);
+        if id % 7 == 0 {
+            assert_eq!(stream.push(&[1], 2, 2, NO_FRAME_ID, 0), ARGUMENT);
+        }
+    }
+    stream
+        .wait_until("all is in the spool", |stream| stream.stat(Stat::QueueFrames) == 0 && spool_frames(&workshop.spool()) == 74);
+    let killed = Workshop::new();
+    copy(&workshop.spool(), &killed.spool());
+    assert_eq!((stream.stat(Stat::FramesMissed), stream.finalize(-1)), (5, OK));
+    let service = service::start(&killed);
+    let resumed = Stream::resume(&service::options(&service, &killed));
+    assert_eq!(resumed.flush(-1), OK);
+    assert_eq!((service::only_stream(&service).frames(), resumed.stat(Stat::FramesMissed)), (74, 5));
+    let mut told = resumed.events().into_iter().filter(|told| told.kind == Event::ChunkConfirmed as i32);
+    let chunk_1 = told.find(|told| told.text.starts_with("chunk 1")).expect("it is confirmed").text;
+    assert_eq!(chunk_1, "chunk 1 confirmed, 24 frames; 3 missed by the camera");
 }
 
 #[test]

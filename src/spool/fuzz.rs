@@ -92,7 +92,8 @@ impl Ground {
             for frame in 0..frames {
                 let mut buffer = vec![0; FrameRecord::SIZE];
                 compressor.append(&pixels(chunk, frame), &mut buffer).expect("zstd");
-                let record = FrameRecord { bytes: 0, flags: 0, id: frame, stamp_ns: 1_700_000_000_000_000_000 + frame as i64 };
+                let record =
+                    FrameRecord { bytes: 0, flags: 0, missed: 0, id: frame, stamp_ns: 1_700_000_000_000_000_000 + frame as i64 };
                 file.append(record, &mut buffer).expect("a file can be written");
             }
             if chunk == 0 {

@@ -84,6 +84,8 @@ pub struct Encoder {
     dealt_with: u64,
     /// Of these, in chunks.
     incomplete: i64,
+    /// Frames that the camera had lost when the last one in a chunk was taken.
+    missed: i64,
     in_hand: Arc<InHand>,
     lost: Option<Lost>,
     /// Frames in chunks that could not be sealed.
@@ -133,6 +135,7 @@ impl Encoder {
             next_chunk: 0,
             dealt_with: 0,
             incomplete: 0,
+            missed: 0,
             in_hand,
             lost: None,
             unsealed: 0,
@@ -284,8 +287,11 @@ impl Encoder {
         }
         let Some(open) = &mut self.open else { return Ok(()) };
         let before = open.file.bytes();
-        let record = FrameRecord { bytes: 0, flags: frame.flags, id: frame.id, stamp_ns: frame.stamp_ns };
+        let FrameFacts { id, stamp_ns, .. } = *frame;
+        let (flags, missed) = (frame.flags as u8, frame.amiss.missed - self.missed);
+        let record = FrameRecord { bytes: 0, flags, missed, id, stamp_ns };
         patiently(&works, || open.file.append(record, buffer))?;
+        self.missed = frame.amiss.missed;
         self.incomplete += i64::from(frame.flags & codes::Frame::Incomplete as u32 != 0);
         open.amiss = Amiss { incomplete: self.incomplete, ..frame.amiss };
         let (bytes, frames) = (open.file.bytes(), open.file.frames());

@@ -112,7 +112,7 @@ impl ChunkDesk {
                 compressor.append(&pixels, &mut buffer).map_err(|error| failed(&error))?;
                 // As if stamped at entry, one frame time after it began: the chunk's start comes out as given.
                 let stamp_ns = start_ns + stamps::frames_ns(index as u64 + 1, fps);
-                let record = FrameRecord { bytes: 0, flags: 0, id: NO_FRAME_ID, stamp_ns };
+                let record = FrameRecord { bytes: 0, flags: 0, missed: 0, id: NO_FRAME_ID, stamp_ns };
                 file.append(record, &mut buffer).map_err(|error| failed(&error))?;
             }
             Ok(())
