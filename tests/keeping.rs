@@ -9,7 +9,7 @@ use rheed_stream::codes::{Code, Event, Frame, NO_FRAME_ID, Stat, Text};
 use rheed_stream::receiver::{ChunkRecord, StreamRecord};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 use support::formats::{TAKEN, Window};
 use support::frames::{numbered, numbers};
 use support::host::{FRAME_BYTES, HEIGHT, OK, Stream, WIDTH};
@@ -177,17 +177,38 @@ fn a_rate_that_is_not_the_declared_one_is_told_of_the_frames_that_are_kept() {
     assert!(told.text.contains("but fps / decimate = 25.000"), "{told:?}");
 }
 
+fn unix_ms() -> f64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is later than 1970");
+    now.as_secs_f64() * 1000.0
+}
+
 #[test]
 fn without_stamps_a_frame_that_is_kept_has_the_time_of_all_that_it_stands_for() {
     let workshop = Workshop::new();
     let service = service::start(&workshop);
-    let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=100", "decimate=10"]));
-    stream.push_counted(0, 31);
+    // A frame of the camera takes 10 s.
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=0.1", "decimate=100", "chunk_size=50"]));
+    let before_ms = unix_ms();
+    stream.push_counted(0, 301);
+    stream
+        .wait_until("all is in the spool", |stream| stream.stat(Stat::QueueFrames) == 0 && spool_frames(&workshop.spool()) == 4);
+    let (pushed_ms, killed) = (before_ms - 0.01..unix_ms(), Workshop::new()); // Told in whole microseconds.
+    copy(&workshop.spool(), &killed.spool());
     assert_eq!(stream.finalize(-1), OK);
-    let kept = service::only_stream(&service);
-    let [(start, end)] = times_ms(&kept)[..] else { panic!("{kept:?}") };
-    assert!((end - start - 400.0).abs() < 0.01, "{start} {end}");
-    assert_eq!(kept.chunks[0].avg_frame_rate, 10.0);
+    drop(stream);
+    for left in [&workshop, &killed] {
+        aftermath::resume(&service, left);
+    }
+    let streams = service.streams();
+    assert_eq!(streams.len(), 2);
+    for kept in streams {
+        let [chunk] = &kept.chunks[..] else { panic!("{kept:?}") };
+        let (start, end) = (chunk.start_unix_ms_utc, chunk.end_unix_ms_utc);
+        // The first frame was pushed when it had been taken, and it is 1000 s until the next one that is kept.
+        assert!(pushed_ms.contains(&(start + 10_000.0)), "{start} {pushed_ms:?}");
+        assert!((end - start - 4_000_000.0).abs() < 0.01, "{start} {end}");
+        assert_eq!(chunk.avg_frame_rate, 0.001);
+    }
 }
 
 #[test]

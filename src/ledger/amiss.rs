@@ -103,9 +103,22 @@ impl Ledger {
         }
     }
 
-    /// What is the next chunk's of all that had gone amiss when its last frame was taken.
+    /// What is the next chunk's of all that had gone amiss when its last frame was taken. Should the chunk not be sealed after all, it
+    /// is given back.
     pub fn amiss_in_chunk(&self, all: Amiss) -> Amiss {
         self.chunks_amiss.lock().until(all)
+    }
+
+    /// The same of all that has gone amiss by now.
+    pub fn amiss_until_now(&self) -> Amiss {
+        let mut chunks = self.chunks_amiss.lock();
+        chunks.until(self.amiss()) // Read behind the lock: of two who seal chunks none is told less than the other before it.
+    }
+
+    /// The chunk was not sealed: it is the next one's.
+    pub fn give_amiss_back(&self, amiss: Amiss) {
+        let mut chunks = self.chunks_amiss.lock();
+        chunks.told = chunks.told.since(amiss);
     }
 
     /// Such a chunk is sealed.
@@ -126,14 +139,14 @@ impl Ledger {
         ] {
             self.add(stat, count);
         }
-        self.amiss_in_chunk(self.amiss());
+        self.amiss_until_now();
         self.note_amiss(chunk, frames, amiss);
     }
 
     /// The newest chunks in which something went amiss, how many others there were, and what has gone amiss since the last chunk.
     pub(super) fn chunks_amiss(&self) -> (Vec<ChunkAmiss>, u64, Amiss) {
-        let all = self.amiss();
         let chunks = self.chunks_amiss.lock();
+        let all = self.amiss();
         (chunks.newest.iter().cloned().collect(), chunks.left_out, all.since(chunks.told))
     }
 }

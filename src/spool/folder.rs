@@ -259,8 +259,9 @@ impl Folder {
     }
 
     /// The head of a chunk of this stream.
-    pub fn head(&self, chunk: u64, width: u32, height: u32, fps: f64, stamped: bool) -> Head {
-        Head { stream: self.stream, chunk, width, height, fps, stamped }
+    pub fn head(&self, chunk: u64, width: u32, height: u32, options: &Options, stamped: bool) -> Head {
+        let (fps, decimate) = (options.kept_fps(), options.decimate);
+        Head { stream: self.stream, chunk, width, height, fps, decimate, stamped }
     }
 
     /// Begins a chunk.
@@ -744,7 +745,7 @@ mod tests {
                 let together = &together;
                 scope.spawn(move || {
                     together.wait();
-                    folder.begin(folder.head(chunk, 8, 4, 10.0, true), 4).expect("it is made again");
+                    folder.begin(folder.head(chunk, 8, 4, &scratch.options, true), 4).expect("it is made again");
                 });
             }
         });

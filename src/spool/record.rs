@@ -9,6 +9,7 @@
 use crate::clock::ClockOffset;
 use crate::ledger::Amiss;
 use crate::shard::{self, FrameCompressor};
+use crate::stamps::ChunkStamps;
 use std::io::{self, ErrorKind};
 
 const HEAD_MAGIC: &[u8; 8] = b"RHEEDch1";
@@ -32,8 +33,10 @@ pub struct Head {
     pub width: u32,
     /// Pixels.
     pub height: u32,
-    /// The declared frame rate.
+    /// The declared rate of the frames that are kept.
     pub fps: f64,
+    /// Of the camera's frames each so-many-th is kept.
+    pub decimate: u32,
     /// Whether the frames came with time stamps.
     pub stamped: bool,
 }
@@ -86,13 +89,19 @@ impl Head {
         writer.put(&self.height.to_le_bytes());
         writer.put(&self.fps.to_le_bytes());
         writer.put(&if self.stamped { STAMPED } else { 0 }.to_le_bytes());
-        writer.put(&[0; 16]); // Reserved.
+        writer.put(&self.decimate.to_le_bytes());
+        writer.put(&[0; 12]); // Reserved.
         writer.sealed()
     }
 
     /// With this begin the crcs of its frames: no other chunk has it.
     pub fn crc(&self) -> u32 {
         crc32c::crc32c(&self.to_bytes()[..Self::SIZE - 4])
+    }
+
+    /// Its frames' time stamps, from the first on.
+    pub fn begin_stamps(&self, first_ns: i64) -> ChunkStamps {
+        ChunkStamps::begin(self.stamped, first_ns, self.fps * f64::from(self.decimate))
     }
 
     /// Bytes that one of its frames may take at most; `None` if no frame has its size.
@@ -118,6 +127,7 @@ impl Head {
             height: u32::from_le_bytes(reader.take()),
             fps: f64::from_le_bytes(reader.take()),
             stamped: u32::from_le_bytes(reader.take()) & STAMPED != 0,
+            decimate: u32::from_le_bytes(reader.take()).max(1), // 0 where nothing was decimated yet.
         })
     }
 }
@@ -266,7 +276,7 @@ mod tests {
 
     #[test]
     fn records_come_back_as_they_were_written_and_damage_is_seen() {
-        let head = Head { stream: [7; 16], chunk: 5, width: 3, height: 4, fps: 59.94, stamped: true };
+        let head = Head { stream: [7; 16], chunk: 5, width: 3, height: 4, fps: 59.94, decimate: 7, stamped: true };
         let mut bytes = head.to_bytes();
         assert_eq!(Head::from_bytes(&bytes).unwrap(), head);
         bytes[30] ^= 1;

@@ -247,7 +247,7 @@ impl Walk {
             walk.amiss.incomplete += i64::from(record.flags & codes::Frame::Incomplete as u8 != 0);
             match &mut walk.stamps {
                 Some(stamps) => stamps.next(record.stamp_ns),
-                None => walk.stamps = Some(ChunkStamps::begin(walk.head.stamped, record.stamp_ns, walk.head.fps)),
+                None => walk.stamps = Some(walk.head.begin_stamps(record.stamp_ns)),
             }
         }
     }
@@ -344,7 +344,7 @@ mod tests {
     }
 
     fn chunk_of(folder: &Path, width: u32, height: u32, frames: u64, pixels: impl Fn(u64) -> Vec<u8>) -> ChunkFile {
-        let head = Head { stream: STREAM, chunk: 0, width, height, fps: 10.0, stamped: true };
+        let head = Head { stream: STREAM, chunk: 0, width, height, fps: 10.0, decimate: 1, stamped: true };
         let mut chunk = ChunkFile::create(folder, head, 4).unwrap();
         let mut compressor = FrameCompressor::new(1).unwrap();
         for id in 0..frames {

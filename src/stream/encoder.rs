@@ -277,7 +277,7 @@ impl Encoder {
         let works = self.works.clone();
         let root = works.folder.root();
         if self.open.is_none() {
-            let head = works.folder.head(self.next_chunk, frame.width, frame.height, works.options.kept_fps(), frame.stamped);
+            let head = works.folder.head(self.next_chunk, frame.width, frame.height, &works.options, frame.stamped);
             let room = works.options.chunk_size.min(4096) as usize;
             let file = patiently(&works, || works.folder.begin(head.clone(), room))?;
             root.wrote(file.bytes());
@@ -349,6 +349,7 @@ impl Encoder {
             // The frames are in the part file, and the next process seals it.
             Err(reason) => {
                 self.unsealed += frames;
+                works.ledger.give_amiss_back(amiss);
                 let chunk = file.head().chunk;
                 works.ledger.notices.log.say(Level::Error, || format!("chunk {chunk} is left unsealed: {reason}"));
             }
