@@ -6,6 +6,7 @@ mod support;
 use rheed_stream::abi::calls::rheed_push;
 use rheed_stream::codes::{Code, Event, Frame, Health, NO_FRAME_ID, Stat, Text};
 use serde_json::Value;
+use std::path::PathBuf;
 use std::sync::Arc;
 use support::frames::numbered;
 use support::host::{FRAME_BYTES, HEIGHT, OK, Stream, Told, WIDTH};
@@ -241,6 +242,42 @@ fn whatever_goes_amiss_is_counted_told_and_reported_with_the_chunk_that_it_happe
     assert_eq!(chunks, [1, 2, 3, 4, 6, 8], "{report:#}");
     assert_eq!((&report["camera_stalls"], &report["amiss_since_last_chunk"]["rejected"]), (&1.into(), &1.into()));
     assert_eq!(report["chunks_amiss_left_out"], 0);
+}
+
+/// A folder lies where a chunk's shard is to be: it cannot be sealed.
+fn in_the_way(workshop: &Workshop, chunk: u64, frames: u64) -> PathBuf {
+    let folder = only_stream(&workshop.spool()).join(format!("c{chunk:010}-{frames}.shard"));
+    std::fs::create_dir(&folder).expect("a folder can be made");
+    folder
+}
+
+#[test]
+fn what_went_amiss_before_a_chunk_that_could_not_be_sealed_is_the_next_ones() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=10"]));
+    assert_eq!(stream.push_chunk(0, &[1; FRAME_BYTES], 2, 0), Code::EArgument as i32);
+    let folder = in_the_way(&workshop, 0, 3);
+    let push = || stream.push_chunk(0, &[1; 3 * FRAME_BYTES], 3, 0);
+    assert_eq!(push(), Code::ESpool as i32);
+    std::fs::remove_dir(folder).expect("it is empty");
+    assert_eq!(push(), OK);
+    assert_eq!(stream.finalize(-1), OK);
+    let report = report(&stream);
+    let [chunk] = &report["chunks_amiss"].as_array().expect("a list")[..] else { panic!("{report:#}") };
+    assert_eq!([&chunk["chunk"], &chunk["rejected"], &chunk["dropped"]], [0, 2, 3], "{report:#}");
+}
+
+#[test]
+fn what_went_amiss_before_a_chunk_that_is_never_sealed_is_told_beside_the_chunks() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=10"]));
+    let _folder = in_the_way(&workshop, 0, 20);
+    stream.push_counted(0, 19);
+    assert_eq!(stream.push_shade(1, 22, 0), OK);
+    stream.wait_for(Event::DiskLow);
+    assert_eq!(stream.abort(), OK);
+    stream.wait_until("the chunk is given up", |stream| report(stream)["amiss_since_last_chunk"]["missed"] == 3);
+    assert_eq!(report(&stream)["chunks_amiss"], Value::Array(vec![]));
 }
 
 #[test]

@@ -154,6 +154,8 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::Connection;
+    use crate::spool::scratch::Scratch;
 
     #[test]
     fn of_many_chunks_the_newest_are_told_and_the_others_counted() {
@@ -164,6 +166,30 @@ mod tests {
             chunks.add(ChunkAmiss { chunk, frames: 20, amiss });
         }
         assert_eq!((chunks.newest.len(), chunks.left_out, chunks.newest[0].chunk), (CHUNKS_TOLD, 7, 7));
+    }
+
+    #[test]
+    fn of_what_goes_amiss_while_several_seal_chunks_each_is_told_once_and_nobody_less_than_none() {
+        const EACH: i64 = 20_000;
+        let notices = Scratch::new("endpoint=none").notices.clone();
+        let ledger = Ledger::new("id", "several", Connection::Spooling, notices);
+        let sealing = || {
+            (0..EACH).map(|turn| {
+                ledger.add(Stat::FramesDropped, 1);
+                let amiss = ledger.amiss_until_now();
+                assert!(amiss.dropped >= 0, "{amiss:?}");
+                if turn % 3 == 0 {
+                    ledger.give_amiss_back(amiss);
+                    return 0;
+                }
+                amiss.dropped
+            })
+        };
+        let told: i64 = std::thread::scope(|scope| {
+            let threads = [(); 4].map(|()| scope.spawn(|| sealing().sum::<i64>()));
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(told + ledger.amiss_until_now().dropped, 4 * EACH);
     }
 
     #[test]

@@ -737,7 +737,7 @@ mod tests {
     fn a_folder_that_is_removed_is_made_again_once_for_all_who_write_to_it() {
         const WRITERS: u64 = 8;
         let scratch = Scratch::new("endpoint=none");
-        let folder = &scratch.folder;
+        let (folder, options) = (&scratch.folder, &scratch.options);
         fs::remove_dir_all(folder.root().path()).unwrap();
         let together = Barrier::new(WRITERS as usize);
         std::thread::scope(|scope| {
@@ -745,7 +745,7 @@ mod tests {
                 let together = &together;
                 scope.spawn(move || {
                     together.wait();
-                    folder.begin(folder.head(chunk, 8, 4, &scratch.options, true), 4).expect("it is made again");
+                    folder.begin(folder.head(chunk, 8, 4, options, true), 4).expect("it is made again");
                 });
             }
         });
