@@ -321,6 +321,22 @@ fn what_went_amiss_is_known_to_the_process_that_takes_up_what_another_has_left()
     }
 }
 
+#[test]
+fn what_went_amiss_with_a_chunk_that_is_set_aside_is_counted_by_the_process_that_has_taken_it_up() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=10"]));
+    stream.push_counted(0, 20);
+    assert_eq!(stream.push_shade(1, 23, 0), OK);
+    assert_eq!(stream.finalize(-1), OK);
+    drop(stream);
+    let service = service::start_with(&workshop, |settings| settings.faults = "presign:status=422,chunk=1".into());
+    let resumed = Stream::resume(&service::options(&service, &workshop));
+    assert_eq!(resumed.flush(-1), Code::WLoss as i32);
+    assert_eq!([Stat::FramesConfirmed, Stat::FramesLost, Stat::FramesMissed].map(|stat| resumed.stat(stat)), [20, 1, 3]);
+    let chunks = &report(&resumed)["streams"][0]["chunks_amiss"];
+    assert_eq!([&chunks[0]["chunk"], &chunks[0]["missed"]], [1, 3], "{chunks}");
+}
+
 fn report(stream: &Stream) -> Value {
     serde_json::from_str(&stream.text(Text::Report)).expect("the report is JSON")
 }
