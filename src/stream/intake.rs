@@ -180,7 +180,7 @@ impl Intake {
         });
         let (pixels, geometry) = checked.map_err(|error| self.rejected(error))?;
         let Some(pick) = self.decimation.pick() else {
-            let Some((mut slot, place)) = self.room_to_measure(geometry.frame_bytes(), Pool::take) else {
+            let Some((mut slot, place)) = self.room_to_measure(geometry.frame_bytes(), 1, Pool::take) else {
                 return self.leave_out(frame.timestamp_ns, entered);
             };
             geometry.copy(pixels, slot.bytes_mut());
@@ -228,7 +228,7 @@ impl Intake {
         });
         let (mut loan, geometry) = checked.map_err(|error| self.rejected(error))?;
         let Some(pick) = self.decimation.pick() else {
-            if let Some(((), place)) = self.room_to_measure(0, |_| Some(())) {
+            if let Some(((), place)) = self.room_to_measure(0, 0, |_| Some(())) {
                 geometry.convert(loan.bytes_mut());
                 return self.hand_over(frame, &geometry, entered, None, place, || loan.keep());
             }
@@ -433,13 +433,31 @@ impl Intake {
         taken.ok().map(|_| QueuePlace(&self.places))
     }
 
-    /// Slot and place for a frame that is left out, where regions are to be measured in it all the same. Without room it is not
-    /// measured, which is no refusal.
-    fn room_to_measure<T>(&self, bytes: usize, take: impl Fn(&Arc<Pool>) -> Option<T>) -> Option<(T, QueuePlace<'_>)> {
+    /// Slot and place for a frame that is left out, where regions are to be measured in it all the same; it needs a slot more, or
+    /// brings its own. Without room it is not measured, which is no refusal. Only the source of `rheed_run` waits for room: it is
+    /// asked for no frame before that.
+    fn room_to_measure<T>(
+        &self,
+        bytes: usize,
+        slots: usize,
+        take: impl Fn(&Arc<Pool>) -> Option<T>,
+    ) -> Option<(T, QueuePlace<'_>)> {
         if !self.works.regions.are_watched() || !self.try_fit_pool(bytes).unwrap_or(false) {
             return None;
         }
-        Some((self.take_if_may(|| self.look_for_slot(bytes, &take))?, self.take_if_may(|| self.look_for_place())?))
+        if self.is_run_here() {
+            return Some((self.take_if_may(|| self.look_for_slot(bytes, &take))?, self.take_if_may(|| self.look_for_place())?));
+        }
+        let slot = self.look_for_slot(bytes, |pool| if self.leaves_half(pool, slots) { take(pool) } else { None })?;
+        Some((slot, self.look_for_place()?))
+    }
+
+    /// Whether a frame that is left out, and needs so many slots more, leaves half of those that are not lent to the frames that
+    /// are kept.
+    fn leaves_half(&self, pool: &Arc<Pool>, slots: usize) -> bool {
+        let lent_to_others = (self.loans.slots() + slots).saturating_sub(1); // Who needs none has one of them.
+        let free = pool.free_slots().checked_sub(slots);
+        free.is_some_and(|free| 2 * free >= pool.slots().saturating_sub(lent_to_others))
     }
 
     fn take_or_wait<T>(&self, take: impl FnMut() -> Option<T>) -> Result<T> {
