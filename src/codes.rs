@@ -269,7 +269,8 @@ pub enum Event {
     Refused = 13,
     /// What a dead or earlier process left in the spool was taken up. value: frames found.
     TakenUp = 14,
-    /// No frame has come for stall_timeout_ms, whether to be taken or refused. Told once, until one comes. value: ms since the last.
+    /// No frame has come for stall_timeout_ms, whether to be taken or refused, or, for a minute at least, none since the stream was
+    /// opened. Told once, until one comes. value: ms since the last, or since then.
     CameraStalled = 15,
     /// A frame comes again. value: ms since the one before.
     CameraBack = 16,

@@ -124,7 +124,8 @@ fn a_camera_that_stands_still_is_told_once_with_how_long_and_its_return_too() {
 }
 
 #[test]
-fn nobody_waits_for_a_camera_that_has_not_begun_that_gives_whole_chunks_that_has_ended_or_where_it_was_not_asked_for() {
+fn nobody_waits_yet_for_a_camera_that_has_not_begun_nor_for_one_that_gives_whole_chunks_that_has_ended_or_where_it_was_not_asked_for()
+ {
     let workshop = Workshop::new();
     let begin = |more: &[&str]| impatient(&workshop, more);
     let (silent, whole, finalized, aborted, freed_run) = (begin(&[]), begin(&[]), begin(&[]), begin(&[]), begin(&[]));

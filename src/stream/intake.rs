@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::frame_ids::FrameIds;
 use crate::ledger::{Amiss, Phase};
 use crate::options::Options;
+use crate::platform;
 use crate::shard::FrameCompressor;
 use crate::spool::{ChunkFile, FrameRecord, Head, Promise};
 use crate::stamps;
@@ -321,7 +322,14 @@ impl Intake {
             return Ok(()); // As for all frames but the first: nothing is written.
         }
         match self.way.compare_exchange(0, way as u8, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                match way {
+                    Way::Frames => {}
+                    Way::Chunks => self.works.ledger.frames_come_in_chunks(platform::steady_ns()),
+                    Way::Run => self.works.ledger.frames_are_asked_for(),
+                }
+                Ok(())
+            }
             Err(before) if before == way as u8 => Ok(()),
             Err(_) => Err(Error::argument(
                 "this stream is already given its frames in another way: use one of rheed_push (or rheed_acquire and rheed_commit), \

@@ -32,6 +32,7 @@ use crate::ledger::{Ledger, Loss, Phase, Place};
 use crate::log::Level;
 use crate::options::Options;
 use crate::panics;
+use crate::platform;
 use crate::spool::{Bounds, ChunkFile, Folder, SealedFile};
 use crate::stamps::ChunkStamps;
 use encoder::{Encoder, InHand, Limits};
@@ -301,6 +302,7 @@ impl Stream {
         let in_hand = Arc::new(InHand::default());
         let encoder = Encoder::new(works.clone(), intake.clone(), desk.clone(), in_hand.clone(), Limits::USUAL)
             .map_err(|error| Error::new(Code::EInternal, format!("zstd cannot be set up: {error}")))?;
+        works.ledger.await_camera(platform::steady_ns());
         let stream = Stream { works, intake, desk, in_hand };
         let watched = stream.clone();
         Ok((stream, move || watched.encode(encoder)))
@@ -425,11 +427,30 @@ mod tests {
     use super::*;
     use crate::ledger::Connection;
     use crate::spool::scratch::Scratch;
+    use std::time::Duration;
 
     fn works(scratch: &Scratch) -> Arc<Works> {
         let (options, folder) = (scratch.options.clone(), scratch.folder.clone());
         let ledger = Arc::new(Ledger::new(&folder.local_id(), "test", Connection::Spooling, scratch.notices.clone()));
         Arc::new(Works::new(options, ledger, folder, Arc::default(), Helpers::default()))
+    }
+
+    #[test]
+    fn the_first_frame_is_awaited_from_the_opening_on_but_not_where_frames_are_asked_for_or_come_in_chunks() {
+        const LONG: Duration = Duration::from_secs(3600);
+        let give_chunk = |stream: &Stream| {
+            let (index, count, width, height, pixel_format, start_ns) = (0, 1, 100, 10, 0, 0);
+            let chunk = Chunk { index, frames: Some(&[7; 1000]), count, width, height, pixel_format, start_ns };
+            stream.push_chunk(&chunk).unwrap();
+        };
+        let begin_run = |stream: &Stream| std::mem::forget(stream.intake.begin_run().unwrap());
+        let ways: [(&dyn Fn(&Stream), bool); 3] = [(&|_| (), true), (&give_chunk, false), (&begin_run, false)];
+        for (way, is_awaited) in ways {
+            let (stream, _encode) = Stream::open(works(&Scratch::new("endpoint=none"))).unwrap();
+            way(&stream);
+            let pause = stream.works.ledger.look_after_camera(LONG).unwrap();
+            assert_eq!(pause < LONG, is_awaited, "{pause:?}");
+        }
     }
 
     #[test]
