@@ -159,7 +159,7 @@ pub enum Stat {
     FramesRejected = 7,
     /// Frames that the camera lost, by gaps in their ids (a wrap or a restart is none; less when one comes late after all).
     FramesMissed = 8,
-    /// Frames taken that were flagged RHEED_FRAME_INCOMPLETE.
+    /// Frames taken or left out that were flagged RHEED_FRAME_INCOMPLETE.
     FramesIncomplete = 9,
     /// Chunks closed and ready to be sent.
     ChunksSealed = 10,

@@ -7,6 +7,7 @@ mod support;
 use rheed_stream::abi::calls::{rheed_commit, rheed_push, rheed_push_chunk};
 use rheed_stream::codes::{Code, Event, Frame, NO_FRAME_ID, Stat, Text};
 use rheed_stream::receiver::{ChunkRecord, StreamRecord};
+use serde_json::Value;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -269,7 +270,7 @@ fn bad_frames_are_rejected_also_where_good_ones_are_left_out_and_have_no_turn() 
 }
 
 #[test]
-fn ids_are_noted_and_incomplete_frames_counted_only_where_they_are_kept() {
+fn ids_are_noted_and_incomplete_frames_counted_also_of_frames_that_are_left_out() {
     let workshop = Workshop::new();
     let stream = Stream::open(&with(spool_options(&workshop), &["fps=10", "decimate=2"]));
     let push = |id: u64, flags| {
@@ -280,8 +281,13 @@ fn ids_are_noted_and_incomplete_frames_counted_only_where_they_are_kept() {
     // 0 and 8 are kept; the gaps are before one that is left out, and before one that is kept.
     let answers = [(0, 0), (4, incomplete), (8, incomplete), (9, 0)].map(|(id, flags)| push(id, flags));
     assert_eq!(answers, [OK; 4]);
-    assert_eq!((stream.stat(Stat::FramesMissed), stream.stat(Stat::FramesIncomplete)), (6, 1));
-    assert_eq!(stream.finalize(-1), OK);
+    assert_eq!((stream.stat(Stat::FramesMissed), stream.stat(Stat::FramesIncomplete)), (6, 2));
+    assert_eq!(push(10, 0), OK);
+    assert_eq!((push(11, incomplete), stream.finalize(-1)), (OK, OK));
+    // The chunk has its own and the one before it; the last one came behind its last frame.
+    let report: Value = serde_json::from_str(&stream.text(Text::Report)).expect("the report is JSON");
+    let [in_chunk, since] = [&report["chunks_amiss"][0], &report["amiss_since_last_chunk"]].map(|amiss| &amiss["incomplete"]);
+    assert_eq!((in_chunk, since, stream.stat(Stat::FramesIncomplete)), (&2.into(), &1.into(), 3), "{report:#}");
 }
 
 /// A frame of which two fit the smallest queue, and of which no pipe swallows one.

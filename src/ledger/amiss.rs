@@ -5,6 +5,7 @@ use super::Ledger;
 use crate::codes::Stat;
 use serde::Serialize;
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 
 /// Chunks that are remembered: their report fits 64 KiB with all the rest.
 const CHUNKS_TOLD: usize = 200;
@@ -18,7 +19,7 @@ pub struct Amiss {
     pub rejected: i64,
     /// Frames that the camera lost. Less than none: so many that were told as missed before came late.
     pub missed: i64,
-    /// Frames that were taken incomplete.
+    /// Frames that were incomplete, and taken or left out.
     pub incomplete: i64,
     /// How often the camera stood still.
     pub stalls: i64,
@@ -101,6 +102,12 @@ impl Ledger {
             incomplete: self.get(Stat::FramesIncomplete),
             stalls: self.get(Stat::CameraStalls),
         }
+    }
+
+    /// The same for a frame that is to be taken along to its chunk: of incomplete frames only those that were left out. Which of the
+    /// others are the chunk's, the chunk knows best.
+    pub fn amiss_before_frame(&self) -> Amiss {
+        Amiss { incomplete: self.incomplete_left_out.load(Ordering::Acquire), ..self.amiss() }
     }
 
     /// What is the next chunk's of all that had gone amiss when its last frame was taken. Should the chunk not be sealed after all, it

@@ -35,7 +35,7 @@ pub struct Head {
     pub height: u32,
     /// The declared rate of the frames that are kept.
     pub fps: f64,
-    /// Of the camera's frames each so-many-th is kept.
+    /// Of the camera's frames each so-many-th is kept. 0 in files from before there was a choice, and means 1.
     pub decimate: u32,
     /// Whether the frames came with time stamps.
     pub stamped: bool,
@@ -101,7 +101,7 @@ impl Head {
 
     /// Its frames' time stamps, from the first on.
     pub fn begin_stamps(&self, first_ns: i64) -> ChunkStamps {
-        ChunkStamps::begin(self.stamped, first_ns, self.fps * f64::from(self.decimate))
+        ChunkStamps::begin(self.stamped, first_ns, self.fps * f64::from(self.decimate.max(1)))
     }
 
     /// Bytes that one of its frames may take at most; `None` if no frame has its size.
@@ -127,7 +127,7 @@ impl Head {
             height: u32::from_le_bytes(reader.take()),
             fps: f64::from_le_bytes(reader.take()),
             stamped: u32::from_le_bytes(reader.take()) & STAMPED != 0,
-            decimate: u32::from_le_bytes(reader.take()).max(1), // 0 where nothing was decimated yet.
+            decimate: u32::from_le_bytes(reader.take()),
         })
     }
 }

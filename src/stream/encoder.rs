@@ -82,7 +82,7 @@ pub struct Encoder {
     next_chunk: u64,
     /// Frames so far.
     dealt_with: u64,
-    /// Of these, in chunks.
+    /// Of these, incomplete and in chunks.
     incomplete: i64,
     /// Frames that the camera had lost when the last one in a chunk was taken.
     missed: i64,
@@ -293,7 +293,7 @@ impl Encoder {
         patiently(&works, || open.file.append(record, buffer))?;
         self.missed = frame.amiss.missed;
         self.incomplete += i64::from(frame.flags & codes::Frame::Incomplete as u32 != 0);
-        open.amiss = Amiss { incomplete: self.incomplete, ..frame.amiss };
+        open.amiss = Amiss { incomplete: self.incomplete + frame.amiss.incomplete, ..frame.amiss };
         let (bytes, frames) = (open.file.bytes(), open.file.frames());
         root.wrote(bytes - before);
         // Of what was promised to the frame, its part of the seal stays promised.

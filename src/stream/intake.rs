@@ -70,12 +70,18 @@ pub struct FrameFacts {
     pub stamped: bool,
     /// `codes::Frame`.
     pub flags: u32,
-    /// All that had gone amiss before it, but for incomplete frames.
+    /// All that had gone amiss before it, but for incomplete frames that are kept.
     pub amiss: Amiss,
     /// What the spool promised for it.
     pub promised: i64,
     /// It is none of those that are kept, and comes to be measured only.
     pub left_out: bool,
+}
+
+impl Frame {
+    fn is_incomplete(&self) -> bool {
+        self.flags & codes::Frame::Incomplete as u32 != 0
+    }
 }
 
 impl Filled {
@@ -182,7 +188,7 @@ impl Intake {
         let (pixels, geometry) = checked.map_err(|error| self.rejected(error))?;
         let Some(pick) = self.decimation.pick() else {
             let Some((mut slot, place)) = self.room_to_measure(geometry.frame_bytes(), 1, Pool::take) else {
-                return self.leave_out(frame.timestamp_ns, entered);
+                return self.leave_out(frame, entered);
             };
             geometry.copy(pixels, slot.bytes_mut());
             return self.hand_over(frame, &geometry, entered, None, place, || slot);
@@ -233,7 +239,7 @@ impl Intake {
                 geometry.convert(loan.bytes_mut());
                 return self.hand_over(frame, &geometry, entered, None, place, || loan.keep());
             }
-            self.leave_out(frame.timestamp_ns, entered)?;
+            self.leave_out(frame, entered)?;
             drop(loan.keep());
             self.works.ledger.notices.bell.ring(); // Somebody may wait for a slot.
             return Ok(());
@@ -268,10 +274,10 @@ impl Intake {
     }
 
     /// A good frame that is none of those that are kept.
-    pub fn leave_out(&self, given_ns: i64, entered: Clocks) -> Result<()> {
+    pub(super) fn leave_out(&self, frame: &Frame, entered: Clocks) -> Result<()> {
         let _passing = self.pass_gate()?;
-        self.by_camera_clock(given_ns, &entered); // It tells of that clock all the same.
-        self.works.ledger.frame_left_out(entered.steady_ns);
+        self.by_camera_clock(frame.timestamp_ns, &entered); // It tells of that clock all the same.
+        self.works.ledger.frame_left_out(frame.is_incomplete(), entered.steady_ns);
         Ok(())
     }
 
@@ -561,15 +567,15 @@ impl Intake {
         let Frame { frame_id: id, flags, .. } = *frame;
         let slot = slot();
         let (left_out, promised) = (promise.is_none(), promise.map_or(0, Promise::hand_on));
-        let amiss = ledger.amiss();
+        let amiss = ledger.amiss_before_frame();
         let facts = FrameFacts { width, height, id, entered, stamp_ns, stamped, flags, amiss, promised, left_out };
         self.works.regions.note_frame_size(width, height);
         // Counted before the encoder can see it, so that nothing is confirmed that was not accepted.
         if left_out {
-            ledger.frame_left_out(entered.steady_ns);
+            ledger.frame_left_out(frame.is_incomplete(), entered.steady_ns);
         } else {
             ledger.frames_accepted(1, facts.pixels() as i64, entered.steady_ns);
-            if flags & codes::Frame::Incomplete as u32 != 0 {
+            if frame.is_incomplete() {
                 ledger.add(Stat::FramesIncomplete, 1);
             }
         }
