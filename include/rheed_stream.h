@@ -132,7 +132,7 @@ typedef enum {
     RHEED_STAT_FRAMES_REJECTED = 7,
     /** Frames that the camera lost, by gaps in their ids (a wrap or a restart is none; less when one comes late after all). */
     RHEED_STAT_FRAMES_MISSED = 8,
-    /** Frames taken that were flagged RHEED_FRAME_INCOMPLETE. */
+    /** Frames taken or left out that were flagged RHEED_FRAME_INCOMPLETE. */
     RHEED_STAT_FRAMES_INCOMPLETE = 9,
     /** Chunks closed and ready to be sent. */
     RHEED_STAT_CHUNKS_SEALED = 10,
@@ -228,7 +228,10 @@ typedef enum {
     RHEED_EVENT_REFUSED = 13,
     /** What a dead or earlier process left in the spool was taken up. value: frames found. */
     RHEED_EVENT_TAKEN_UP = 14,
-    /** No frame has come for stall_timeout_ms, whether to be taken or refused. Told once, until one comes. value: ms since the last. */
+    /**
+     * No frame has come for stall_timeout_ms, whether to be taken or refused, or, for a minute at least, none since the stream was
+     * opened. Told once, until one comes. value: ms since the last, or since then.
+     */
     RHEED_EVENT_CAMERA_STALLED = 15,
     /** A frame comes again. value: ms since the one before. */
     RHEED_EVENT_CAMERA_BACK = 16,
@@ -607,10 +610,11 @@ int32_t RHEED_CALL rheed_set_log(rheed_log_callback callback,
  * `width` and `height` 0: there is no such region any more. Regions may overlap.
  *
  * Every frame is measured that is taken by rheed_push or rheed_commit (also inside rheed_run) after this call, at the full
- * rate, on the thread that compresses: neither of the two takes longer for it. So are those that the option decimate leaves out,
- * which are copied for it as the others are. Network and service play no part: the
- * readings come as long as frames are taken. A frame that is refused is not measured; while the spool's disk takes nothing,
- * frames wait, and are then refused.
+ * rate, on the thread that compresses: neither of the two takes longer for it. Those that the option decimate leaves out are
+ * measured, too, and copied for it as the others are, but wait for no slot (except inside rheed_run) and take one only where
+ * that leaves half of the slots free: under load they go unmeasured first. Network and service play no part: the readings
+ * come as long as frames are taken. A frame that is refused is not measured; while the spool's disk takes nothing, frames
+ * wait, and are then refused.
  * rheed_region_read gives the readings; those of a former place are gone. To set a region where it is changes nothing.
  *
  * The first call allocates 1.4 MB, which stay until the stream ends: the readings of the last 16,384 frames of all 8 regions

@@ -159,7 +159,7 @@ pub enum Stat {
     FramesRejected = 7,
     /// Frames that the camera lost, by gaps in their ids (a wrap or a restart is none; less when one comes late after all).
     FramesMissed = 8,
-    /// Frames taken that were flagged RHEED_FRAME_INCOMPLETE.
+    /// Frames taken or left out that were flagged RHEED_FRAME_INCOMPLETE.
     FramesIncomplete = 9,
     /// Chunks closed and ready to be sent.
     ChunksSealed = 10,
@@ -269,7 +269,8 @@ pub enum Event {
     Refused = 13,
     /// What a dead or earlier process left in the spool was taken up. value: frames found.
     TakenUp = 14,
-    /// No frame has come for stall_timeout_ms, whether to be taken or refused. Told once, until one comes. value: ms since the last.
+    /// No frame has come for stall_timeout_ms, whether to be taken or refused, or, for a minute at least, none since the stream was
+    /// opened. Told once, until one comes. value: ms since the last, or since then.
     CameraStalled = 15,
     /// A frame comes again. value: ms since the one before.
     CameraBack = 16,

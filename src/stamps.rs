@@ -22,7 +22,7 @@ pub fn frames_ns(frames: u64, fps: f64) -> i64 {
 pub struct ChunkStamps {
     /// Whether the chunk is stamped: its first frame came with a time stamp of its own.
     pub stamped: bool,
-    /// When the chunk began: its first frame's stamp; one frame time earlier when that was made at entry.
+    /// When the chunk began: its first frame's stamp; one frame time of the camera earlier when that was made at entry.
     pub start_ns: i64,
     first_ns: i64,
     last_ns: i64,
@@ -32,7 +32,8 @@ pub struct ChunkStamps {
 }
 
 impl ChunkStamps {
-    /// A chunk that begins with this frame.
+    /// A chunk that begins with this frame, of a camera of this rate: a frame is pushed when it was exposed and read out, also where
+    /// those that followed the last one were left out.
     pub fn begin(stamped: bool, first_ns: i64, fps: f64) -> ChunkStamps {
         let start_ns = if stamped { first_ns } else { first_ns.saturating_sub(frames_ns(1, fps)) };
         ChunkStamps { stamped, start_ns, first_ns, last_ns: first_ns, frames: 1, odd: 0 }
@@ -92,6 +93,13 @@ mod tests {
         let chunk = chunk(false, &[T, T + 1, T + 2]);
         assert_eq!((chunk.start_ns, chunk.end_ns(10.0)), (T - 100_000_000, T + 200_000_000));
         assert_eq!(chunk.average_fps(10.0), 10.0);
+    }
+
+    #[test]
+    fn a_decimated_unstamped_chunk_begins_a_camera_frame_before_its_first_entry_and_lasts_as_long_as_all_its_frames_stand_for() {
+        let mut chunk = ChunkStamps::begin(false, T, 100.0);
+        chunk.next(T + 100_000_000);
+        assert_eq!((chunk.start_ns, chunk.end_ns(10.0)), (T - 10_000_000, T + 190_000_000));
     }
 
     #[test]

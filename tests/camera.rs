@@ -6,6 +6,7 @@ mod support;
 use rheed_stream::abi::calls::rheed_push;
 use rheed_stream::codes::{Code, Event, Frame, Health, NO_FRAME_ID, Stat, Text};
 use serde_json::Value;
+use std::path::PathBuf;
 use std::sync::Arc;
 use support::frames::numbered;
 use support::host::{FRAME_BYTES, HEIGHT, OK, Stream, Told, WIDTH};
@@ -142,7 +143,8 @@ fn a_camera_that_stands_still_is_told_once_with_how_long_and_its_return_too() {
 }
 
 #[test]
-fn nobody_waits_for_a_camera_that_has_not_begun_that_gives_whole_chunks_that_has_ended_or_where_it_was_not_asked_for() {
+fn nobody_waits_yet_for_a_camera_that_has_not_begun_nor_for_one_that_gives_whole_chunks_that_has_ended_or_where_it_was_not_asked_for()
+ {
     let workshop = Workshop::new();
     let begin = |more: &[&str]| impatient(&workshop, more);
     let (silent, whole, finalized, aborted, freed_run) = (begin(&[]), begin(&[]), begin(&[]), begin(&[]), begin(&[]));
@@ -262,6 +264,42 @@ fn whatever_goes_amiss_is_counted_told_and_reported_with_the_chunk_that_it_happe
     assert_eq!(report["chunks_amiss_left_out"], 0);
 }
 
+/// A folder lies where a chunk's shard is to be: it cannot be sealed.
+fn in_the_way(workshop: &Workshop, chunk: u64, frames: u64) -> PathBuf {
+    let folder = only_stream(&workshop.spool()).join(format!("c{chunk:010}-{frames}.shard"));
+    std::fs::create_dir(&folder).expect("a folder can be made");
+    folder
+}
+
+#[test]
+fn what_went_amiss_before_a_chunk_that_could_not_be_sealed_is_the_next_ones() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=10"]));
+    assert_eq!(stream.push_chunk(0, &[1; FRAME_BYTES], 2, 0), Code::EArgument as i32);
+    let folder = in_the_way(&workshop, 0, 3);
+    let push = || stream.push_chunk(0, &[1; 3 * FRAME_BYTES], 3, 0);
+    assert_eq!(push(), Code::ESpool as i32);
+    std::fs::remove_dir(folder).expect("it is empty");
+    assert_eq!(push(), OK);
+    assert_eq!(stream.finalize(-1), OK);
+    let report = report(&stream);
+    let [chunk] = &report["chunks_amiss"].as_array().expect("a list")[..] else { panic!("{report:#}") };
+    assert_eq!([&chunk["chunk"], &chunk["rejected"], &chunk["dropped"]], [0, 2, 3], "{report:#}");
+}
+
+#[test]
+fn what_went_amiss_before_a_chunk_that_is_never_sealed_is_told_beside_the_chunks() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=10"]));
+    let _folder = in_the_way(&workshop, 0, 20);
+    stream.push_counted(0, 19);
+    assert_eq!(stream.push_shade(1, 22, 0), OK);
+    stream.wait_for(Event::DiskLow);
+    assert_eq!(stream.abort(), OK);
+    stream.wait_until("the chunk is given up", |stream| report(stream)["amiss_since_last_chunk"]["missed"] == 3);
+    assert_eq!(report(&stream)["chunks_amiss"], Value::Array(vec![]));
+}
+
 #[test]
 fn what_went_amiss_is_known_to_the_process_that_takes_up_what_another_has_left() {
     let workshop = Workshop::new();
@@ -285,8 +323,8 @@ fn what_went_amiss_is_known_to_the_process_that_takes_up_what_another_has_left()
     support::spool::copy(&workshop.spool(), &killed.spool());
     assert_eq!(stream.finalize(-1), OK);
     for (left, of_chunk_1, rejected) in [
-        // The frame that was refused is missing among the ids, and nobody knows better any more.
-        (killed, "chunk 1 confirmed, 3 frames; 4 missed by the camera, 1 incomplete", 0),
+        // Of a frame that was refused nobody knows any more; the camera did not lose it.
+        (killed, "chunk 1 confirmed, 3 frames; 3 missed by the camera, 1 incomplete", 0),
         (workshop, "chunk 1 confirmed, 3 frames; 3 missed by the camera, 1 incomplete, 1 rejected", 1),
     ] {
         let service = service::start(&left);
@@ -297,10 +335,26 @@ fn what_went_amiss_is_known_to_the_process_that_takes_up_what_another_has_left()
         confirmed.sort_unstable();
         assert_eq!(confirmed, ["chunk 0 confirmed, 20 frames; 1 missed by the camera, 1 incomplete", of_chunk_1]);
         let counted = [Stat::FramesMissed, Stat::FramesIncomplete, Stat::FramesRejected].map(|stat| resumed.stat(stat));
-        assert_eq!(counted, [5 - rejected, 2, rejected]);
+        assert_eq!(counted, [4, 2, rejected]);
         let told = report(&resumed)["streams"][0]["chunks_amiss"].clone();
         assert_eq!(told.as_array().map(Vec::len), Some(2), "{told}");
     }
+}
+
+#[test]
+fn what_went_amiss_with_a_chunk_that_is_set_aside_is_counted_by_the_process_that_has_taken_it_up() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=10"]));
+    stream.push_counted(0, 20);
+    assert_eq!(stream.push_shade(1, 23, 0), OK);
+    assert_eq!(stream.finalize(-1), OK);
+    drop(stream);
+    let service = service::start_with(&workshop, |settings| settings.faults = "presign:status=422,chunk=1".into());
+    let resumed = Stream::resume(&service::options(&service, &workshop));
+    assert_eq!(resumed.flush(-1), Code::WLoss as i32);
+    assert_eq!([Stat::FramesConfirmed, Stat::FramesLost, Stat::FramesMissed].map(|stat| resumed.stat(stat)), [20, 1, 3]);
+    let chunks = &report(&resumed)["streams"][0]["chunks_amiss"];
+    assert_eq!([&chunks[0]["chunk"], &chunks[0]["missed"]], [1, 3], "{chunks}");
 }
 
 fn report(stream: &Stream) -> Value {

@@ -7,13 +7,14 @@ mod support;
 use rheed_stream::abi::calls::{rheed_commit, rheed_push, rheed_push_chunk};
 use rheed_stream::codes::{Code, Event, Frame, NO_FRAME_ID, Stat, Text};
 use rheed_stream::receiver::{ChunkRecord, StreamRecord};
+use serde_json::Value;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 use support::formats::{TAKEN, Window};
 use support::frames::{numbered, numbers};
 use support::host::{FRAME_BYTES, HEIGHT, OK, Stream, WIDTH};
-use support::spool::{only_stream, options as spool_options, with};
+use support::spool::{copy, frames as spool_frames, only_stream, options as spool_options, with};
 use support::stalled_disk::StalledDisk;
 use support::waiter::Waiter;
 use support::{Dialect, Linked, MustSucceed, Workshop, aftermath, root, run, service, skip};
@@ -177,17 +178,38 @@ fn a_rate_that_is_not_the_declared_one_is_told_of_the_frames_that_are_kept() {
     assert!(told.text.contains("but fps / decimate = 25.000"), "{told:?}");
 }
 
+fn unix_ms() -> f64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is later than 1970");
+    now.as_secs_f64() * 1000.0
+}
+
 #[test]
 fn without_stamps_a_frame_that_is_kept_has_the_time_of_all_that_it_stands_for() {
     let workshop = Workshop::new();
     let service = service::start(&workshop);
-    let stream = Stream::open(&with(service::options(&service, &workshop), &["fps=100", "decimate=10"]));
-    stream.push_counted(0, 31);
+    // A frame of the camera takes 10 s.
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=0.1", "decimate=100", "chunk_size=50"]));
+    let before_ms = unix_ms();
+    stream.push_counted(0, 301);
+    stream
+        .wait_until("all is in the spool", |stream| stream.stat(Stat::QueueFrames) == 0 && spool_frames(&workshop.spool()) == 4);
+    let (pushed_ms, killed) = (before_ms - 0.01..unix_ms(), Workshop::new()); // Told in whole microseconds.
+    copy(&workshop.spool(), &killed.spool());
     assert_eq!(stream.finalize(-1), OK);
-    let kept = service::only_stream(&service);
-    let [(start, end)] = times_ms(&kept)[..] else { panic!("{kept:?}") };
-    assert!((end - start - 400.0).abs() < 0.01, "{start} {end}");
-    assert_eq!(kept.chunks[0].avg_frame_rate, 10.0);
+    drop(stream);
+    for left in [&workshop, &killed] {
+        aftermath::resume(&service, left);
+    }
+    let streams = service.streams();
+    assert_eq!(streams.len(), 2);
+    for kept in streams {
+        let [chunk] = &kept.chunks[..] else { panic!("{kept:?}") };
+        let (start, end) = (chunk.start_unix_ms_utc, chunk.end_unix_ms_utc);
+        // The first frame was pushed when it had been taken, and it is 1000 s until the next one that is kept.
+        assert!(pushed_ms.contains(&(start + 10_000.0)), "{start} {pushed_ms:?}");
+        assert!((end - start - 4_000_000.0).abs() < 0.01, "{start} {end}");
+        assert_eq!(chunk.avg_frame_rate, 0.001);
+    }
 }
 
 #[test]
@@ -203,6 +225,32 @@ fn what_waited_without_a_service_is_sent_the_morning_after_at_its_own_rate() {
     assert_eq!((kept.frames(), kept.fps_capture_rate), (30, 25.0));
     assert_eq!((kept.chunks[0].width, kept.chunks[0].height, kept.chunks[0].chunk_size), (12, 8, 50));
     assert_eq!(times_ms(&kept), [(0.0, 1200.0)]);
+}
+
+#[test]
+fn of_a_killed_process_only_what_the_camera_lost_is_missed_and_not_what_was_left_out_or_refused() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=100", "decimate=4"]));
+    // Two frames are missed before the last of the chunk before, three before one that is left out.
+    let lost = [180..182, 230..233];
+    for id in (0..300).filter(|id| !lost.iter().any(|lost| lost.contains(id))) {
+        assert_eq!(stream.push_shade(id as u8, id, 0), OK);
+        if id % 7 == 0 {
+            assert_eq!(stream.push(&[1], 2, 2, NO_FRAME_ID, 0), ARGUMENT);
+        }
+    }
+    stream
+        .wait_until("all is in the spool", |stream| stream.stat(Stat::QueueFrames) == 0 && spool_frames(&workshop.spool()) == 74);
+    let killed = Workshop::new();
+    copy(&workshop.spool(), &killed.spool());
+    assert_eq!((stream.stat(Stat::FramesMissed), stream.finalize(-1)), (5, OK));
+    let service = service::start(&killed);
+    let resumed = Stream::resume(&service::options(&service, &killed));
+    assert_eq!(resumed.flush(-1), OK);
+    assert_eq!((service::only_stream(&service).frames(), resumed.stat(Stat::FramesMissed)), (74, 5));
+    let mut told = resumed.events().into_iter().filter(|told| told.kind == Event::ChunkConfirmed as i32);
+    let chunk_1 = told.find(|told| told.text.starts_with("chunk 1")).expect("it is confirmed").text;
+    assert_eq!(chunk_1, "chunk 1 confirmed, 24 frames; 3 missed by the camera");
 }
 
 #[test]
@@ -222,7 +270,7 @@ fn bad_frames_are_rejected_also_where_good_ones_are_left_out_and_have_no_turn() 
 }
 
 #[test]
-fn ids_are_noted_and_incomplete_frames_counted_only_where_they_are_kept() {
+fn ids_are_noted_and_incomplete_frames_counted_also_of_frames_that_are_left_out() {
     let workshop = Workshop::new();
     let stream = Stream::open(&with(spool_options(&workshop), &["fps=10", "decimate=2"]));
     let push = |id: u64, flags| {
@@ -233,8 +281,13 @@ fn ids_are_noted_and_incomplete_frames_counted_only_where_they_are_kept() {
     // 0 and 8 are kept; the gaps are before one that is left out, and before one that is kept.
     let answers = [(0, 0), (4, incomplete), (8, incomplete), (9, 0)].map(|(id, flags)| push(id, flags));
     assert_eq!(answers, [OK; 4]);
-    assert_eq!((stream.stat(Stat::FramesMissed), stream.stat(Stat::FramesIncomplete)), (6, 1));
-    assert_eq!(stream.finalize(-1), OK);
+    assert_eq!((stream.stat(Stat::FramesMissed), stream.stat(Stat::FramesIncomplete)), (6, 2));
+    assert_eq!(push(10, 0), OK);
+    assert_eq!((push(11, incomplete), stream.finalize(-1)), (OK, OK));
+    // The chunk has its own and the one before it; the last one came behind its last frame.
+    let report: Value = serde_json::from_str(&stream.text(Text::Report)).expect("the report is JSON");
+    let [in_chunk, since] = [&report["chunks_amiss"][0], &report["amiss_since_last_chunk"]].map(|amiss| &amiss["incomplete"]);
+    assert_eq!((in_chunk, since, stream.stat(Stat::FramesIncomplete)), (&2.into(), &1.into(), 3), "{report:#}");
 }
 
 /// A frame of which two fit the smallest queue, and of which no pipe swallows one.

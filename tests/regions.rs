@@ -5,11 +5,13 @@ mod support;
 
 use rheed_stream::codes::{Code, Stat};
 use std::net::TcpListener;
+use std::sync::Arc;
 use support::Workshop;
 use support::frames::numbered;
 use support::host::{FRAME_BYTES, HEIGHT, OK, Stream, WIDTH};
 use support::spool::{only_stream, options, with};
 use support::stalled_disk::StalledDisk;
+use support::waiter::Waiter;
 
 /// A frame of noise, 300 x 300 pixels: large enough that others help to compress it.
 const SIDE: u32 = 300;
@@ -130,6 +132,56 @@ fn frames_that_decimate_leaves_out_are_measured_like_those_that_are_kept() {
     measured_of(commit, false);
     measured_of(push, true);
     measured_of(|stream, number| if number % 2 == 0 { push(stream, number) } else { commit(stream, number) }, false);
+}
+
+#[test]
+fn of_the_slots_at_least_half_are_left_to_the_frames_that_are_kept() {
+    let workshop = Workshop::new();
+    // 11 slots.
+    let stream = Stream::open(&with(options(&workshop), &["fps=100", "decimate=5", "queue_bytes=1MiB"]));
+    assert_eq!(stream.set_region(0, 0, 0, SIDE, SIDE), OK);
+    let stalled = StalledDisk::under_chunk(&only_stream(&workshop.spool()), 0);
+    let mut number = 0;
+    let mut push = || {
+        number += 1;
+        stream.push(&numbered(number, (SIDE * SIDE) as usize), SIDE, SIDE, number, 0)
+    };
+    assert_eq!(push(), OK);
+    stalled.holds_a_writer();
+    while push() == OK {}
+    assert!(stream.stat(Stat::FramesAccepted) >= 6, "{}", stream.stat(Stat::FramesAccepted));
+    let flowing = stalled.flow();
+    assert_eq!(stream.finalize(support::PATIENCE_MS), OK);
+    drop(flowing);
+    let measured = stream.readings(0, &mut 0).len() as i64;
+    assert!(measured > stream.stat(Stat::FramesAccepted), "while there is room those that are left out are measured: {measured}");
+}
+
+#[test]
+fn where_frames_wait_for_slots_those_that_are_left_out_wait_for_none_to_be_measured_in() {
+    const SIDE: u32 = 700; // 2 slots.
+    let workshop = Workshop::new();
+    let lines = ["fps=10", "decimate=3", "queue_bytes=1MiB", "when_full=block"];
+    let stream = Arc::new(Stream::open(&with(options(&workshop), &lines)));
+    assert_eq!(stream.set_region(0, 0, 0, SIDE, SIDE), OK);
+    let push = |stream: &Stream, number| stream.push(&numbered(number, (SIDE * SIDE) as usize), SIDE, SIDE, number, 0);
+    let stalled = StalledDisk::under_chunk(&only_stream(&workshop.spool()), 0);
+    let pushing = stream.clone();
+    let first = Waiter::start("six pushes", move || (0..6).all(|number| push(&pushing, number) == OK));
+    assert!(first.answer());
+    let pushing = stream.clone();
+    let picked = Waiter::start("the picked frame", move || push(&pushing, 6));
+    assert!(picked.is_waiting());
+    let pushing = stream.clone();
+    let left_out = Waiter::start("pushes that are left out", move || (7..9).all(|number| push(&pushing, number) == OK));
+    assert!(left_out.answer());
+    let flowing = stalled.flow();
+    assert_eq!(picked.answer(), OK);
+    assert_eq!(stream.finalize(support::PATIENCE_MS), OK);
+    drop(flowing);
+    assert_eq!((stream.stat(Stat::FramesAccepted), stream.stat(Stat::FramesLeftOut)), (3, 6));
+    let ids: Vec<u64> = stream.readings(0, &mut 0).iter().map(|reading| reading.frame_id).collect();
+    assert_eq!(ids, [0, 3, 6]);
 }
 
 #[test]

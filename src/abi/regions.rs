@@ -10,10 +10,11 @@ export! {
     /// `width` and `height` 0: there is no such region any more. Regions may overlap.
     ///
     /// Every frame is measured that is taken by rheed_push or rheed_commit (also inside rheed_run) after this call, at the full
-    /// rate, on the thread that compresses: neither of the two takes longer for it. So are those that the option decimate leaves out,
-    /// which are copied for it as the others are. Network and service play no part: the
-    /// readings come as long as frames are taken. A frame that is refused is not measured; while the spool's disk takes nothing,
-    /// frames wait, and are then refused.
+    /// rate, on the thread that compresses: neither of the two takes longer for it. Those that the option decimate leaves out are
+    /// measured, too, and copied for it as the others are, but wait for no slot (except inside rheed_run) and take one only where
+    /// that leaves half of the slots free: under load they go unmeasured first. Network and service play no part: the readings
+    /// come as long as frames are taken. A frame that is refused is not measured; while the spool's disk takes nothing, frames
+    /// wait, and are then refused.
     /// rheed_region_read gives the readings; those of a former place are gone. To set a region where it is changes nothing.
     ///
     /// The first call allocates 1.4 MB, which stay until the stream ends: the readings of the last 16,384 frames of all 8 regions

@@ -5,6 +5,7 @@ use super::Ledger;
 use crate::codes::Stat;
 use serde::Serialize;
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 
 /// Chunks that are remembered: their report fits 64 KiB with all the rest.
 const CHUNKS_TOLD: usize = 200;
@@ -18,7 +19,7 @@ pub struct Amiss {
     pub rejected: i64,
     /// Frames that the camera lost. Less than none: so many that were told as missed before came late.
     pub missed: i64,
-    /// Frames that were taken incomplete.
+    /// Frames that were incomplete, and taken or left out.
     pub incomplete: i64,
     /// How often the camera stood still.
     pub stalls: i64,
@@ -103,9 +104,28 @@ impl Ledger {
         }
     }
 
-    /// What is the next chunk's of all that had gone amiss when its last frame was taken.
+    /// The same for a frame that is to be taken along to its chunk: of incomplete frames only those that were left out. Which of the
+    /// others are the chunk's, the chunk knows best.
+    pub fn amiss_before_frame(&self) -> Amiss {
+        Amiss { incomplete: self.incomplete_left_out.load(Ordering::Acquire), ..self.amiss() }
+    }
+
+    /// What is the next chunk's of all that had gone amiss when its last frame was taken. Should the chunk not be sealed after all, it
+    /// is given back.
     pub fn amiss_in_chunk(&self, all: Amiss) -> Amiss {
         self.chunks_amiss.lock().until(all)
+    }
+
+    /// The same of all that has gone amiss by now.
+    pub fn amiss_until_now(&self) -> Amiss {
+        let mut chunks = self.chunks_amiss.lock();
+        chunks.until(self.amiss()) // Read behind the lock: of two who seal chunks none is told less than the other before it.
+    }
+
+    /// The chunk was not sealed: it is the next one's.
+    pub fn give_amiss_back(&self, amiss: Amiss) {
+        let mut chunks = self.chunks_amiss.lock();
+        chunks.told = chunks.told.since(amiss);
     }
 
     /// Such a chunk is sealed.
@@ -126,14 +146,14 @@ impl Ledger {
         ] {
             self.add(stat, count);
         }
-        self.amiss_in_chunk(self.amiss());
+        self.amiss_until_now();
         self.note_amiss(chunk, frames, amiss);
     }
 
     /// The newest chunks in which something went amiss, how many others there were, and what has gone amiss since the last chunk.
     pub(super) fn chunks_amiss(&self) -> (Vec<ChunkAmiss>, u64, Amiss) {
-        let all = self.amiss();
         let chunks = self.chunks_amiss.lock();
+        let all = self.amiss();
         (chunks.newest.iter().cloned().collect(), chunks.left_out, all.since(chunks.told))
     }
 }
@@ -141,6 +161,8 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::Connection;
+    use crate::spool::scratch::Scratch;
 
     #[test]
     fn of_many_chunks_the_newest_are_told_and_the_others_counted() {
@@ -151,6 +173,30 @@ mod tests {
             chunks.add(ChunkAmiss { chunk, frames: 20, amiss });
         }
         assert_eq!((chunks.newest.len(), chunks.left_out, chunks.newest[0].chunk), (CHUNKS_TOLD, 7, 7));
+    }
+
+    #[test]
+    fn of_what_goes_amiss_while_several_seal_chunks_each_is_told_once_and_nobody_less_than_none() {
+        const EACH: i64 = 20_000;
+        let notices = Scratch::new("endpoint=none").notices.clone();
+        let ledger = Ledger::new("id", "several", Connection::Spooling, notices);
+        let sealing = || {
+            (0..EACH).map(|turn| {
+                ledger.add(Stat::FramesDropped, 1);
+                let amiss = ledger.amiss_until_now();
+                assert!(amiss.dropped >= 0, "{amiss:?}");
+                if turn % 3 == 0 {
+                    ledger.give_amiss_back(amiss);
+                    return 0;
+                }
+                amiss.dropped
+            })
+        };
+        let told: i64 = std::thread::scope(|scope| {
+            let threads = [(); 4].map(|()| scope.spawn(|| sealing().sum::<i64>()));
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(told + ledger.amiss_until_now().dropped, 4 * EACH);
     }
 
     #[test]

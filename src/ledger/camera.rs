@@ -16,6 +16,8 @@ use std::time::Duration;
 pub(super) struct Camera {
     /// When a frame came last, whatever became of it.
     last_frame: AtomicI64,
+    /// From when on the first frame is awaited, unless frames are asked for or come in whole chunks.
+    awaited_since: AtomicI64,
     /// The same, while it is told that none has come since.
     still_since: AtomicI64,
     /// Frames that have come, and wait here for room: the camera can bring no others.
@@ -48,6 +50,9 @@ impl Clock {
         *self.to_be_read.lock()
     }
 }
+
+/// For so long at least the first frame may be awaited: a program may well open its stream before its camera.
+const FIRST_MAY_TAKE: Duration = Duration::from_secs(60);
 
 /// A frame waits for room.
 pub struct HeldUp<'a>(&'a Camera);
@@ -84,8 +89,25 @@ impl Ledger {
         HeldUp(&self.camera)
     }
 
+    /// A camera's frames are awaited from this moment on.
+    pub fn await_camera(&self, now: i64) {
+        self.camera.awaited_since.store(now, Ordering::Relaxed);
+    }
+
+    /// Frames are asked for one by one: none is expected before it is.
+    pub fn frames_are_asked_for(&self) {
+        self.camera.awaited_since.store(0, Ordering::Relaxed);
+    }
+
+    /// Frames come in whole chunks, whenever it pleases those who give them.
+    pub fn frames_come_in_chunks(&self, now: i64) {
+        self.camera.awaited_since.store(0, Ordering::Relaxed);
+        self.camera_is_back(now);
+    }
+
     /// No frames are to be expected until the next one.
     pub fn camera_may_rest(&self) {
+        self.camera.awaited_since.store(0, Ordering::Relaxed);
         self.camera.last_frame.store(0, Ordering::Relaxed);
         self.camera.still_since.store(0, Ordering::Relaxed);
     }
@@ -101,18 +123,24 @@ impl Ledger {
             return None;
         }
         let (camera, last) = (&self.camera, self.camera.last_frame.load(Ordering::Relaxed));
-        if last == 0 || camera.held_up.load(Ordering::Relaxed) > 0 {
+        let awaited = camera.awaited_since.load(Ordering::Relaxed);
+        let (since, most) = if last == 0 { (awaited, timeout.max(FIRST_MAY_TAKE)) } else { (last, timeout) };
+        if since == 0 || camera.held_up.load(Ordering::Relaxed) > 0 {
             return Some(timeout);
         }
-        let age = Duration::from_nanos((steady_ns() - last).max(0) as u64);
-        if age < timeout {
-            return Some(timeout - age);
+        let age = Duration::from_nanos((steady_ns() - since).max(0) as u64);
+        if age < most {
+            return Some(timeout.min(most - age)); // The first frame may come at any time, and the second be late.
         }
         // A frame that comes just now finds out by itself, or with the next, that it is the first.
-        if camera.still_since.compare_exchange(0, last, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        if camera.still_since.compare_exchange(0, since, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             self.add(Stat::CameraStalls, 1);
             let ms = age.as_millis() as i64;
-            self.notices.tell(codes::Event::CameraStalled, ms, format!("no frame has come from the camera for {}", seconds(ms)));
+            let text = match last {
+                0 => format!("no frame has come since the stream was opened, {} ago", seconds(ms)),
+                _ => format!("no frame has come from the camera for {}", seconds(ms)),
+            };
+            self.notices.tell(codes::Event::CameraStalled, ms, text);
         }
         Some(timeout)
     }
@@ -161,4 +189,74 @@ fn of_unix_time(standing: Standing) -> Option<(i64, i64, f64)> {
 
 fn seconds(ms: i64) -> String {
     format!("{}.{:03} s", ms / 1000, ms % 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codes::Health;
+    use crate::ledger::{Connection, status_line};
+    use crate::spool::scratch::Scratch;
+
+    const SECOND: i64 = 1_000_000_000;
+    const TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// A stream that was opened so long ago.
+    fn opened(seconds_ago: i64) -> Ledger {
+        let ledger = Ledger::new("id", "camera", Connection::Spooling, Scratch::new("endpoint=none").notices.clone());
+        ledger.await_camera(steady_ns() - seconds_ago * SECOND);
+        ledger
+    }
+
+    fn told(ledger: &Ledger) -> Vec<(i32, String)> {
+        std::iter::from_fn(|| ledger.notices.events.take()).map(|event| (event.kind as i32, event.text.to_string())).collect()
+    }
+
+    #[test]
+    fn a_camera_that_never_sends_its_first_frame_is_told_once_shown_and_comes_back_with_it() {
+        let ledger = opened(61);
+        for _ in 0..2 {
+            assert_eq!(ledger.look_after_camera(TIMEOUT), Some(TIMEOUT));
+        }
+        let [(kind, text)] = &told(&ledger)[..] else { panic!("it is told once") };
+        assert_eq!(*kind, codes::Event::CameraStalled as i32);
+        assert!(text.starts_with("no frame has come since the stream was opened, 61."), "{text}");
+        assert_eq!((ledger.get(Stat::CameraStalls), ledger.health() as i32), (1, Health::Look as i32));
+        let status = status_line(&ledger.snapshot(), ledger.camera_stands_still());
+        assert!(status.contains("THE CAMERA STANDS STILL"), "{status}");
+
+        ledger.frame_comes(steady_ns());
+        assert!(!ledger.camera_stands_still());
+        assert_eq!(told(&ledger)[0].0, codes::Event::CameraBack as i32);
+    }
+
+    #[test]
+    fn the_first_frame_may_take_a_minute_or_the_timeout_where_that_is_longer_and_the_second_is_looked_after_meanwhile() {
+        assert_eq!(opened(10).look_after_camera(TIMEOUT), Some(TIMEOUT));
+        assert!(opened(58).look_after_camera(TIMEOUT).is_some_and(|pause| pause <= Duration::from_secs(2)));
+        let ledger = opened(100);
+        assert!(ledger.look_after_camera(Duration::from_secs(120)).is_some_and(|pause| pause <= Duration::from_secs(20)));
+        assert_eq!(told(&ledger), []);
+        ledger.frame_comes(steady_ns() - 6 * SECOND);
+        ledger.look_after_camera(TIMEOUT);
+        assert!(told(&ledger)[0].1.starts_with("no frame has come from the camera for 6."));
+    }
+
+    #[test]
+    fn nobody_waits_for_the_first_of_frames_that_are_asked_for_or_come_in_chunks() {
+        let (asked, chunks, ended) = (opened(100), opened(100), opened(100));
+        asked.frames_are_asked_for();
+        chunks.frames_come_in_chunks(steady_ns());
+        ended.camera_may_rest();
+        for ledger in [asked, chunks, ended] {
+            assert_eq!(ledger.look_after_camera(TIMEOUT), Some(TIMEOUT));
+            assert_eq!(told(&ledger), []);
+        }
+        let late = opened(100);
+        late.look_after_camera(TIMEOUT);
+        late.frames_come_in_chunks(steady_ns());
+        assert!(!late.camera_stands_still());
+        let kinds = [codes::Event::CameraStalled as i32, codes::Event::CameraBack as i32];
+        assert_eq!(told(&late).iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), kinds);
+    }
 }

@@ -193,6 +193,8 @@ pub struct Ledger {
     data_id: Mutex<Option<String>>,
     books: Mutex<Books>,
     chunks_amiss: Mutex<ChunksAmiss>,
+    /// Of the incomplete frames those that were left out, which are in no chunk.
+    incomplete_left_out: AtomicI64,
     camera: Camera,
     last_frame: Moment,
     last_confirmed: Moment,
@@ -220,6 +222,7 @@ impl Ledger {
             data_id: Mutex::new(None),
             books: Mutex::default(),
             chunks_amiss: Mutex::default(),
+            incomplete_left_out: AtomicI64::new(0),
             camera: Camera::default(),
             last_frame: Moment::default(),
             last_confirmed: Moment::default(),
@@ -257,8 +260,12 @@ impl Ledger {
     }
 
     /// A frame was left out, at that moment of the steady clock: the camera is there all the same.
-    pub fn frame_left_out(&self, steady_ns: i64) {
+    pub fn frame_left_out(&self, is_incomplete: bool, steady_ns: i64) {
         self.add(Stat::FramesLeftOut, 1);
+        if is_incomplete {
+            self.add(Stat::FramesIncomplete, 1);
+            self.incomplete_left_out.fetch_add(1, Ordering::Release); // Who sees it also sees it counted.
+        }
         self.last_frame.set(steady_ns);
     }
 

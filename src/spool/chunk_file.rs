@@ -85,7 +85,7 @@ impl ChunkFile {
         self.bytes += FrameRecord::SIZE as u64 + bytes;
         match &mut self.stamps {
             Some(stamps) => stamps.next(record.stamp_ns),
-            None => self.stamps = Some(ChunkStamps::begin(self.head.stamped, record.stamp_ns, self.head.fps)),
+            None => self.stamps = Some(self.head.begin_stamps(record.stamp_ns)),
         }
         Ok(())
     }

@@ -259,8 +259,9 @@ impl Folder {
     }
 
     /// The head of a chunk of this stream.
-    pub fn head(&self, chunk: u64, width: u32, height: u32, fps: f64, stamped: bool) -> Head {
-        Head { stream: self.stream, chunk, width, height, fps, stamped }
+    pub fn head(&self, chunk: u64, width: u32, height: u32, options: &Options, stamped: bool) -> Head {
+        let (fps, decimate) = (options.kept_fps(), options.decimate);
+        Head { stream: self.stream, chunk, width, height, fps, decimate, stamped }
     }
 
     /// Begins a chunk.
@@ -736,7 +737,7 @@ mod tests {
     fn a_folder_that_is_removed_is_made_again_once_for_all_who_write_to_it() {
         const WRITERS: u64 = 8;
         let scratch = Scratch::new("endpoint=none");
-        let folder = &scratch.folder;
+        let (folder, options) = (&scratch.folder, &scratch.options);
         fs::remove_dir_all(folder.root().path()).unwrap();
         let together = Barrier::new(WRITERS as usize);
         std::thread::scope(|scope| {
@@ -744,7 +745,7 @@ mod tests {
                 let together = &together;
                 scope.spawn(move || {
                     together.wait();
-                    folder.begin(folder.head(chunk, 8, 4, 10.0, true), 4).expect("it is made again");
+                    folder.begin(folder.head(chunk, 8, 4, options, true), 4).expect("it is made again");
                 });
             }
         });

@@ -86,13 +86,14 @@ impl Ground {
         manifest.write(&place.join(layout::MANIFEST)).expect("a file can be written");
         for (chunk, frames) in (0..).zip(FRAMES) {
             let stream = *uuid::Uuid::parse_str(LOCAL_ID).expect("a UUID").as_bytes();
-            let head = Head { stream, chunk, width: WIDTH, height: HEIGHT, fps: 10.0, stamped: true };
+            let head = Head { stream, chunk, width: WIDTH, height: HEIGHT, fps: 10.0, decimate: 1, stamped: true };
             let mut file = ChunkFile::create(&place, head, 5).expect("a file can be written");
             let mut compressor = FrameCompressor::new(1).expect("zstd");
             for frame in 0..frames {
                 let mut buffer = vec![0; FrameRecord::SIZE];
                 compressor.append(&pixels(chunk, frame), &mut buffer).expect("zstd");
-                let record = FrameRecord { bytes: 0, flags: 0, id: frame, stamp_ns: 1_700_000_000_000_000_000 + frame as i64 };
+                let record =
+                    FrameRecord { bytes: 0, flags: 0, missed: 0, id: frame, stamp_ns: 1_700_000_000_000_000_000 + frame as i64 };
                 file.append(record, &mut buffer).expect("a file can be written");
             }
             if chunk == 0 {

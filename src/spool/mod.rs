@@ -21,7 +21,7 @@ pub use chunk_file::{ChunkFile, SealedFile};
 pub use folder::{Folder, SealedChunk};
 pub use layout::name_of;
 pub use manifest::StreamFacts;
-pub use record::{FrameRecord, Head};
+pub use record::{FrameRecord, Head, Seal};
 pub use recover::is_damage;
 pub use root::{Bounds, Promise, Root};
 pub use sync::Syncer;

@@ -9,10 +9,15 @@
 use crate::clock::ClockOffset;
 use crate::ledger::Amiss;
 use crate::shard::{self, FrameCompressor};
+use crate::stamps::ChunkStamps;
 use std::io::{self, ErrorKind};
 
 const HEAD_MAGIC: &[u8; 8] = b"RHEEDch1";
 const SEAL_MAGIC: &[u8; 8] = b"RHEEDse1";
+
+/// A frame's flags are the low bits of a word, `FrameRecord::missed` the others.
+const FLAG_BITS: u32 = 8;
+const MOST_MISSED: i64 = i32::MAX as i64 >> FLAG_BITS;
 
 const STAMPED: u32 = 1;
 const CLOCK_KNOWN: u32 = 1;
@@ -28,8 +33,10 @@ pub struct Head {
     pub width: u32,
     /// Pixels.
     pub height: u32,
-    /// The declared frame rate.
+    /// The declared rate of the frames that are kept.
     pub fps: f64,
+    /// Of the camera's frames each so-many-th is kept. 0 in files from before there was a choice, and means 1.
+    pub decimate: u32,
     /// Whether the frames came with time stamps.
     pub stamped: bool,
 }
@@ -40,7 +47,11 @@ pub struct FrameRecord {
     /// Compressed bytes that follow.
     pub bytes: u32,
     /// As pushed.
-    pub flags: u32,
+    pub flags: u8,
+    /// Frames that the camera lost since the stream's frame before, that of the chunk before also. Less than none: so many that were
+    /// told as missed before came late. At most some 8 million are told. Of the ids alone it could not be told: of frames that were
+    /// refused or left out no record is there.
+    pub missed: i64,
     /// As pushed.
     pub id: u64,
     /// Unix nanoseconds by this computer's clock.
@@ -78,13 +89,19 @@ impl Head {
         writer.put(&self.height.to_le_bytes());
         writer.put(&self.fps.to_le_bytes());
         writer.put(&if self.stamped { STAMPED } else { 0 }.to_le_bytes());
-        writer.put(&[0; 16]); // Reserved.
+        writer.put(&self.decimate.to_le_bytes());
+        writer.put(&[0; 12]); // Reserved.
         writer.sealed()
     }
 
     /// With this begin the crcs of its frames: no other chunk has it.
     pub fn crc(&self) -> u32 {
         crc32c::crc32c(&self.to_bytes()[..Self::SIZE - 4])
+    }
+
+    /// Its frames' time stamps, from the first on.
+    pub fn begin_stamps(&self, first_ns: i64) -> ChunkStamps {
+        ChunkStamps::begin(self.stamped, first_ns, self.fps * f64::from(self.decimate.max(1)))
     }
 
     /// Bytes that one of its frames may take at most; `None` if no frame has its size.
@@ -110,6 +127,7 @@ impl Head {
             height: u32::from_le_bytes(reader.take()),
             fps: f64::from_le_bytes(reader.take()),
             stamped: u32::from_le_bytes(reader.take()) & STAMPED != 0,
+            decimate: u32::from_le_bytes(reader.take()),
         })
     }
 }
@@ -124,7 +142,8 @@ impl FrameRecord {
     pub fn to_bytes(self, chunk_crc: u32, frame: &[u8]) -> [u8; Self::SIZE] {
         let mut bytes = [0; Self::SIZE];
         bytes[8..12].copy_from_slice(&self.bytes.to_le_bytes());
-        bytes[12..16].copy_from_slice(&self.flags.to_le_bytes());
+        let missed = self.missed.clamp(-MOST_MISSED, MOST_MISSED) as u32;
+        bytes[12..16].copy_from_slice(&(missed << FLAG_BITS | u32::from(self.flags)).to_le_bytes());
         bytes[16..24].copy_from_slice(&self.id.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.stamp_ns.to_le_bytes());
         let crc = Self::crc(&bytes, chunk_crc, frame);
@@ -139,9 +158,12 @@ impl FrameRecord {
         let mut reader = Reader { rest: bytes };
         (reader.take::<4>() == crc32c::crc32c(&bytes[4..]).to_le_bytes()).then(|| {
             let crc = u32::from_le_bytes(reader.take());
+            let bytes = u32::from_le_bytes(reader.take());
+            let flags_and_missed = u32::from_le_bytes(reader.take());
             let record = FrameRecord {
-                bytes: u32::from_le_bytes(reader.take()),
-                flags: u32::from_le_bytes(reader.take()),
+                bytes,
+                flags: flags_and_missed as u8,
+                missed: i64::from(flags_and_missed as i32 >> FLAG_BITS),
                 id: u64::from_le_bytes(reader.take()),
                 stamp_ns: i64::from_le_bytes(reader.take()),
             };
@@ -173,7 +195,7 @@ impl Seal {
         writer.put(&clock.uncertainty_ns.to_le_bytes());
         let Amiss { dropped, rejected, missed, incomplete, stalls } = self.amiss;
         for count in [dropped, rejected, missed, incomplete, stalls] {
-            writer.put(&i32::try_from(count).unwrap_or(i32::MAX).to_le_bytes());
+            writer.put(&(count.clamp(i32::MIN.into(), i32::MAX.into()) as i32).to_le_bytes());
         }
         writer.sealed()
     }
@@ -254,7 +276,7 @@ mod tests {
 
     #[test]
     fn records_come_back_as_they_were_written_and_damage_is_seen() {
-        let head = Head { stream: [7; 16], chunk: 5, width: 3, height: 4, fps: 59.94, stamped: true };
+        let head = Head { stream: [7; 16], chunk: 5, width: 3, height: 4, fps: 59.94, decimate: 7, stamped: true };
         let mut bytes = head.to_bytes();
         assert_eq!(Head::from_bytes(&bytes).unwrap(), head);
         bytes[30] ^= 1;
@@ -266,7 +288,7 @@ mod tests {
             assert_eq!(Seal::from_bytes(&seal.to_bytes()).unwrap(), seal);
         }
 
-        let record = FrameRecord { bytes: 3, flags: 1, id: u64::MAX, stamp_ns: 77 };
+        let record = FrameRecord { bytes: 3, flags: 1, missed: 600_000, id: u64::MAX, stamp_ns: 77 };
         let bytes = record.to_bytes(head.crc(), b"abc");
         let (read, crc) = FrameRecord::from_bytes(&bytes).unwrap();
         assert_eq!(read, record);
@@ -280,5 +302,19 @@ mod tests {
             assert!(FrameRecord::from_bytes(&flipped).is_none(), "bit {bit}");
         }
         assert!(FrameRecord::from_bytes(&[0; FrameRecord::SIZE]).is_none(), "a hole in a file is no record");
+    }
+
+    #[test]
+    fn what_a_record_cannot_hold_is_told_as_the_most_that_it_can() {
+        for (missed, told) in [(-3, -3), (1 << 40, MOST_MISSED), (-1 << 40, -MOST_MISSED)] {
+            let record = FrameRecord { bytes: 0, flags: u8::MAX, missed, id: 0, stamp_ns: 0 };
+            let (read, _) = FrameRecord::from_bytes(&record.to_bytes(0, &[])).unwrap();
+            assert_eq!(read, FrameRecord { missed: told, ..record });
+
+            let amiss = Amiss { missed, ..Amiss::default() };
+            let seal = Seal { frames: 1, start_ns: 0, end_ns: 0, average_fps: 1.0, clock: None, amiss };
+            let read = Seal::from_bytes(&seal.to_bytes()).unwrap().amiss.missed;
+            assert_eq!(read, missed.clamp(i32::MIN.into(), i32::MAX.into()));
+        }
     }
 }

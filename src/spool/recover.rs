@@ -9,7 +9,6 @@ use super::chunk_file::{ChunkFile, SealedFile};
 use super::layout;
 use super::record::{FrameRecord, Head, Seal};
 use crate::codes;
-use crate::frame_ids::FrameIds;
 use crate::ledger::Amiss;
 use crate::platform;
 use crate::shard::{self, FramePlace};
@@ -195,8 +194,7 @@ impl Walk {
         let head = Head::from_bytes(&head)?;
         let longest = head.longest_frame().ok_or_else(|| damaged("its frames have a size that none has"))?;
         let (chunk_crc, end) = (head.crc(), Head::SIZE as u64);
-        let (amiss, mut ids) = (Amiss::default(), FrameIds::default());
-        let mut walk = Walk { head, stamps: None, frames: Vec::new(), amiss, end, behind: Behind::Tear };
+        let mut walk = Walk { head, stamps: None, frames: Vec::new(), amiss: Amiss::default(), end, behind: Behind::Tear };
         loop {
             let rest = length - walk.end;
             if rest < FrameRecord::SIZE as u64 {
@@ -245,11 +243,11 @@ impl Walk {
             }
             walk.frames.push(FramePlace { offset: start, bytes: record.bytes.into() });
             walk.end = end;
-            walk.amiss.missed += ids.note(record.id);
-            walk.amiss.incomplete += i64::from(record.flags & codes::Frame::Incomplete as u32 != 0);
+            walk.amiss.missed += record.missed;
+            walk.amiss.incomplete += i64::from(record.flags & codes::Frame::Incomplete as u8 != 0);
             match &mut walk.stamps {
                 Some(stamps) => stamps.next(record.stamp_ns),
-                None => walk.stamps = Some(ChunkStamps::begin(walk.head.stamped, record.stamp_ns, walk.head.fps)),
+                None => walk.stamps = Some(walk.head.begin_stamps(record.stamp_ns)),
             }
         }
     }
@@ -346,13 +344,13 @@ mod tests {
     }
 
     fn chunk_of(folder: &Path, width: u32, height: u32, frames: u64, pixels: impl Fn(u64) -> Vec<u8>) -> ChunkFile {
-        let head = Head { stream: STREAM, chunk: 0, width, height, fps: 10.0, stamped: true };
+        let head = Head { stream: STREAM, chunk: 0, width, height, fps: 10.0, decimate: 1, stamped: true };
         let mut chunk = ChunkFile::create(folder, head, 4).unwrap();
         let mut compressor = FrameCompressor::new(1).unwrap();
         for id in 0..frames {
             let mut buffer = vec![0; FrameRecord::SIZE];
             compressor.append(&pixels(id), &mut buffer).unwrap();
-            let record = FrameRecord { bytes: 0, flags: 0, id, stamp_ns: (id as i64 + 1) * 100_000_000 };
+            let record = FrameRecord { bytes: 0, flags: 0, missed: 0, id, stamp_ns: (id as i64 + 1) * 100_000_000 };
             chunk.append(record, &mut buffer).unwrap();
         }
         chunk
@@ -466,7 +464,7 @@ mod tests {
         let path = layout::part(&folder, 0);
         let sides = |width, height| chunk_of(&folder, width, height, 1, |_| vec![7; 32]);
         let chunk_crc = sides(8, 4).head().crc();
-        let record = FrameRecord { bytes: 3 << 30, flags: 0, id: 1, stamp_ns: 0 };
+        let record = FrameRecord { bytes: 3 << 30, flags: 0, missed: 0, id: 1, stamp_ns: 0 };
         let mut file = File::options().append(true).open(&path).unwrap();
         file.write_all(&record.to_bytes(chunk_crc, &[])).unwrap();
         file.set_len(4 << 30).unwrap(); // Sparse: it takes no room on the disk.

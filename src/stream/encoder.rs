@@ -82,8 +82,10 @@ pub struct Encoder {
     next_chunk: u64,
     /// Frames so far.
     dealt_with: u64,
-    /// Of these, in chunks.
+    /// Of these, incomplete and in chunks.
     incomplete: i64,
+    /// Frames that the camera had lost when the last one in a chunk was taken.
+    missed: i64,
     in_hand: Arc<InHand>,
     lost: Option<Lost>,
     /// Frames in chunks that could not be sealed.
@@ -133,6 +135,7 @@ impl Encoder {
             next_chunk: 0,
             dealt_with: 0,
             incomplete: 0,
+            missed: 0,
             in_hand,
             lost: None,
             unsealed: 0,
@@ -274,7 +277,7 @@ impl Encoder {
         let works = self.works.clone();
         let root = works.folder.root();
         if self.open.is_none() {
-            let head = works.folder.head(self.next_chunk, frame.width, frame.height, works.options.kept_fps(), frame.stamped);
+            let head = works.folder.head(self.next_chunk, frame.width, frame.height, &works.options, frame.stamped);
             let room = works.options.chunk_size.min(4096) as usize;
             let file = patiently(&works, || works.folder.begin(head.clone(), room))?;
             root.wrote(file.bytes());
@@ -284,10 +287,13 @@ impl Encoder {
         }
         let Some(open) = &mut self.open else { return Ok(()) };
         let before = open.file.bytes();
-        let record = FrameRecord { bytes: 0, flags: frame.flags, id: frame.id, stamp_ns: frame.stamp_ns };
+        let FrameFacts { id, stamp_ns, .. } = *frame;
+        let (flags, missed) = (frame.flags as u8, frame.amiss.missed - self.missed);
+        let record = FrameRecord { bytes: 0, flags, missed, id, stamp_ns };
         patiently(&works, || open.file.append(record, buffer))?;
+        self.missed = frame.amiss.missed;
         self.incomplete += i64::from(frame.flags & codes::Frame::Incomplete as u32 != 0);
-        open.amiss = Amiss { incomplete: self.incomplete, ..frame.amiss };
+        open.amiss = Amiss { incomplete: self.incomplete + frame.amiss.incomplete, ..frame.amiss };
         let (bytes, frames) = (open.file.bytes(), open.file.frames());
         root.wrote(bytes - before);
         // Of what was promised to the frame, its part of the seal stays promised.
@@ -343,6 +349,7 @@ impl Encoder {
             // The frames are in the part file, and the next process seals it.
             Err(reason) => {
                 self.unsealed += frames;
+                works.ledger.give_amiss_back(amiss);
                 let chunk = file.head().chunk;
                 works.ledger.notices.log.say(Level::Error, || format!("chunk {chunk} is left unsealed: {reason}"));
             }

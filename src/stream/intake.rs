@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::frame_ids::FrameIds;
 use crate::ledger::{Amiss, Phase};
 use crate::options::Options;
+use crate::platform;
 use crate::shard::FrameCompressor;
 use crate::spool::{ChunkFile, FrameRecord, Head, Promise};
 use crate::stamps;
@@ -69,12 +70,18 @@ pub struct FrameFacts {
     pub stamped: bool,
     /// `codes::Frame`.
     pub flags: u32,
-    /// All that had gone amiss before it, but for incomplete frames.
+    /// All that had gone amiss before it, but for incomplete frames that are kept.
     pub amiss: Amiss,
     /// What the spool promised for it.
     pub promised: i64,
     /// It is none of those that are kept, and comes to be measured only.
     pub left_out: bool,
+}
+
+impl Frame {
+    fn is_incomplete(&self) -> bool {
+        self.flags & codes::Frame::Incomplete as u32 != 0
+    }
 }
 
 impl Filled {
@@ -180,8 +187,8 @@ impl Intake {
         });
         let (pixels, geometry) = checked.map_err(|error| self.rejected(error))?;
         let Some(pick) = self.decimation.pick() else {
-            let Some((mut slot, place)) = self.room_to_measure(geometry.frame_bytes(), Pool::take) else {
-                return self.leave_out(frame.timestamp_ns, entered);
+            let Some((mut slot, place)) = self.room_to_measure(geometry.frame_bytes(), 1, Pool::take) else {
+                return self.leave_out(frame, entered);
             };
             geometry.copy(pixels, slot.bytes_mut());
             return self.hand_over(frame, &geometry, entered, None, place, || slot);
@@ -228,11 +235,11 @@ impl Intake {
         });
         let (mut loan, geometry) = checked.map_err(|error| self.rejected(error))?;
         let Some(pick) = self.decimation.pick() else {
-            if let Some(((), place)) = self.room_to_measure(0, |_| Some(())) {
+            if let Some(((), place)) = self.room_to_measure(0, 0, |_| Some(())) {
                 geometry.convert(loan.bytes_mut());
                 return self.hand_over(frame, &geometry, entered, None, place, || loan.keep());
             }
-            self.leave_out(frame.timestamp_ns, entered)?;
+            self.leave_out(frame, entered)?;
             drop(loan.keep());
             self.works.ledger.notices.bell.ring(); // Somebody may wait for a slot.
             return Ok(());
@@ -267,10 +274,10 @@ impl Intake {
     }
 
     /// A good frame that is none of those that are kept.
-    pub fn leave_out(&self, given_ns: i64, entered: Clocks) -> Result<()> {
+    pub(super) fn leave_out(&self, frame: &Frame, entered: Clocks) -> Result<()> {
         let _passing = self.pass_gate()?;
-        self.by_camera_clock(given_ns, &entered); // It tells of that clock all the same.
-        self.works.ledger.frame_left_out(entered.steady_ns);
+        self.by_camera_clock(frame.timestamp_ns, &entered); // It tells of that clock all the same.
+        self.works.ledger.frame_left_out(frame.is_incomplete(), entered.steady_ns);
         Ok(())
     }
 
@@ -321,7 +328,14 @@ impl Intake {
             return Ok(()); // As for all frames but the first: nothing is written.
         }
         match self.way.compare_exchange(0, way as u8, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                match way {
+                    Way::Frames => {}
+                    Way::Chunks => self.works.ledger.frames_come_in_chunks(platform::steady_ns()),
+                    Way::Run => self.works.ledger.frames_are_asked_for(),
+                }
+                Ok(())
+            }
             Err(before) if before == way as u8 => Ok(()),
             Err(_) => Err(Error::argument(
                 "this stream is already given its frames in another way: use one of rheed_push (or rheed_acquire and rheed_commit), \
@@ -433,13 +447,31 @@ impl Intake {
         taken.ok().map(|_| QueuePlace(&self.places))
     }
 
-    /// Slot and place for a frame that is left out, where regions are to be measured in it all the same. Without room it is not
-    /// measured, which is no refusal.
-    fn room_to_measure<T>(&self, bytes: usize, take: impl Fn(&Arc<Pool>) -> Option<T>) -> Option<(T, QueuePlace<'_>)> {
+    /// Slot and place for a frame that is left out, where regions are to be measured in it all the same; it needs a slot more, or
+    /// brings its own. Without room it is not measured, which is no refusal. Only the source of `rheed_run` waits for room: it is
+    /// asked for no frame before that.
+    fn room_to_measure<T>(
+        &self,
+        bytes: usize,
+        slots: usize,
+        take: impl Fn(&Arc<Pool>) -> Option<T>,
+    ) -> Option<(T, QueuePlace<'_>)> {
         if !self.works.regions.are_watched() || !self.try_fit_pool(bytes).unwrap_or(false) {
             return None;
         }
-        Some((self.take_if_may(|| self.look_for_slot(bytes, &take))?, self.take_if_may(|| self.look_for_place())?))
+        if self.is_run_here() {
+            return Some((self.take_if_may(|| self.look_for_slot(bytes, &take))?, self.take_if_may(|| self.look_for_place())?));
+        }
+        let slot = self.look_for_slot(bytes, |pool| if self.leaves_half(pool, slots) { take(pool) } else { None })?;
+        Some((slot, self.look_for_place()?))
+    }
+
+    /// Whether a frame that is left out, and needs so many slots more, leaves half of those that are not lent to the frames that
+    /// are kept.
+    fn leaves_half(&self, pool: &Arc<Pool>, slots: usize) -> bool {
+        let lent_to_others = (self.loans.slots() + slots).saturating_sub(1); // Who needs none has one of them.
+        let free = pool.free_slots().checked_sub(slots);
+        free.is_some_and(|free| 2 * free >= pool.slots().saturating_sub(lent_to_others))
     }
 
     fn take_or_wait<T>(&self, take: impl FnMut() -> Option<T>) -> Result<T> {
@@ -535,15 +567,15 @@ impl Intake {
         let Frame { frame_id: id, flags, .. } = *frame;
         let slot = slot();
         let (left_out, promised) = (promise.is_none(), promise.map_or(0, Promise::hand_on));
-        let amiss = ledger.amiss();
+        let amiss = ledger.amiss_before_frame();
         let facts = FrameFacts { width, height, id, entered, stamp_ns, stamped, flags, amiss, promised, left_out };
         self.works.regions.note_frame_size(width, height);
         // Counted before the encoder can see it, so that nothing is confirmed that was not accepted.
         if left_out {
-            ledger.frame_left_out(entered.steady_ns);
+            ledger.frame_left_out(frame.is_incomplete(), entered.steady_ns);
         } else {
             ledger.frames_accepted(1, facts.pixels() as i64, entered.steady_ns);
-            if flags & codes::Frame::Incomplete as u32 != 0 {
+            if frame.is_incomplete() {
                 ledger.add(Stat::FramesIncomplete, 1);
             }
         }

@@ -32,6 +32,7 @@ use crate::ledger::{Ledger, Loss, Phase, Place};
 use crate::log::Level;
 use crate::options::Options;
 use crate::panics;
+use crate::platform;
 use crate::spool::{Bounds, ChunkFile, Folder, SealedFile};
 use crate::stamps::ChunkStamps;
 use encoder::{Encoder, InHand, Limits};
@@ -306,6 +307,7 @@ impl Stream {
         let in_hand = Arc::new(InHand::default());
         let encoder = Encoder::new(works.clone(), intake.clone(), desk.clone(), in_hand.clone(), Limits::USUAL)
             .map_err(|error| Error::new(Code::EInternal, format!("zstd cannot be set up: {error}")))?;
+        works.ledger.await_camera(platform::steady_ns());
         let stream = Stream { works, intake, desk, in_hand };
         let watched = stream.clone();
         Ok((stream, move || watched.encode(encoder)))
@@ -430,11 +432,30 @@ mod tests {
     use super::*;
     use crate::ledger::Connection;
     use crate::spool::scratch::Scratch;
+    use std::time::Duration;
 
     fn works(scratch: &Scratch) -> Arc<Works> {
         let (options, folder) = (scratch.options.clone(), scratch.folder.clone());
         let ledger = Arc::new(Ledger::new(&folder.local_id(), "test", Connection::Spooling, scratch.notices.clone()));
         Arc::new(Works::new(options, ledger, folder, Arc::default(), Helpers::default()))
+    }
+
+    #[test]
+    fn the_first_frame_is_awaited_from_the_opening_on_but_not_where_frames_are_asked_for_or_come_in_chunks() {
+        const LONG: Duration = Duration::from_secs(3600);
+        let give_chunk = |stream: &Stream| {
+            let (index, count, width, height, pixel_format, start_ns) = (0, 1, 100, 10, 0, 0);
+            let chunk = Chunk { index, frames: Some(&[7; 1000]), count, width, height, pixel_format, start_ns };
+            stream.push_chunk(&chunk).unwrap();
+        };
+        let begin_run = |stream: &Stream| std::mem::forget(stream.intake.begin_run().unwrap());
+        let is_awaited_after = |way: &dyn Fn(&Stream)| {
+            let (stream, _encode) = Stream::open(works(&Scratch::new("endpoint=none"))).unwrap();
+            way(&stream);
+            stream.works.ledger.look_after_camera(LONG).unwrap() < LONG
+        };
+        assert!(is_awaited_after(&|_| ()));
+        assert!(!is_awaited_after(&give_chunk) && !is_awaited_after(&begin_run));
     }
 
     #[test]
@@ -447,10 +468,13 @@ mod tests {
         assert_eq!(stream.intake.backlog().1, 1, "there are slots");
     }
 
-    fn push(stream: &Stream) {
+    fn frame() -> Frame {
         let (width, height, stride_bytes, pixel_format) = (100, 10, 0, 0);
-        let frame = Frame { width, height, stride_bytes, pixel_format, frame_id: 0, timestamp_ns: 0, flags: 0 };
-        stream.push(Some(&[7; 1000]), &frame).unwrap();
+        Frame { width, height, stride_bytes, pixel_format, frame_id: 0, timestamp_ns: 0, flags: 0 }
+    }
+
+    fn push(stream: &Stream) {
+        stream.push(Some(&[7; 1000]), &frame()).unwrap();
     }
 
     #[test]
@@ -531,11 +555,11 @@ mod tests {
     #[test]
     fn behind_the_end_of_a_stream_no_frame_is_left_out_that_its_last_report_would_lack() {
         let (stream, encode) = Stream::open(works(&Scratch::new("endpoint=none\ndecimate=2"))).unwrap();
-        stream.intake.leave_out(0, Clocks::now()).unwrap();
+        stream.intake.leave_out(&frame(), Clocks::now()).unwrap();
         stream.finalize();
         encode();
         // As of a call that found the stream open just before.
-        assert_eq!(stream.intake.leave_out(0, Clocks::now()).unwrap_err().code, Code::EClosed);
+        assert_eq!(stream.intake.leave_out(&frame(), Clocks::now()).unwrap_err().code, Code::EClosed);
         assert_eq!(stream.works.ledger.get(Stat::FramesLeftOut), 1);
     }
 

@@ -96,7 +96,7 @@ impl ChunkDesk {
         let begun = Clocks::now();
         let duration_ns = stamps::frames_ns(chunk.count.into(), fps);
         let start_ns = if chunk.start_ns == 0 { begun.wall_ns - duration_ns } else { chunk.start_ns };
-        let head = works.folder.head(chunk.index, geometry.width(), geometry.height(), fps, false);
+        let head = works.folder.head(chunk.index, geometry.width(), geometry.height(), &works.options, false);
         let mut compressor = FrameCompressor::new(Effort::usual(works.options.compression)).map_err(|error| failed(&error))?;
         let mut file = works.folder.begin(head, chunk.count as usize).map_err(|error| failed(&error))?;
         let mut pixels = vec![0; geometry.frame_bytes()];
@@ -112,14 +112,17 @@ impl ChunkDesk {
                 compressor.append(&pixels, &mut buffer).map_err(|error| failed(&error))?;
                 // As if stamped at entry, one frame time after it began: the chunk's start comes out as given.
                 let stamp_ns = start_ns + stamps::frames_ns(index as u64 + 1, fps);
-                let record = FrameRecord { bytes: 0, flags: 0, id: NO_FRAME_ID, stamp_ns };
+                let record = FrameRecord { bytes: 0, flags: 0, missed: 0, id: NO_FRAME_ID, stamp_ns };
                 file.append(record, &mut buffer).map_err(|error| failed(&error))?;
             }
             Ok(())
         };
         let sealed = fill().and_then(|()| {
-            let amiss = works.ledger.amiss_in_chunk(works.ledger.amiss());
-            works.folder.seal(&mut file, works.clock.offset(&begun), amiss).map_err(|error| failed(&error))
+            let amiss = works.ledger.amiss_until_now();
+            works.folder.seal(&mut file, works.clock.offset(&begun), amiss).map_err(|error| {
+                works.ledger.give_amiss_back(amiss);
+                failed(&error)
+            })
         });
         match sealed {
             Ok(sealed) => {

@@ -64,6 +64,11 @@ impl Pool {
         self.below.len()
     }
 
+    /// How many of them are free. Each that is not holds the pool, as its owner does.
+    pub fn free_slots(self: &Arc<Pool>) -> usize {
+        (self.slots() + 1).saturating_sub(Arc::strong_count(self))
+    }
+
     /// Bytes of a slot.
     pub fn slot_bytes(&self) -> usize {
         self.slot_bytes
@@ -188,7 +193,7 @@ mod tests {
     fn a_pool_gives_each_slot_once_and_the_last_one_given_back_first() {
         let pool = Arc::new(Pool::new(100, 390).unwrap());
         let mut slots: Vec<Slot> = std::iter::from_fn(|| pool.take()).collect();
-        assert_eq!(slots.len(), 3);
+        assert_eq!((slots.len(), pool.free_slots()), (3, 0));
         let last = slots.pop().unwrap().index;
         assert_eq!(pool.take().unwrap().index, last);
     }
@@ -199,6 +204,7 @@ mod tests {
         let gone = Arc::downgrade(&pool);
         let [first, second] = [(); 2].map(|()| pool.take().unwrap().lend(70));
         drop(pool.take().unwrap());
+        assert_eq!(pool.free_slots(), 1, "lent ones are not");
         let pool = {
             drop(pool);
             gone.upgrade().unwrap()

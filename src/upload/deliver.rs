@@ -11,9 +11,10 @@ use crate::ledger::{Amiss, Place};
 use crate::log::Level;
 use crate::platform::is_disk_fault;
 use crate::service::{Backoff, ChunkFacts, Service, Trouble, UploadTrouble};
-use crate::spool::{Folder, SealedChunk, StreamFacts};
+use crate::spool::{Folder, Head, Seal, SealedChunk, StreamFacts};
 use std::collections::{HashMap, HashSet};
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,6 +104,8 @@ struct Deliveries<'a> {
 struct Attempt {
     chunk: SealedChunk,
     began: Instant,
+    /// What went amiss with it, as far as its file could be read.
+    amiss: Amiss,
     outcome: Outcome,
     /// Given back when the outcome is known to the gate, so that a failure does not make room for the next attempt.
     permit: OwnedSemaphorePermit,
@@ -111,11 +114,11 @@ struct Attempt {
 /// What became of a chunk.
 enum Outcome {
     /// The service has it. Its file is yet to be removed.
-    Confirmed(Amiss),
+    Confirmed,
     /// Not delivered, and not to be: it is kept beside the spool.
     SetAside(NoDelivery),
     /// It ought to be set aside, but the disk does not allow it.
-    Stuck(NoDelivery, std::io::Error),
+    Stuck(NoDelivery, io::Error),
     /// To be tried again.
     Failed(UploadTrouble),
 }
@@ -218,21 +221,26 @@ impl Deliveries<'_> {
         let sent = move |bytes: usize| ledger.add(Stat::BytesSent, bytes as i64);
         self.attempts.spawn(async move {
             let began = Instant::now();
-            let carried_over = carried.carry(&chunk, sent).await;
-            let outcome = carried.put_away(&chunk, carried_over).await;
-            Attempt { chunk, began, outcome, permit }
+            let opened = carried.open(&chunk).await;
+            let amiss = opened.as_ref().map_or_else(|_| Amiss::default(), |(_, seal, _)| seal.amiss);
+            let sent = match opened {
+                Ok(opened) => carried.send(&chunk, opened, sent).await,
+                Err(error) => Err(UploadTrouble::File(error)),
+            };
+            let outcome = carried.put_away(&chunk, sent).await;
+            Attempt { chunk, began, amiss, outcome, permit }
         });
     }
 
     fn ended(&mut self, attempt: Attempt) {
-        let Attempt { chunk, began, outcome, permit } = attempt;
+        let Attempt { chunk, began, amiss, outcome, permit } = attempt;
         let courier = self.courier;
         self.in_flight.remove(&chunk.order);
+        if chunk.begun.is_none() && matches!(outcome, Outcome::Confirmed | Outcome::SetAside(_)) {
+            courier.ledger.note_amiss_before(chunk.chunk, chunk.frames.into(), amiss);
+        }
         match outcome {
-            Outcome::Confirmed(amiss) => {
-                if chunk.begun.is_none() {
-                    courier.ledger.note_amiss_before(chunk.chunk, chunk.frames.into(), amiss);
-                }
+            Outcome::Confirmed => {
                 self.gate.succeeded(began);
                 self.confirmed += 1;
                 self.tries.remove(&chunk.order);
@@ -353,10 +361,10 @@ fn passed_on(ended: Result<(), tokio::task::JoinError>) {
 
 impl Carried {
     /// Sets a chunk aside that is not to be delivered.
-    async fn put_away(&self, chunk: &SealedChunk, carried: Result<Amiss, UploadTrouble>) -> Outcome {
+    async fn put_away(&self, chunk: &SealedChunk, sent: Result<(), UploadTrouble>) -> Outcome {
         let putting_away = chunk.clone();
-        match carried {
-            Ok(amiss) => Outcome::Confirmed(amiss),
+        match sent {
+            Ok(()) => Outcome::Confirmed,
             Err(trouble) => match NoDelivery::of(&trouble, self.enough) {
                 None => Outcome::Failed(trouble),
                 Some(why) => {
@@ -382,14 +390,21 @@ impl Carried {
         }
     }
 
-    async fn carry(&self, chunk: &SealedChunk, sent: impl Fn(usize) + Send + Sync + 'static) -> Result<Amiss, UploadTrouble> {
+    async fn open(&self, chunk: &SealedChunk) -> io::Result<(Head, Seal, File)> {
         let opening = chunk.clone();
         let opened = on_disk(&self.folder, move |folder| {
             let _ = folder.save(); // Else the next process would not know to which stream the chunk went.
             folder.open_sealed(&opening)
         });
-        let opened = opened.await;
-        let (head, seal, shard) = opened.map_err(UploadTrouble::File)?;
+        opened.await
+    }
+
+    async fn send(
+        &self,
+        chunk: &SealedChunk,
+        (head, seal, shard): (Head, Seal, File),
+        sent: impl Fn(usize) + Send + Sync + 'static,
+    ) -> Result<(), UploadTrouble> {
         let clock = seal.clock.or(self.clock);
         let offset_ns = clock.map_or(0, |clock| clock.offset_ns);
         // Whole microseconds: a double holds no more of a Unix time in milliseconds.
@@ -406,8 +421,7 @@ impl Carried {
             end_unix_ms: ms(seal.end_ns.saturating_add(offset_ns)),
             clock_ms: clock.map(|clock| (ms(clock.offset_ns), ms(clock.uncertainty_ns))),
         };
-        self.service.upload(&facts, shard, chunk.bytes, sent).await?;
-        Ok(seal.amiss)
+        self.service.upload(&facts, shard, chunk.bytes, sent).await
     }
 }
 
