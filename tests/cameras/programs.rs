@@ -41,7 +41,7 @@ impl Program {
     }
 
     /// What the compiler is told of the SDK, whose headers may have warnings of their own. `Err`: why it cannot be had here.
-    fn sdk(&self) -> Result<Vec<String>, String> {
+    pub fn sdk(&self) -> Result<Vec<String>, String> {
         let mut flags: Vec<String> = self.libraries.iter().map(|library| format!("-l{library}")).collect();
         if !self.headers.is_empty() {
             if !Path::new(self.headers).is_dir() {
