@@ -17,13 +17,14 @@
 
 enum { GROWTH_STEPS = 600 };
 #define GROWTH_STEP 0.05 /* Seconds. */
+#define GROWTH_BACK 1.0  /* Seconds: readings may be out of order by so much. Further back, a clock was set. */
 #define GROWTH_ALIKE 0.5 /* A layer is one that is like another at least as much. */
 
 typedef struct {
     double intensity[GROWTH_STEPS]; /* A mean for each step, oldest first. */
     int steps;
     double sum; /* Of the readings in the step that is not over. */
-    long count, step;
+    long long count, step;
 } growth;
 
 typedef struct {
@@ -32,10 +33,13 @@ typedef struct {
     double alike;           /* At least so much: 1 would be the same. */
 } growth_rate;
 
-/* A reading, in the order of their times; one that is not a number is left out. A step without any is as the one before. */
+/* A reading, in the order of their times; one that is not a number is left out. A step without any is as the one before. Where the time
+   goes back, as when a clock was set, or on by more than the window, all is begun anew. */
 static inline void growth_note(growth *of, double seconds, double mean) {
-    const long step = (long)floor(seconds / GROWTH_STEP);
-    if (isnan(mean)) return;
+    if (isnan(mean) || !(fabs(seconds) < 1e15)) return;
+    const long long step = (long long)floor(seconds / GROWTH_STEP);
+    if (of->count > 0 && (step - of->step > GROWTH_STEPS || of->step - step > (long long)(GROWTH_BACK / GROWTH_STEP)))
+        memset(of, 0, sizeof *of);
     for (; of->count > 0 && of->step < step; of->step++) {
         if (of->steps == GROWTH_STEPS) memmove(of->intensity, of->intensity + 1, (size_t)--of->steps * sizeof(double));
         of->intensity[of->steps++] = of->sum / (double)of->count;

@@ -10,10 +10,11 @@
 #include <arv.h>
 #include <inttypes.h>
 #include <rheed_stream.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "recording.h"
 
 typedef struct {
     rheed_stream stream;
@@ -24,10 +25,8 @@ typedef struct {
     guint64 pushed, headless, left_out, first, last;
 } recording;
 
-static volatile sig_atomic_t interrupted;
 static gint camera_gone;
 
-static void on_interrupt(int signal) { interrupted = signal; }
 static void on_control_lost(void) { g_atomic_int_set(&camera_gone, TRUE); }
 
 static void learn(recording *into, ArvBuffer *whole) {
@@ -70,6 +69,13 @@ static void on_buffer(void *user, ArvStreamCallbackType type, ArvBuffer *buffer)
 
 static int failed(const char *what, const char *why) { return fprintf(stderr, "%s: %s\n", what, why), 1; }
 
+/* A camera that is not given back is refused to the next program, for seconds. */
+static int leave(ArvCamera *camera, recording *into, int code) {
+    g_clear_object(&into->source); /* Ends its thread: no callback after this. */
+    g_object_unref(camera);
+    return code;
+}
+
 int main(int argc, char **argv) {
     const char *id = NULL, *features = "";
     double seconds = 10.0, fps = 0.0;
@@ -97,53 +103,39 @@ int main(int argc, char **argv) {
     if (error == NULL) arv_camera_get_region(camera, NULL, NULL, (gint *)&into.width, (gint *)&into.height, &error);
     if (error == NULL) into.bytes = arv_camera_get_payload(camera, &error);
     if (error == NULL) into.source = arv_camera_create_stream(camera, on_buffer, &into, &error);
-    if (error != NULL) return failed("the camera refuses", error->message);
+    if (error != NULL) return leave(camera, &into, failed("the camera refuses", error->message));
 
     g_string_append_printf(options, "fps = %.3f\n", fps);
-    if (RHEED_FAILED(rheed_init(options->str, &into.stream, text, sizeof text))) return failed("the stream does not open", text);
+    if (RHEED_FAILED(rheed_init(options->str, &into.stream, text, sizeof text)))
+        return leave(camera, &into, failed("the stream does not open", text));
     if (text[0] != '\0') printf("%s\n", text);
 
     /* A frame of which packets are missing is waited for 100 ms, and those behind it wait with it: room for a quarter second. */
     if (ARV_IS_GV_STREAM(into.source)) g_object_set(into.source, "socket-buffer", ARV_GV_STREAM_SOCKET_BUFFER_AUTO, NULL);
     for (int at = 0; at < 8 + (int)(fps / 4.0); at++) arv_stream_push_buffer(into.source, arv_buffer_new(into.bytes, NULL));
-    signal(SIGINT, on_interrupt);
-    signal(SIGTERM, on_interrupt);
+    end_when_interrupted();
     g_signal_connect(arv_camera_get_device(camera), "control-lost", G_CALLBACK(on_control_lost), NULL);
     arv_camera_start_acquisition(camera, &error);
 
-    int64_t stats[RHEED_STAT_FPS_MILLI + 1] = {0};
     const double end = seconds > 0.0 ? (double)g_get_monotonic_time() + seconds * 1e6 : 1e18;
-    while (error == NULL && !interrupted && !g_atomic_int_get(&camera_gone) && stats[RHEED_STAT_FRAMES_REJECTED] == 0 &&
-           (double)g_get_monotonic_time() < end) {
-        int32_t kind = RHEED_EVENT_NONE;
-        rheed_next_event(into.stream, 100, &kind, NULL, NULL, text, sizeof text, NULL);
-        if (kind != RHEED_EVENT_NONE) printf("  event: %s\n", text);
-        rheed_stats(into.stream, stats, RHEED_STAT_FPS_MILLI + 1, NULL);
-    }
+    while (error == NULL && !interrupted && !g_atomic_int_get(&camera_gone) && goes_on(into.stream, 100) &&
+           (double)g_get_monotonic_time() < end) {}
+    GError *deaf = NULL;
     if (error != NULL) failed("the camera does not start", error->message);
     else if (g_atomic_int_get(&camera_gone)) failed("the camera is gone", "what came is kept");
-    else arv_camera_stop_acquisition(camera, NULL);
-    rheed_text(into.stream, RHEED_TEXT_LAST_ERROR, text, sizeof text, NULL);
-    if (stats[RHEED_STAT_FRAMES_REJECTED] != 0) failed("frames are refused", text);
+    else arv_camera_stop_acquisition(camera, &deaf);
+    if (deaf != NULL) failed("the camera does not stop", deaf->message);
 
-    guint64 completed = 0, failures = 0, underruns = 0, before;
-    do { /* Until nothing more is on its way. */
+    guint64 completed = 0, failures = 0, underruns = 0, before = 1;
+    for (int wait = 0; wait < 10 && completed + failures != before; wait++) { /* Until nothing more is on its way, or for 2 s. */
         before = completed + failures;
         g_usleep(200000);
         arv_stream_get_statistics(into.source, &completed, &failures, &underruns);
-    } while (completed + failures != before);
-    g_object_unref(into.source); /* Ends its thread: no callback after this, and the stream can end. */
-    const int32_t ended = rheed_finalize(into.stream, 60000);
-    rheed_stats(into.stream, stats, RHEED_STAT_FPS_MILLI + 1, NULL);
+    }
+    leave(camera, &into, 0); /* And the stream can end. */
     printf("camera: %" PRIu64 " completed, %" PRIu64 " failures, %" PRIu64 " underruns\n", completed, failures, underruns);
     printf("callback: %" PRIu64 " pushed, %" PRIu64 " the first number, %" PRIu64 " the last, %" PRIu64 " headless, %" PRIu64
            " left out\n", into.pushed, into.first, into.last, into.headless, into.left_out);
-    printf("stream: %" PRId64 " taken, %" PRId64 " confirmed, %" PRId64 " lost, %" PRId64 " dropped, %" PRId64 " rejected, %" PRId64
-           " missed, %" PRId64 " incomplete\n", stats[RHEED_STAT_FRAMES_ACCEPTED], stats[RHEED_STAT_FRAMES_CONFIRMED],
-           stats[RHEED_STAT_FRAMES_LOST], stats[RHEED_STAT_FRAMES_DROPPED], stats[RHEED_STAT_FRAMES_REJECTED],
-           stats[RHEED_STAT_FRAMES_MISSED], stats[RHEED_STAT_FRAMES_INCOMPLETE]);
-    rheed_free(into.stream);
-    g_object_unref(camera);
-    const int64_t missing = stats[RHEED_STAT_FRAMES_LOST] + stats[RHEED_STAT_FRAMES_DROPPED] + stats[RHEED_STAT_FRAMES_REJECTED];
-    return RHEED_FAILED(ended) || error != NULL || missing != 0;
+    const int code = finish(into.stream);
+    return code != 0 || error != NULL;
 }

@@ -4,17 +4,18 @@
  *     gstreamer_appsink [--fps 30] [PIPELINE | FILE] [key=value ...]
  *
  * PIPELINE is what gst-launch-1.0 takes, without a sink: "v4l2src device=/dev/video0"; without one it is videotestsrc. Colour
- * becomes grey. --fps is for live sources, whose rate is not known in advance. Each key=value becomes a line of the stream's
+ * becomes grey. --fps is for live sources, whose rate is not known in advance, and needed there. Each key=value becomes a line of the stream's
  * options (docs/options.md). Ends with its source or at Ctrl-C; with 0 when the stream lost, dropped and refused no frame.
  */
 #include <gst/app/gstappsink.h>
 #include <gst/video/video.h>
 #include <inttypes.h>
 #include <rheed_stream.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "recording.h"
 
 typedef struct {
     rheed_stream stream;
@@ -22,10 +23,6 @@ typedef struct {
     gboolean is_live;
     uint64_t samples, unreadable;
 } recording;
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal) { interrupted = signal; }
 
 /* Unix time of capture: now, less what has gone by on the pipeline's clock since the time that the buffer bears. 0: unknown. */
 static int64_t captured_at(const recording *into, GstSample *sample) {
@@ -69,11 +66,11 @@ static int failed(const char *what, const char *why) {
 }
 
 /* Plays to the end; whether it ended well. */
-static gboolean play(GstElement *pipeline) {
+static gboolean play(GstElement *pipeline, rheed_stream stream) {
     GstBus *bus = gst_element_get_bus(pipeline);
     gboolean is_over = FALSE, is_well = TRUE;
     gst_element_set_state(pipeline, GST_STATE_PLAYING);
-    while (!is_over && !interrupted) {
+    while (!is_over && !interrupted && (stream == 0 || goes_on(stream, 0))) {
         GstMessage *message = gst_bus_timed_pop_filtered(bus, 200 * GST_MSECOND, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
         if (message == NULL) continue;
         is_over = TRUE;
@@ -91,7 +88,7 @@ static gboolean play(GstElement *pipeline) {
 }
 
 int main(int argc, char **argv) {
-    const char *source = "videotestsrc", *rate = "30";
+    const char *source = "videotestsrc", *rate = "0";
     GString *options = g_string_new("");
     gst_init(&argc, &argv);
     for (int at = 1; at < argc; at++) {
@@ -115,7 +112,7 @@ int main(int argc, char **argv) {
     /* What is not live waits with its first frame now, so its rate is known; it then keeps its pace. Live frames just come. */
     gst_element_set_state(into.pipeline, GST_STATE_PAUSED);
     const GstStateChangeReturn ready = gst_element_get_state(into.pipeline, NULL, NULL, 20 * GST_SECOND);
-    if (ready == GST_STATE_CHANGE_FAILURE) return !play(into.pipeline); /* It says why. */
+    if (ready == GST_STATE_CHANGE_FAILURE) return !play(into.pipeline, 0); /* It says why. */
     into.is_live = ready == GST_STATE_CHANGE_NO_PREROLL;
     g_object_set(sink, "sync", !into.is_live, NULL);
     GstPad *pad = gst_element_get_static_pad(sink, "sink");
@@ -123,6 +120,7 @@ int main(int argc, char **argv) {
     GstVideoInfo info;
     double fps = atof(rate);
     if (caps != NULL && gst_video_info_from_caps(&info, caps) && info.fps_n > 0) fps = (double)info.fps_n / info.fps_d;
+    if (fps <= 0.0) return failed(source, "its rate is not known before it runs: give it by --fps");
 
     char said[1024];
     g_string_append_printf(options, "fps = %.3f\n", fps);
@@ -131,17 +129,10 @@ int main(int argc, char **argv) {
     GstAppSinkCallbacks callbacks = {0};
     callbacks.new_sample = on_sample;
     gst_app_sink_set_callbacks(GST_APP_SINK(sink), &callbacks, &into, NULL);
-    signal(SIGINT, on_interrupt);
-    signal(SIGTERM, on_interrupt);
-    const gboolean is_well = play(into.pipeline);
+    end_when_interrupted();
+    const gboolean is_well = play(into.pipeline, into.stream);
 
-    const int32_t ended = rheed_finalize(into.stream, 60000);
-    int64_t stats[RHEED_STAT_FPS_MILLI + 1] = {0};
-    rheed_stats(into.stream, stats, RHEED_STAT_FPS_MILLI + 1, NULL);
     printf("pipeline: %" PRIu64 " samples, %" PRIu64 " unreadable\n", into.samples, into.unreadable);
-    printf("stream: %" PRId64 " taken, %" PRId64 " confirmed, %" PRId64 " lost, %" PRId64 " dropped, %" PRId64 " rejected\n",
-           stats[RHEED_STAT_FRAMES_ACCEPTED], stats[RHEED_STAT_FRAMES_CONFIRMED], stats[RHEED_STAT_FRAMES_LOST],
-           stats[RHEED_STAT_FRAMES_DROPPED], stats[RHEED_STAT_FRAMES_REJECTED]);
-    const int64_t missing = stats[RHEED_STAT_FRAMES_LOST] + stats[RHEED_STAT_FRAMES_DROPPED] + stats[RHEED_STAT_FRAMES_REJECTED];
-    return RHEED_FAILED(ended) || !is_well || into.unreadable != 0 || missing != 0;
+    const int code = finish(into.stream);
+    return code != 0 || !is_well || into.unreadable != 0;
 }

@@ -8,18 +8,15 @@
  * lost, dropped and refused no frame.
  */
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <opencv2/videoio.hpp>
 #include <rheed_stream.hpp>
 #include <string>
 
+#include "recording.h"
+
 namespace {
-
-volatile std::sig_atomic_t interrupted;
-
-extern "C" void on_interrupt(int signal) { interrupted = signal; }
 
 /* OpenCV hands over no frame numbers: what was lost between two reads is not seen. And no time: a frame is stamped now. */
 std::int32_t push(rheed::Stream &stream, const cv::Mat &picture) {
@@ -39,7 +36,7 @@ std::int32_t push(rheed::Stream &stream, const cv::Mat &picture) {
 
 int main(int argc, char **argv) {
     std::string source = "0", options;
-    double fps = 30.0, seconds = 10.0;
+    double fps = 0.0, seconds = 10.0;
     for (int at = 1; at < argc; ++at) {
         const std::string word = argv[at];
         if (word == "--fps" && at + 1 < argc) fps = std::atof(argv[++at]);
@@ -56,12 +53,15 @@ int main(int argc, char **argv) {
         std::cerr << source << ": OpenCV finds no camera or video there\n";
         return 1;
     }
-    if (is_camera) capture.set(cv::CAP_PROP_FPS, fps);
+    if (is_camera && fps > 0.0) capture.set(cv::CAP_PROP_FPS, fps);
     const double told = capture.get(cv::CAP_PROP_FPS);
     if (told > 0.0) fps = told;
+    if (fps <= 0.0) {
+        std::cerr << source << ": OpenCV does not tell its rate: give it by --fps\n";
+        return 1;
+    }
     options += "fps = " + std::to_string(fps) + "\n";
-    std::signal(SIGINT, on_interrupt);
-    std::signal(SIGTERM, on_interrupt);
+    end_when_interrupted();
 
     try {
         std::string remark;
@@ -73,7 +73,8 @@ int main(int argc, char **argv) {
         const auto next = [&] {
             if (interrupted || !capture.read(picture)) return false;
             ++read;
-            return push(stream, picture) != RHEED_E_FORMAT;
+            push(stream, picture);
+            return goes_on(stream.handle(), 0) != 0;
         };
         if (is_camera) { // It has the pace; the loop does nothing but read and push, since OpenCV keeps but a few frames.
             const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
@@ -82,14 +83,8 @@ int main(int argc, char **argv) {
             stream.run([&](std::uint64_t) { return next(); });
         }
 
-        stream.finalize(std::chrono::minutes(1));
-        const auto stats = stream.stats();
-        const auto missing = stats[RHEED_STAT_FRAMES_LOST] + stats[RHEED_STAT_FRAMES_DROPPED] + stats[RHEED_STAT_FRAMES_REJECTED];
-        std::cout << "opencv: " << read << " read\n"
-                  << "stream: " << stats[RHEED_STAT_FRAMES_ACCEPTED] << " taken, " << stats[RHEED_STAT_FRAMES_CONFIRMED]
-                  << " confirmed, " << stats[RHEED_STAT_FRAMES_LOST] << " lost, " << stats[RHEED_STAT_FRAMES_DROPPED]
-                  << " dropped, " << stats[RHEED_STAT_FRAMES_REJECTED] << " rejected\n";
-        return missing == 0 ? 0 : 1;
+        std::cout << "opencv: " << read << " read" << std::endl;
+        return finish(stream.release());
     } catch (const rheed::Error &error) {
         std::cerr << "rheed-stream: " << error.what() << " (" << error.code() << ")\n";
         return 1;

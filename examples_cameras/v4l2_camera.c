@@ -1,9 +1,9 @@
 /*
  * A camera with a driver in Linux, by V4L2: the loop that waits for a buffer pushes it and gives it back.
  *
- *     v4l2_camera [--device /dev/video0] [--format GREY] [--size 640x480] [--fps 30] [--seconds 10] [key=value ...]
+ *     v4l2_camera [--device /dev/video0] [--format GREY] [--size 640x480] [--fps 60] [--seconds 10] [key=value ...]
  *
- * The driver has the last word on format, size and rate. Each key=value becomes a line of the stream's options
+ * The driver has the last word on format, size and rate; --fps is what it is asked for. Each key=value becomes a line of the stream's options
  * (docs/options.md). Ends after so many seconds (0: never), at Ctrl-C, or when the camera is gone; with 0 when the stream lost,
  * dropped and refused no frame.
  */
@@ -14,7 +14,6 @@
 #include <linux/videodev2.h>
 #include <poll.h>
 #include <rheed_stream.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +22,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BUFFERS = 8 };
+#include "recording.h"
+
+enum { BUFFERS = 8, RESTARTS = 10 };
 
 static const struct {
     uint32_t v4l2, pfnc;
@@ -33,16 +34,19 @@ static const struct {
     {V4L2_PIX_FMT_UYVY, RHEED_FORMAT_UYVY},
 };
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal) { interrupted = signal; }
-
-/* A driver may be interrupted by a signal at any time. */
 static int ask(int camera, unsigned long request, void *argument) {
     int answer;
-    do answer = ioctl(camera, request, argument);
+    do answer = ioctl(camera, request, argument); /* A signal may interrupt it at any time. */
     while (answer < 0 && errno == EINTR && !interrupted);
     return answer;
+}
+
+/* All buffers are the driver's, and it fills them. After EIO none comes back, and it is begun anew. */
+static int begin(int camera, struct v4l2_requestbuffers *wanted) {
+    struct v4l2_buffer buffer = {.type = wanted->type, .memory = wanted->memory};
+    for (; buffer.index < wanted->count; buffer.index++)
+        if (ask(camera, VIDIOC_QBUF, &buffer) < 0) return -1;
+    return ask(camera, VIDIOC_STREAMON, &wanted->type);
 }
 
 static int failed(const char *what) { return perror(what), 1; }
@@ -63,7 +67,7 @@ static int64_t captured_at(const struct v4l2_buffer *buffer) {
 int main(int argc, char **argv) {
     const char *device = "/dev/video0";
     char options[8192] = "", text[1024], fourcc[5] = "GREY";
-    double seconds = 10.0, fps = 30.0;
+    double seconds = 10.0, fps = 0.0;
     uint32_t width = 640, height = 480, pfnc = 0;
     for (int at = 1; at < argc; at++) {
         const size_t used = strlen(options);
@@ -90,58 +94,56 @@ int main(int argc, char **argv) {
         if (formats[at].v4l2 == picture->pixelformat) pfnc = formats[at].pfnc;
     }
     if (pfnc == 0) return fprintf(stderr, "the driver has none of GREY Y10 Y12 Y14 Y16 YUYV UYVY for %s\n", fourcc), 1;
-    rate.parm.capture.timeperframe = (struct v4l2_fract){1000, (uint32_t)(fps * 1000.0)};
-    if (ask(camera, VIDIOC_S_PARM, &rate) == 0 && rate.parm.capture.timeperframe.numerator != 0)
-        fps = (double)rate.parm.capture.timeperframe.denominator / rate.parm.capture.timeperframe.numerator;
+    struct v4l2_fract *period = &rate.parm.capture.timeperframe;
+    *period = (struct v4l2_fract){1000, (uint32_t)(fps * 1000.0)};
+    if (ask(camera, fps > 0.0 ? VIDIOC_S_PARM : VIDIOC_G_PARM, &rate) == 0 && period->numerator != 0)
+        fps = (double)period->denominator / period->numerator;
+    if (fps <= 0.0) return fprintf(stderr, "the driver does not tell its rate: give it by --fps\n"), 1;
 
     void *mapped[BUFFERS];
     if (ask(camera, VIDIOC_REQBUFS, &wanted) < 0) return failed("VIDIOC_REQBUFS");
-    for (uint32_t at = 0; at < wanted.count && at < BUFFERS; at++) {
+    if (wanted.count > BUFFERS) wanted.count = BUFFERS;
+    for (uint32_t at = 0; at < wanted.count; at++) {
         struct v4l2_buffer buffer = {.index = at, .type = wanted.type, .memory = wanted.memory};
         if (ask(camera, VIDIOC_QUERYBUF, &buffer) < 0) return failed("VIDIOC_QUERYBUF");
         mapped[at] = mmap(NULL, buffer.length, PROT_READ | PROT_WRITE, MAP_SHARED, camera, (off_t)buffer.m.offset);
-        if (mapped[at] == MAP_FAILED || ask(camera, VIDIOC_QBUF, &buffer) < 0) return failed("the driver's buffers");
+        if (mapped[at] == MAP_FAILED) return failed("the driver's buffers");
     }
+    if (begin(camera, &wanted) < 0) return failed("VIDIOC_STREAMON"); /* Before there is a stream: it would stay empty. */
 
     rheed_stream stream;
     snprintf(options + strlen(options), sizeof options - strlen(options), "fps = %.3f\n", fps);
     if (RHEED_FAILED(rheed_init(options, &stream, text, sizeof text))) return fprintf(stderr, "%s\n", text), 1;
-    signal(SIGINT, on_interrupt);
-    signal(SIGTERM, on_interrupt);
-    if (ask(camera, VIDIOC_STREAMON, &wanted.type) < 0) return failed("VIDIOC_STREAMON");
+    end_when_interrupted();
 
     const double end = seconds > 0.0 ? (double)nanoseconds(CLOCK_MONOTONIC) + seconds * 1e9 : 1e30;
+    const uint64_t whole = (uint64_t)picture->bytesperline * (picture->height - 1) + picture->width * (pfnc >> 16 & 0xff) / 8;
     uint64_t buffers = 0, damaged = 0, failures = 0;
-    while (!interrupted && (double)nanoseconds(CLOCK_MONOTONIC) < end) {
+    for (int in_a_row = 0; !interrupted && goes_on(stream, 0) && (double)nanoseconds(CLOCK_MONOTONIC) < end;) {
         struct v4l2_buffer buffer = {.type = wanted.type, .memory = wanted.memory};
         struct pollfd ready = {.fd = camera, .events = POLLIN};
         if (poll(&ready, 1, 200) <= 0) continue;
         if (ask(camera, VIDIOC_DQBUF, &buffer) < 0) {
-            if (errno == EAGAIN) continue;         /* None is there after all. */
-            if (errno == EIO && ++failures && poll(NULL, 0, 10) == 0) continue; /* No signal, for a frame or for longer. */
+            if (errno == EAGAIN || errno == EINTR) continue; /* None is there after all, or Ctrl-C. */
+            if (errno == EIO && ++failures != 0 && in_a_row++ < RESTARTS) {
+                failed("the driver begins anew"); /* No signal, for a frame or for longer. */
+                poll(NULL, 0, 100);
+                if (ask(camera, VIDIOC_STREAMOFF, &wanted.type) == 0 && begin(camera, &wanted) == 0) continue;
+            }
             failed("the camera is gone");
             break;
         }
-        const int is_damaged = (buffer.flags & V4L2_BUF_FLAG_ERROR) != 0; /* Filled in part: the rest is an older picture's. */
-        buffers++, damaged += is_damaged != 0;
-        const int32_t pushed = rheed_push(stream, mapped[buffer.index], is_damaged ? buffer.length : buffer.bytesused, picture->width,
-                                          picture->height, picture->bytesperline, pfnc, buffer.sequence, captured_at(&buffer),
-                                          is_damaged ? RHEED_FRAME_INCOMPLETE : 0);
-        if (pushed == RHEED_E_FORMAT || pushed == RHEED_E_ARGUMENT || ask(camera, VIDIOC_QBUF, &buffer) < 0) break;
+        /* Filled in part, or not at all: the rest is an older picture's. */
+        const int is_damaged = (buffer.flags & V4L2_BUF_FLAG_ERROR) != 0 || buffer.bytesused < whole;
+        buffers++, damaged += is_damaged != 0, in_a_row = 0;
+        rheed_push(stream, mapped[buffer.index], is_damaged ? buffer.length : buffer.bytesused, picture->width,
+                   picture->height, picture->bytesperline, pfnc, buffer.sequence, captured_at(&buffer),
+                   is_damaged ? RHEED_FRAME_INCOMPLETE : 0);
+        if (ask(camera, VIDIOC_QBUF, &buffer) < 0) break;
     }
-    rheed_text(stream, RHEED_TEXT_LAST_ERROR, text, sizeof text, NULL);
-    if (text[0] != '\0') fprintf(stderr, "%s\n", text);
     ask(camera, VIDIOC_STREAMOFF, &wanted.type);
     close(camera);
 
-    const int32_t ended = rheed_finalize(stream, 60000);
-    int64_t stats[RHEED_STAT_FPS_MILLI + 1] = {0};
-    rheed_stats(stream, stats, RHEED_STAT_FPS_MILLI + 1, NULL);
     printf("driver: %" PRIu64 " buffers, %" PRIu64 " damaged, %" PRIu64 " failures\n", buffers, damaged, failures);
-    printf("stream: %" PRId64 " taken, %" PRId64 " confirmed, %" PRId64 " lost, %" PRId64 " dropped, %" PRId64 " rejected, %" PRId64
-           " missed, %" PRId64 " incomplete\n", stats[RHEED_STAT_FRAMES_ACCEPTED], stats[RHEED_STAT_FRAMES_CONFIRMED],
-           stats[RHEED_STAT_FRAMES_LOST], stats[RHEED_STAT_FRAMES_DROPPED], stats[RHEED_STAT_FRAMES_REJECTED],
-           stats[RHEED_STAT_FRAMES_MISSED], stats[RHEED_STAT_FRAMES_INCOMPLETE]);
-    const int64_t missing = stats[RHEED_STAT_FRAMES_LOST] + stats[RHEED_STAT_FRAMES_DROPPED] + stats[RHEED_STAT_FRAMES_REJECTED];
-    return RHEED_FAILED(ended) || missing != 0;
+    return finish(stream);
 }

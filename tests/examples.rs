@@ -273,3 +273,38 @@ fn a_replay_holds_a_frame_and_not_the_file() {
     let peak: f64 = peak.split(' ').next().and_then(|number| number.parse().ok()).expect("it is a number");
     assert!(peak < FILE_MB / 4.0, "{}", ended.out);
 }
+
+#[test]
+fn a_clock_that_is_set_begins_the_growth_rate_anew_and_costs_no_more_than_a_reading() {
+    let workshop = Workshop::new();
+    let source = workshop.write(
+        "set.c",
+        r#"
+#include "growth_rate.h"
+#include <stdio.h>
+
+static growth spot;
+
+/* Twenty seconds of layers of 2 s, from then on. */
+static double measured_from(double begin) {
+    for (int at = 0; at < 1200; at++) growth_note(&spot, begin + at / 60.0, 100.0 + 50.0 * cos(3.14159265 * at / 60.0));
+    return growth_measure(&spot).seconds_a_layer;
+}
+
+int main(void) {
+    const double begins[] = {1.7e9, 3e9, 100.0, 1e14, 0.0, -5e13};
+    for (int at = 0; at < 6; at++) printf("%.2f\n", measured_from(begins[at]));
+    growth_note(&spot, NAN, 1.0);
+    growth_note(&spot, INFINITY, 1.0);
+    /* Out of order by a little is no clock that was set. */
+    for (int at = 0; at < 1200; at++) growth_note(&spot, at / 60.0 - (at % 3) * 0.1, 100.0 + 50.0 * cos(3.14159265 * at / 60.0));
+    printf("%.1f\n", growth_measure(&spot).seconds_a_layer);
+    return 0;
+}
+"#,
+    );
+    let folder = format!("-I{}", root().join("examples_c").display());
+    let program = workshop.build_with(&Dialect::c("c99"), &source, Linked::No, &[folder]);
+    let ended = run(&program, [""; 0]).well();
+    assert_eq!(ended.out, "2.00\n2.00\n2.00\n2.00\n2.00\n2.00\n2.0\n", "{ended:?}");
+}

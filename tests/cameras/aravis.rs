@@ -3,8 +3,9 @@
 use crate::fake_gige::{ADDRESSES, Camera, Sent, is_alone_on_a_network};
 use crate::programs::{ARAVIS, Site, count};
 use crate::support::long_run::{figure, times};
-use crate::support::{Ended, Running};
+use crate::support::{Ended, MustSucceed, Running, root};
 use rheed_stream::receiver::StreamRecord;
+use std::process::Command;
 use std::time::Duration;
 
 const WIDTH: u64 = 256;
@@ -115,6 +116,34 @@ fn a_camera_whose_plug_is_pulled_ends_the_recording_well() {
     site.arrived(&ended);
     all_is_accounted_for(&ended, &sent);
     assert!(count(&ended, "stream", "taken") >= 10, "{ended:?}");
+}
+
+#[test]
+fn a_camera_that_does_not_hear_the_stop_does_not_keep_the_program() {
+    let Some(site) = stage() else { return };
+    let deaf = site.workshop.path().join("deaf.so");
+    let flags = ARAVIS.sdk().expect("the SDK is there");
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&deaf);
+    gcc.arg(root().join("tests/cameras/aravis_deaf.c")).args(flags).must_succeed();
+    let camera = Camera::start(&site.workshop, HERE, 0);
+    let environment = [("LD_PRELOAD", deaf.display().to_string())];
+    let given = ["--camera", HERE, "--set", SIZE, "--fps", "50", "--seconds", "1"];
+    let ended = site.start_in(&environment, &given).finish().well();
+    camera.end();
+    assert!(ended.err.contains("the camera does not stop: no answer"), "{ended:?}");
+    site.arrived(&ended);
+}
+
+#[test]
+fn a_wrong_option_leaves_the_camera_free_for_the_next_run() {
+    let Some(site) = stage() else { return };
+    let camera = Camera::start(&site.workshop, HERE, 0);
+    let ended = site.start(&["--camera", HERE, "--set", SIZE, "queue_bites=1"]).finish();
+    assert!(ended.status.code() == Some(1) && ended.err.contains("queue_bites"), "{ended:?}");
+    let ended = site.start(&["--camera", HERE, "--set", SIZE, "--seconds", "1"]).finish().well();
+    assert!(count(&ended, "stream", "taken") > 0, "{ended:?}");
+    camera.end();
 }
 
 #[test]

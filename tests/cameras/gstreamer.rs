@@ -70,6 +70,22 @@ fn a_live_source_loses_nothing_and_its_frames_bear_their_times() {
 }
 
 #[test]
+fn a_live_source_whose_rate_is_not_known_is_asked_for_it() {
+    let Some(site) = stage() else { return };
+    let ended = site.start(&[&format!("{TURNING} is-live=true")]).finish();
+    assert!(ended.status.code() == Some(1) && ended.err.contains("--fps"), "{ended:?}");
+    assert!(site.service.streams().is_empty());
+}
+
+#[test]
+fn a_file_whose_frames_cannot_be_taken_ends_and_says_why() {
+    let Some(site) = stage() else { return };
+    let ended = site.start(&["videotestsrc", "roi=0,0,5000,5000"]).finish();
+    assert!(ended.status.code() == Some(1) && ended.err.contains("a frame is refused"), "{ended:?}");
+    assert_eq!(count(&ended, "stream", "taken") + count(&ended, "stream", "missed"), 0, "{ended:?}");
+}
+
+#[test]
 fn a_video_file_arrives_whole() {
     let Some(site) = stage() else { return };
     let source = format!("{TURNING} ! video/x-raw,width=64,height=48,framerate=50/1 ! theoraenc ! oggmux");

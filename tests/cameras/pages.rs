@@ -2,7 +2,8 @@
 
 use crate::programs::{count, taken_and_confirmed};
 use crate::support::service::{self, only_stream};
-use crate::support::{Dialect, Linked, Workshop, root, run};
+use crate::support::{Dialect, Ended, Linked, Workshop, root, start_in};
+use rheed_stream::receiver::Receiver;
 use std::fs;
 
 /// A page, and which driver in stand_ins/drive plays its fragment a camera.
@@ -21,7 +22,12 @@ const FRAGMENTS: [Fragment; 8] = [
     Fragment { page: "spinnaker", driver: "spinnaker.c", options: &[], tells_of_damage: true },
     Fragment { page: "vimbax", driver: "vimbax.c", options: &[], tells_of_damage: true },
     Fragment { page: "ids_peak", driver: "ids_peak.cpp", options: &[], tells_of_damage: true },
-    Fragment { page: "thorlabs", driver: "thorlabs.c", options: &["significant_bits=12"], tells_of_damage: false },
+    Fragment {
+        page: "thorlabs",
+        driver: "thorlabs.c",
+        options: &["significant_bits=12", "timestamp_clock=device", "device_tick_hz=40000000"],
+        tells_of_damage: false,
+    },
     Fragment { page: "dcam", driver: "dcam.c", options: &["significant_bits=12"], tells_of_damage: false },
     Fragment { page: "imaqdx", driver: "imaqdx.c", options: &["significant_bits=12"], tells_of_damage: false },
 ];
@@ -46,8 +52,9 @@ impl Fragment {
         code[0].to_owned()
     }
 
+    /// Builds it with its driver, and plays it a camera with a mishap, or with none.
     #[track_caller]
-    fn brings_its_camera_in(&self) {
+    fn play(&self, mishap: &str) -> (Receiver, Ended, Workshop) {
         let workshop = Workshop::new();
         let service = service::start(&workshop);
         workshop.write("fragment.h", &self.code());
@@ -56,7 +63,14 @@ impl Fragment {
         let folders = [workshop.path(), &stand_ins].map(|folder| format!("-I{}", folder.display()));
         let program = workshop.build_with(&dialect, &stand_ins.join("drive").join(self.driver), Linked::Shared, &folders);
         let options = service::options(&service, &workshop);
-        let ended = run(&program, options.iter().map(String::as_str).chain(self.options.iter().copied())).well();
+        let given = options.iter().map(String::as_str).chain(self.options.iter().copied());
+        let ended = start_in(&[("MISHAP", mishap.to_owned())], &program, given).finish().well();
+        (service, ended, workshop)
+    }
+
+    #[track_caller]
+    fn brings_its_camera_in(&self) {
+        let (service, ended, _workshop) = self.play("");
         assert_eq!(count(&ended, "sdk", "given back"), 10, "{ended:?}");
         let kept = taken_and_confirmed(&service, &ended);
         assert!(kept == NUMBERS.iter().flat_map(|number| picture(*number)).collect::<Vec<u8>>(), "{}: other pixels", self.driver);
@@ -74,6 +88,67 @@ fn picture(number: u64) -> Vec<u8> {
 #[test]
 fn every_fragment_pushes_all_frames_once_as_they_are_and_gives_every_buffer_back() {
     FRAGMENTS.iter().for_each(Fragment::brings_its_camera_in);
+}
+
+/// A driver, and what it is played; so many frames are taken all the same, so many buffers come back, and this is said, once.
+struct Mishap(&'static str, &'static str, u64, u64, &'static str);
+
+impl Mishap {
+    #[track_caller]
+    fn befalls(&self) {
+        let Mishap(driver, mishap, taken, given_back, said) = *self;
+        let fragment = FRAGMENTS.iter().find(|fragment| fragment.driver == driver).expect("a driver of a fragment");
+        let (_service, ended, _workshop) = fragment.play(mishap);
+        assert_eq!(count(&ended, "stream", "taken"), taken, "{driver}, {mishap}: {ended:?}");
+        assert_eq!(count(&ended, "stream", "confirmed"), taken, "{driver}, {mishap}: {ended:?}");
+        assert_eq!(count(&ended, "sdk", "given back"), given_back, "{driver}, {mishap}: {ended:?}");
+        assert_eq!(ended.err.lines().count(), usize::from(!said.is_empty()), "{driver}, {mishap}: {ended:?}");
+        assert!(ended.err.contains(said), "{driver}, {mishap}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_loop_whose_camera_is_lost_says_so_ends_and_all_that_came_is_confirmed() {
+    const LOST: &str = "the camera is lost";
+    let mishaps = [
+        Mishap("pylon.c", "lost", 5, 5, LOST),
+        Mishap("spinnaker.c", "lost", 5, 5, LOST),
+        Mishap("ids_peak.cpp", "lost", 5, 5, LOST),
+        Mishap("dcam.c", "lost", 4, 10, LOST),
+        Mishap("imaqdx.c", "lost", 5, 10, LOST),
+    ];
+    mishaps.iter().for_each(Mishap::befalls);
+}
+
+#[test]
+fn a_loop_whose_wait_is_ended_to_stop_it_ends_without_a_complaint() {
+    [Mishap("ids_peak.cpp", "stopped", 5, 5, ""), Mishap("dcam.c", "stopped", 4, 10, "")].iter().for_each(Mishap::befalls);
+}
+
+#[test]
+fn what_is_no_intensity_or_does_not_fill_bytes_is_refused_aloud_and_every_buffer_given_back() {
+    let mishaps = [
+        Mishap("imaqdx.c", "colour", 0, 10, "set the camera to Mono"),
+        Mishap("thorlabs.c", "colour", 0, 0, "mosaic"),
+        Mishap("pylon.c", "packed", 0, 10, "multiple of 4"),
+        Mishap("pylon.cpp", "packed", 0, 10, "multiple of 4"),
+    ];
+    mishaps.iter().for_each(Mishap::befalls);
+}
+
+#[test]
+fn a_camera_without_a_clock_is_recorded_and_a_buffer_that_cannot_be_read_is_given_back() {
+    let mishaps = [
+        Mishap("ids_peak.cpp", "timeless", 10, 10, ""),
+        Mishap("thorlabs.c", "timeless", 10, 10, ""),
+        Mishap("ids_peak.cpp", "unreadable", 3, 4, "no pixel format"),
+    ];
+    mishaps.iter().for_each(Mishap::befalls);
+}
+
+#[test]
+fn a_frame_that_was_overwritten_while_it_was_copied_is_told() {
+    Mishap("dcam.c", "overtaken", 14, 10, "frame 12 may be torn").befalls();
 }
 
 #[test]

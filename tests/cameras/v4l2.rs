@@ -2,8 +2,10 @@
 
 use crate::programs::{Site, V4L2, count};
 use crate::support::service::only_stream;
-use crate::support::{Ended, MustSucceed, root, skip};
+use crate::support::{Ended, MustSucceed, root, skip, start_in};
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
+use std::time::Duration;
 
 const WIDTH: u64 = 33;
 const HEIGHT: u64 = 16;
@@ -11,13 +13,28 @@ const HEIGHT: u64 = 16;
 /// Plays the driver that has this format, until its plug is pulled behind 60 frames.
 #[track_caller]
 fn play(site: &Site, fourcc: &str, row_bytes: u64) -> Ended {
+    play_with("", site, fourcc, row_bytes, &[])
+}
+
+/// The same with a mishap, and with more options.
+#[track_caller]
+fn play_with(mishap: &str, site: &Site, fourcc: &str, row_bytes: u64, options: &[&str]) -> Ended {
+    let environment = environment(mishap, site, fourcc, row_bytes);
+    site.start_in(&environment, &[&["--device", "/dev/video-stand-in", "--seconds", "0"], options].concat()).finish()
+}
+
+/// In which the driver is preloaded.
+#[track_caller]
+fn environment(mishap: &str, site: &Site, fourcc: &str, row_bytes: u64) -> [(&'static str, String); 3] {
     let driver = site.workshop.path().join("v4l2_device.so");
     let mut gcc = Command::new("gcc");
     gcc.args(["-shared", "-fPIC", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&driver);
     gcc.arg(root().join("tests/cameras/v4l2_device.c")).arg("-ldl").must_succeed();
-    let environment =
-        [("LD_PRELOAD", driver.display().to_string()), ("STAND_IN", format!("{fourcc} {WIDTH}x{HEIGHT} {row_bytes} 60"))];
-    site.start_in(&environment, &["--device", "/dev/video-stand-in", "--seconds", "0"]).finish()
+    [
+        ("LD_PRELOAD", driver.display().to_string()),
+        ("STAND_IN", format!("{fourcc} {WIDTH}x{HEIGHT} {row_bytes} 60")),
+        ("MISHAP", mishap.to_owned()),
+    ]
 }
 
 /// Numbers of the frames: behind the 11th two are lost.
@@ -51,6 +68,79 @@ fn a_format_that_is_no_picture_of_intensities_is_told_before_a_stream_is_opened(
     let ended = play(&site, "MJPG", 66);
     assert!(ended.status.code() == Some(1) && ended.err.contains("GREY"), "{ended:?}");
     assert!(site.service.streams().is_empty());
+}
+
+#[test]
+fn a_driver_without_a_signal_is_begun_anew_ten_times_and_no_more() {
+    let Some(site) = Site::stage(&V4L2) else { return };
+    let ended = play_with("silence", &site, "GREY", 40, &[]).well();
+    assert_eq!(ended.err.matches("the driver begins anew").count(), 10, "{ended:?}");
+    assert!(ended.err.contains("the camera is gone"), "{ended:?}");
+    assert_eq!((count(&ended, "driver", "buffers"), count(&ended, "stream", "confirmed")), (9, 9), "{ended:?}");
+}
+
+#[test]
+fn an_empty_buffer_is_an_incomplete_frame() {
+    let Some(site) = Site::stage(&V4L2) else { return };
+    let ended = play_with("empty", &site, "GREY", 40, &[]).well();
+    let stream = |word| count(&ended, "stream", word);
+    assert_eq!((stream("taken"), stream("incomplete"), stream("rejected")), (60, 2, 0), "{ended:?}");
+}
+
+#[test]
+fn one_odd_frame_is_told_once_and_ends_no_recording() {
+    let Some(site) = Site::stage(&V4L2) else { return };
+    let ended = play_with("odd", &site, "GREY", 40, &[]);
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let stream = |word| count(&ended, "stream", word);
+    assert_eq!((stream("taken"), stream("confirmed"), stream("rejected")), (59, 59, 1), "{ended:?}");
+    assert_eq!(ended.err.matches("a frame is refused").count(), 1, "{ended:?}");
+}
+
+#[test]
+fn frames_of_which_none_can_be_taken_end_the_recording_and_it_is_said_why() {
+    let Some(site) = Site::stage(&V4L2) else { return };
+    let ended = play_with("", &site, "GREY", 40, &["roi=0,0,500,500"]);
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(ended.err.contains("a frame is refused") && ended.err.contains("roi"), "{ended:?}");
+    assert_eq!((count(&ended, "stream", "taken"), count(&ended, "stream", "rejected")), (0, 1), "{ended:?}");
+}
+
+#[test]
+fn a_driver_that_cannot_start_or_tell_its_rate_leaves_no_empty_stream() {
+    for (mishap, said) in [("bandwidth", "VIDIOC_STREAMON"), ("rateless", "--fps")] {
+        let Some(site) = Site::stage(&V4L2) else { return };
+        let ended = play_with(mishap, &site, "GREY", 40, &[]);
+        assert!(ended.status.code() == Some(1) && ended.err.contains(said), "{ended:?}");
+        assert!(site.service.streams().is_empty());
+    }
+}
+
+#[test]
+fn what_the_stream_has_to_tell_is_told_while_it_records() {
+    let Some(site) = Site::stage(&V4L2) else { return };
+    let ended = play_with("rateless", &site, "GREY", 40, &["--fps", "1"]).well();
+    assert!(ended.out.contains("event: "), "250 frames a second are not 1: {ended:?}");
+}
+
+#[test]
+fn a_second_interrupt_ends_a_program_that_finalizes() {
+    let Some(site) = Site::stage(&V4L2) else { return };
+    let environment = environment("", &site, "GREY", 40);
+    let spool = format!("spool_dir={}", site.workshop.spool().display());
+    // Nobody listens there: to finalize would take a minute.
+    let options = ["--device", "/dev/video-stand-in", "--seconds", "0", "endpoint=http://127.0.0.1:1", "api_key=none", &spool];
+    let mut running = start_in(&environment, &site.program, options);
+    let mut lines = running.lines();
+    assert!(lines.any(|line| line.starts_with("driver: ")), "the camera is gone, and it finalizes");
+    running.interrupt();
+    assert!(!running.has_ended(), "the first one only ends the recording");
+    while !running.has_ended() {
+        running.interrupt();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let ended = running.finish();
+    assert_eq!(ended.status.signal(), Some(2), "{ended:?}");
 }
 
 #[test]

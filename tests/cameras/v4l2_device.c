@@ -3,7 +3,9 @@
  *
  * STAND_IN tells what it has: "GREY 33x16 40 60": the format it insists on, the size, the bytes of a row, frames until the plug
  * is pulled. Each frame, by its number from 0, is: the 7th damaged, behind the 11th two are lost, before the 5th DQBUF says
- * EAGAIN, before the 9th EIO. Pixels are (column + row + number) as the format has them; what pads the rows is 0xEE. The descriptor
+ * EAGAIN, before the 9th EIO, and goes on so until all is stopped, queued and started anew. MISHAP adds one: "silence", EIO for good;
+ * "empty", the 20th has no byte; "odd", of the 20th the driver says that its buffer is too small; "bandwidth", it cannot start;
+ * "rateless", it knows of no rate. Pixels are (column + row + number) as the format has them; what pads the rows is 0xEE. The descriptor
  * is a file in memory, so that the kernel itself maps and closes it.
  */
 #define _GNU_SOURCE
@@ -27,7 +29,7 @@ static struct {
     char fourcc[5];
     unsigned width, height, row_bytes, frames;
     unsigned count, sequence, number, queued[MOST], waiting;
-    int is_streaming, has_hiccuped;
+    int is_streaming, has_hiccuped, is_stuck;
     unsigned char *memory;
 } camera = {.descriptor = -1};
 
@@ -49,6 +51,8 @@ int open(const char *path, int flags, ...) {
     return camera.descriptor = memfd_create("camera", 0);
 }
 
+static int is_played(const char *mishap) { return getenv("MISHAP") != NULL && strcmp(getenv("MISHAP"), mishap) == 0; }
+
 static void draw(unsigned char *pixels) {
     memset(pixels, 0xEE, frame_bytes());
     for (unsigned y = 0; y < camera.height; y++) {
@@ -68,10 +72,12 @@ static void draw(unsigned char *pixels) {
 
 /* Hands the oldest queued buffer over. */
 static int give(struct v4l2_buffer *buffer) {
+    if (camera.is_stuck) return errno = EIO, -1;
     if (camera.number == camera.frames) return errno = ENODEV, -1;
     if (camera.waiting == 0) return errno = EAGAIN, -1;
     if ((camera.number == 5 || camera.number == 9) && !camera.has_hiccuped) {
         camera.has_hiccuped = 1;
+        camera.is_stuck = camera.number == 9;
         return errno = camera.number == 5 ? EAGAIN : EIO, -1;
     }
     camera.has_hiccuped = 0;
@@ -85,6 +91,8 @@ static int give(struct v4l2_buffer *buffer) {
     buffer->length = buffer_bytes();
     buffer->bytesused = is_damaged ? frame_bytes() / 2 : frame_bytes();
     buffer->flags = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC | (is_damaged ? V4L2_BUF_FLAG_ERROR : 0);
+    if (camera.number == 20 && is_played("empty")) buffer->bytesused = 0;
+    if (camera.number == 20 && is_played("odd")) buffer->bytesused = buffer->length = 10;
     buffer->sequence = camera.sequence;
     buffer->timestamp.tv_sec = now.tv_sec;
     buffer->timestamp.tv_usec = now.tv_nsec / 1000;
@@ -105,6 +113,8 @@ static int answer(unsigned long request, void *argument) {
         format->fmt.pix.pixelformat = v4l2_fourcc(camera.fourcc[0], camera.fourcc[1], camera.fourcc[2], camera.fourcc[3]);
         return 0;
     case VIDIOC_S_PARM:
+    case VIDIOC_G_PARM:
+        if (is_played("rateless")) return errno = ENOTTY, -1;
         ((struct v4l2_streamparm *)argument)->parm.capture.timeperframe = (struct v4l2_fract){PERIOD_MS, 1000};
         return 0;
     case VIDIOC_REQBUFS:
@@ -122,7 +132,11 @@ static int answer(unsigned long request, void *argument) {
         camera.queued[camera.waiting++] = buffer->index;
         return 0;
     case VIDIOC_STREAMON:
-    case VIDIOC_STREAMOFF: return camera.is_streaming = request == VIDIOC_STREAMON, 0;
+        if (is_played("bandwidth")) return errno = ENOSPC, -1;
+        if (camera.waiting == 0) return errno = EINVAL, -1;
+        camera.is_stuck = camera.number == 9 && is_played("silence");
+        return camera.is_streaming = 1, 0;
+    case VIDIOC_STREAMOFF: return camera.is_streaming = 0, camera.waiting = 0, 0;
     case VIDIOC_DQBUF: return camera.is_streaming ? give(buffer) : (errno = EINVAL, -1);
     default: return errno = ENOTTY, -1;
     }

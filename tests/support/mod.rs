@@ -246,6 +246,11 @@ impl Running {
         self.child.try_wait().expect("a child can be waited for").is_some()
     }
 
+    /// Sends it SIGINT, as Ctrl-C does.
+    pub fn interrupt(&self) {
+        Command::new("kill").args(["-INT", &self.child.id().to_string()]).must_succeed();
+    }
+
     /// Ends it with SIGKILL, unless it has ended before; collects what it said.
     pub fn kill(mut self) -> Ended {
         self.child.kill().expect("a child can be killed");

@@ -8,7 +8,15 @@
 
 typedef unsigned int uInt32;
 typedef uInt32 IMAQdxSession;
-typedef enum { IMAQdxErrorSuccess = 0, IMAQdxErrorTimeout = (int)0xBFF69030 } IMAQdxError;
+typedef enum {
+    IMAQdxErrorSuccess = 0,
+    IMAQdxErrorCameraRemoved = (int)0xBFF6900C,
+    IMAQdxErrorBufferNotAvailable = (int)0xBFF69013,
+    IMAQdxErrorTimeout = (int)0xBFF6901B
+} IMAQdxError;
+typedef enum { IMAQdxValueTypeU32 = 0 } IMAQdxValueType;
+typedef enum { IMAQdxOverwriteModeGetOldest = 0, IMAQdxOverwriteModeFail = 2, IMAQdxOverwriteModeGetNewest = 3 } IMAQdxOverwriteMode;
+#define IMAQdxAttributeOverwriteMode "AcquisitionAttributes::OverwriteMode"
 typedef enum {
     IMAQdxBufferNumberModeNext,
     IMAQdxBufferNumberModeLast,
@@ -17,3 +25,4 @@ typedef enum {
 
 IMAQdxError IMAQdxGetImage(IMAQdxSession id, Image *image, IMAQdxBufferNumberMode mode, uInt32 desiredBufferNumber,
                            uInt32 *actualBufferNumber);
+IMAQdxError IMAQdxSetAttribute(IMAQdxSession id, const char *name, IMAQdxValueType type, ...);

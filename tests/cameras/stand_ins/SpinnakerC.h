@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum { SPINNAKER_ERR_SUCCESS = 0, SPINNAKER_ERR_TIMEOUT = -1011 } spinError;
+typedef enum { SPINNAKER_ERR_SUCCESS = 0, SPINNAKER_ERR_IO = -1010, SPINNAKER_ERR_TIMEOUT = -1011 } spinError;
 typedef void *spinCamera;
 typedef void *spinImage;
 typedef uint8_t bool8_t;

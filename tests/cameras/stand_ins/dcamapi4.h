@@ -8,7 +8,14 @@ typedef int int32; /* A long on Windows, where that has 32 bits. */
 typedef unsigned int _ui32;
 
 /* Failures have the highest bit: in C the enumeration is unsigned. */
-typedef enum DCAMERR { DCAMERR_TIMEOUT = (int)0x80000106, DCAMERR_SUCCESS = 1 } DCAMERR;
+typedef enum DCAMERR {
+    DCAMERR_ABORT = (int)0x80000102,
+    DCAMERR_TIMEOUT = (int)0x80000106,
+    DCAMERR_LOSTFRAME = (int)0x80000301,
+    DCAMERR_LOSTCAMERA_STAND_IN = (int)0x80000801, /* One of the many others. */
+    DCAMERR_MISSINGFRAME_TROUBLE = (int)0x80000f06,
+    DCAMERR_SUCCESS = 1
+} DCAMERR;
 typedef enum DCAM_PIXELTYPE { DCAM_PIXELTYPE_MONO8 = 1, DCAM_PIXELTYPE_MONO16 = 2, DCAM_PIXELTYPE_NONE = 0 } DCAM_PIXELTYPE;
 typedef enum DCAMWAIT_EVENT { DCAMWAIT_CAPEVENT_TRANSFERRED = 1, DCAMWAIT_CAPEVENT_FRAMEREADY = 2 } DCAMWAIT_EVENT;
 typedef struct tag_dcam *HDCAM;

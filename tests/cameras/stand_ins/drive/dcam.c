@@ -2,17 +2,20 @@
 #include "drive.h"
 #include "fragment.h"
 
-enum { BUFFERS = 4 };
+enum { BUFFERS = 6 };
 
 static int came, running = 1;
 
-/* Twelve frames, one and several at once, and then six for four buffers: the fifth and sixth are overwritten. */
+/* Twelve frames, one and several at once, and then six at once: the fifth is being written over now, and the sixth soon. */
 DCAMERR dcamwait_start(HDCAMWAIT wait, DCAMWAIT_START *param) {
     static const int until[] = {1, 1, 4, 10, 12};
-    static int calls;
+    static int calls, hiccups;
     (void)wait;
     if (param->size != (int32)sizeof *param || param->eventmask != DCAMWAIT_CAPEVENT_FRAMEREADY) return DCAMERR_TIMEOUT;
     if (calls == 1) return calls++, DCAMERR_TIMEOUT;
+    if (calls == 2 && hiccups < 2) return hiccups++ == 0 ? DCAMERR_LOSTFRAME : DCAMERR_MISSINGFRAME_TROUBLE;
+    if (is_lost(came + 1)) return DCAMERR_LOSTCAMERA_STAND_IN;
+    if (is_played("stopped") && came == 4) return running = 0, DCAMERR_ABORT;
     came = until[calls++];
     running = came < 12;
     return DCAMERR_SUCCESS;
@@ -30,6 +33,8 @@ DCAMERR dcambuf_lockframe(HDCAM camera, DCAMBUF_FRAME *frame) {
     int at = came - 1;
     while (at % BUFFERS != frame->iFrame) at--;
     draw12((uint64_t)at + 1, WIDTH + PADDING);
+    if (at == came - BUFFERS) memset(pixels16, 0xEE, 3 * sizeof pixels16[0] * (WIDTH + PADDING)); /* The camera writes here now. */
+    if (is_played("overtaken") && came == 12 && at == 11) came += BUFFERS, running = 0;
     frame->buf = pixels16, frame->rowbytes = 2 * (WIDTH + PADDING);
     frame->width = WIDTH, frame->height = HEIGHT;
     frame->framestamp = at + 1;

@@ -8,6 +8,7 @@
 #include <rheed_stream.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { WIDTH = 17, HEIGHT = 8, PADDING = 7, FRAMES = 10, DAMAGED = 6 };
@@ -30,6 +31,21 @@ static inline void draw12(uint64_t number, unsigned row_pixels) {
     memset(pixels16, 0xEE, sizeof pixels16);
     for (unsigned y = 0; y < HEIGHT; y++)
         for (unsigned x = 0; x < WIDTH; x++) pixels16[y * row_pixels + x] = (uint16_t)((x + y + number) << 4);
+}
+
+/* Whether the camera is to be played with this mishap. */
+static inline int is_played(const char *mishap) {
+    const char *played = getenv("MISHAP");
+    return played != NULL && strcmp(played, mishap) == 0;
+}
+
+/* Behind the fifth frame the camera is lost: said once. Whoever asks again would ask forever. */
+enum { UNTIL_LOST = 5 };
+static inline int is_lost(int frames) {
+    static int told;
+    if (!is_played("lost") || frames < UNTIL_LOST) return 0;
+    if (told++ > 0) _Exit(9);
+    return 1;
 }
 
 static inline rheed_stream open_stream(int argc, char **argv) {

@@ -11,9 +11,15 @@ struct Filled : peak::core::Buffer {
     std::size_t Size() const override { return WIDTH * HEIGHT; }
     std::size_t Width() const override { return WIDTH; }
     std::size_t Height() const override { return HEIGHT; }
-    std::uint64_t PixelFormat() const override { return 0x01080001; }
+    std::uint64_t PixelFormat() const override {
+        if (is_played("unreadable") && at == 3) throw peak::core::Exception("no pixel format");
+        return 0x01080001;
+    }
     std::uint64_t FrameID() const override { return numbers[at]; }
-    std::uint64_t Timestamp_ns() const override { return 1000000000u + 10000000u * numbers[at]; }
+    std::uint64_t Timestamp_ns() const override {
+        if (is_played("timeless")) throw peak::core::Exception("this transport layer does not tell the time");
+        return 1000000000u + 10000000u * numbers[at];
+    }
     bool IsIncomplete() const override { return at == DAMAGED; }
 };
 
@@ -22,12 +28,17 @@ struct Source : peak::core::DataStream {
     int at = 0, given_back = 0, timeouts = 0;
     std::shared_ptr<peak::core::Buffer> WaitForFinishedBuffer(peak::core::Timeout) override {
         if (at == 4 && timeouts++ == 0) throw peak::core::TimeoutException("no buffer in time");
+        if (is_lost(at)) throw peak::core::Exception("the device is not there");
+        if (is_played("stopped") && at == UNTIL_LOST) throw peak::core::AbortedException("by KillWait");
         draw8(numbers[at], WIDTH);
         const auto buffer = std::make_shared<Filled>(at++);
         running = at < FRAMES;
         return buffer;
     }
-    void QueueBuffer(const std::shared_ptr<peak::core::Buffer> &) override { ++given_back; }
+    void QueueBuffer(const std::shared_ptr<peak::core::Buffer> &) override {
+        ++given_back;
+        if (is_played("lost") && at == UNTIL_LOST) throw peak::core::Exception("the device is not there");
+    }
 };
 
 } // namespace

@@ -8,6 +8,7 @@ static int at, given_back, running = 1;
 GENAPIC_RESULT PylonWaitObjectWait(PYLON_WAITOBJECT_HANDLE object, uint32_t timeout_ms, _Bool *result) {
     static int calls;
     (void)object, (void)timeout_ms;
+    if (is_lost(at)) return (GENAPIC_RESULT)0xE1000009;
     return *result = calls++ != 3, GENAPI_E_OK;
 }
 
@@ -17,9 +18,9 @@ GENAPIC_RESULT PylonStreamGrabberRetrieveResult(PYLON_STREAMGRABBER_HANDLE grabb
     *ready = 1;
     if (at == FRAMES) return result->Status = Canceled, running = 0, GENAPI_E_OK;
     draw8(numbers[at], WIDTH + PADDING);
-    result->pBuffer = pixels8, result->PayloadSize = sizeof pixels8;
+    result->pBuffer = pixels8, result->PayloadSize = at == DAMAGED ? WIDTH : sizeof pixels8;
     result->Status = at == DAMAGED ? Failed : Grabbed;
-    result->PixelType = PixelType_Mono8;
+    result->PixelType = is_played("packed") ? PixelType_Mono12p : PixelType_Mono8;
     result->SizeX = WIDTH, result->SizeY = HEIGHT, result->PaddingX = PADDING;
     result->BlockID = numbers[at], result->TimeStamp = 125000000u + 1250000u * numbers[at];
     at++;
@@ -34,6 +35,6 @@ GENAPIC_RESULT PylonStreamGrabberQueueBuffer(PYLON_STREAMGRABBER_HANDLE grabber,
 
 int main(int argc, char **argv) {
     const rheed_stream stream = open_stream(argc, argv);
-    grab(stream, NULL, NULL, &running);
-    return finish(stream, given_back - 1); /* Without the cancelled one. */
+    grab(stream, NULL, NULL, sizeof pixels8, &running);
+    return finish(stream, given_back - (at == FRAMES)); /* Without the cancelled one. */
 }

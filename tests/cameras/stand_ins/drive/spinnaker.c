@@ -7,6 +7,7 @@ static int at = -1, given_back, running = 1, timeouts;
 spinError spinCameraGetNextImageEx(spinCamera camera, uint64_t timeout_ms, spinImage *image) {
     (void)camera, (void)timeout_ms;
     if (at == 3 && timeouts++ == 0) return SPINNAKER_ERR_TIMEOUT;
+    if (is_lost(at + 1)) return SPINNAKER_ERR_IO;
     running = ++at < FRAMES - 1;
     draw8(numbers[at], WIDTH + PADDING);
     return *image = &at, SPINNAKER_ERR_SUCCESS;

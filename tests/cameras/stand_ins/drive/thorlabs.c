@@ -13,14 +13,28 @@ static int get_height(void *camera, int *height) { return (void)camera, *height 
 TL_CAMERA_SET_FRAME_AVAILABLE_CALLBACK tl_camera_set_frame_available_callback = set_callback;
 TL_CAMERA_GET_IMAGE_WIDTH tl_camera_get_image_width = get_width;
 TL_CAMERA_GET_IMAGE_HEIGHT tl_camera_get_image_height = get_height;
+static int get_sensor(void *camera, enum TL_CAMERA_SENSOR_TYPE *sensor) {
+    return (void)camera, *sensor = is_played("colour") ? TL_CAMERA_SENSOR_TYPE_BAYER : TL_CAMERA_SENSOR_TYPE_MONOCHROME, 0;
+}
+static int get_frequency(void *camera, int *hz) { return (void)camera, *hz = 40000000, is_played("timeless"); }
+TL_CAMERA_GET_CAMERA_SENSOR_TYPE tl_camera_get_camera_sensor_type = get_sensor;
+TL_CAMERA_GET_TIMESTAMP_CLOCK_FREQUENCY tl_camera_get_timestamp_clock_frequency = get_frequency;
+
+/* Behind the end tag the SDK's memory goes on with another frame's. */
+static unsigned char metadata[] = "TSI\0\0\0\0\0" "FCNT\3\0\0\0" "PCKH\1\0\0\0" "PCKL\2\0\0\200" "ENDT\0\0\0\0" "PCKL\7\0\0\0";
 
 int main(int argc, char **argv) {
     static recording into;
+    const int refused = attach(&into, NULL) != 0;
     into.stream = open_stream(argc, argv);
-    if (attach(&into, NULL) != 0) return 2;
+    if (refused) return finish(into.stream, 0);
+    if (into.tick_hz != (is_played("timeless") ? 0 : 40000000)) return 3;
+    if (ticks_of(metadata, (int)sizeof metadata - 1) != 0x180000002 || ticks_of(metadata, 28) != 0x100000000) return 4;
+    if (ticks_of(NULL, 0) != 0) return 5;
     for (int at = 0; at < FRAMES; at++) {
         draw12(numbers[at], WIDTH);
-        called(NULL, pixels16, (int)numbers[at], NULL, 0, with);
+        memcpy(metadata + 28, &(uint32_t){(uint32_t)(400000u * numbers[at])}, 4); /* 10 ms apart. */
+        called(NULL, pixels16, (int)numbers[at], metadata, (int)sizeof metadata - 1, with);
         memset(pixels16, 0, sizeof pixels16); /* The SDK takes it back. */
     }
     return finish(into.stream, FRAMES);

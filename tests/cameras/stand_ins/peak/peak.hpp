@@ -11,9 +11,19 @@
 
 namespace peak::core {
 
-class TimeoutException : public std::runtime_error {
+class Exception : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
+};
+
+class TimeoutException : public Exception {
+public:
+    using Exception::Exception;
+};
+
+class AbortedException : public Exception {
+public:
+    using Exception::Exception;
 };
 
 class Timeout {

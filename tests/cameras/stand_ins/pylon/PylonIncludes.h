@@ -9,7 +9,7 @@
 
 namespace Pylon {
 
-enum EPixelType { PixelType_Undefined = -1, PixelType_Mono8 = 0x01080001, PixelType_Mono12 = 0x01100005 };
+enum EPixelType { PixelType_Undefined = -1, PixelType_Mono8 = 0x01080001, PixelType_Mono12 = 0x01100005, PixelType_Mono12p = 0x010C0047 };
 
 class CGrabResultData {
 public:
@@ -21,6 +21,7 @@ public:
     virtual bool GetStride(size_t &stride_bytes) const = 0;
     virtual void *GetBuffer() const = 0;
     virtual size_t GetPayloadSize() const = 0;
+    virtual size_t GetBufferSize() const = 0;
     virtual uint64_t GetBlockID() const = 0;
     virtual uint64_t GetTimeStamp() const = 0;
 };

@@ -16,7 +16,7 @@ typedef struct stand_in_buffer *PYLON_STREAMBUFFER_HANDLE;
 
 typedef enum { UndefinedGrabStatus = -1, Idle, Queued, Grabbed, Canceled, Failed } EPylonGrabStatus;
 typedef enum { PayloadType_Undefined = -1, PayloadType_Image } EPylonPayloadType;
-typedef enum { PixelType_Undefined = -1, PixelType_Mono8 = 0x01080001, PixelType_Mono12 = 0x01100005 } EPylonPixelType;
+typedef enum { PixelType_Undefined = -1, PixelType_Mono8 = 0x01080001, PixelType_Mono12 = 0x01100005, PixelType_Mono12p = 0x010C0047 } EPylonPixelType;
 
 typedef struct {
     const void *Context;
