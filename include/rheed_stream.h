@@ -483,9 +483,9 @@ int32_t RHEED_CALL rheed_push_chunk(rheed_stream stream,
                          int64_t start_ns);
 
 /**
- * Pull mode: calls `source` on this thread once a frame time (1/fps, whatever decimate says; as fast as it can with `pace = off`), until it
- * returns 0. Inside, rheed_push waits for room. When the source is late the schedule shifts: nothing is bunched up.
- * Then the last chunk is closed, and the call returns when all is in the spool; rheed_finalize follows as ever.
+ * Pull mode: calls `source` on this thread once a frame time (1/fps, whatever decimate says; as fast as it can with
+ * `pace = off`), until it returns 0. Inside, rheed_push waits for room. When the source is late the schedule shifts: nothing is
+ * bunched up. Then the last chunk is closed, and the call returns when all is in the spool; rheed_finalize follows as ever.
  *
  * `user` is handed to `source` as it is. Any thread; one run at a time. A stream that is run takes no frames from
  * elsewhere, not even from other threads. Returns RHEED_OK, RHEED_E_ARGUMENT (also when the source answers something else

@@ -17,7 +17,8 @@ enum Message {
     Text(String),
     /// What it is about, and the rest of the sentence.
     Named(&'static str, &'static str),
-    /// Each `{}` stands for the next number, `{x}` for it as codes are written. Filled in only when somebody reads it, since a refused push must not allocate.
+    /// Each `{}` stands for the next number, `{x}` for it as codes are written. Filled in only when somebody reads it, since a refused
+    /// push must not allocate.
     Template(&'static str, [u64; 4]),
 }
 

@@ -136,17 +136,6 @@ pub fn output_at<T>(array: *mut T, index: usize, value: T) {
     }
 }
 
-/// Where a reader goes on, and how many values its arrays take.
-pub fn reader(position: *const u64, count: *const i32, capacity: i32) -> Result<(u64, usize)> {
-    if position.is_null() || count.is_null() {
-        return Err(Error::argument("position or count is NULL: give a place for each, position 0 at first"));
-    }
-    let capacity =
-        usize::try_from(capacity).map_err(|_| Error::argument("capacity is negative: give how many values each array takes"))?;
-    // SAFETY: not NULL, and the header asks for a place for one such number. Unaligned is tolerated.
-    Ok((unsafe { position.read_unaligned() }, capacity))
-}
-
 /// As many of the numbers as the caller has places for.
 pub fn output_numbers(places: *mut i64, count: i32, values: &[i64]) -> Result<()> {
     let count =

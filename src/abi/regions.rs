@@ -2,6 +2,7 @@
 
 use super::{boundary, export};
 use crate::codes::Code;
+use crate::error::{Error, Result};
 use crate::stream::Region;
 
 export! {
@@ -63,7 +64,7 @@ export! {
         boundary::output(count, 0);
         boundary::output(missed, 0);
     } {
-        let (from, capacity) = boundary::reader(position, count, capacity)?;
+        let (from, capacity) = reader(position, count, capacity)?;
         let taken = stream.stream()?.read_region(region, from, capacity, |at, reading| {
             boundary::output_at(times_ns, at, reading.time_ns);
             boundary::output_at(frame_ids, at, reading.frame_id);
@@ -76,4 +77,15 @@ export! {
         boundary::output(missed, taken.missed as i64);
         Ok(Code::Ok)
     }
+}
+
+/// Where a reader goes on, and how many values its arrays take.
+fn reader(position: *const u64, count: *const i32, capacity: i32) -> Result<(u64, usize)> {
+    if position.is_null() || count.is_null() {
+        return Err(Error::argument("position or count is NULL: give a place for each, position 0 at first"));
+    }
+    let capacity =
+        usize::try_from(capacity).map_err(|_| Error::argument("capacity is negative: give how many values each array takes"))?;
+    // SAFETY: not NULL, and the header asks for a place for one such number. Unaligned is tolerated.
+    Ok((unsafe { position.read_unaligned() }, capacity))
 }

@@ -31,14 +31,25 @@ impl Amiss {
         *self == Amiss::default()
     }
 
+    /// The statistics that count it, in the order of `counts`.
+    const STATS: [Stat; 5] =
+        [Stat::FramesDropped, Stat::FramesRejected, Stat::FramesMissed, Stat::FramesIncomplete, Stat::CameraStalls];
+
+    /// All counts, as they lie in a seal.
+    pub fn counts(self) -> [i64; 5] {
+        let Amiss { dropped, rejected, missed, incomplete, stalls } = self;
+        [dropped, rejected, missed, incomplete, stalls]
+    }
+
+    /// Of these counts.
+    pub fn of(counts: [i64; 5]) -> Amiss {
+        let [dropped, rejected, missed, incomplete, stalls] = counts;
+        Amiss { dropped, rejected, missed, incomplete, stalls }
+    }
+
     fn since(self, before: Amiss) -> Amiss {
-        Amiss {
-            dropped: self.dropped - before.dropped,
-            rejected: self.rejected - before.rejected,
-            missed: self.missed - before.missed,
-            incomplete: self.incomplete - before.incomplete,
-            stalls: self.stalls - before.stalls,
-        }
+        let (now, before) = (self.counts(), before.counts());
+        Amiss::of(std::array::from_fn(|index| now[index] - before[index]))
     }
 
     /// Behind a line on the chunk: "; 3 missed by the camera, 1 dropped". Nothing where all went well.
@@ -95,13 +106,7 @@ impl ChunksAmiss {
 impl Ledger {
     /// All that went amiss so far.
     pub fn amiss(&self) -> Amiss {
-        Amiss {
-            dropped: self.get(Stat::FramesDropped),
-            rejected: self.get(Stat::FramesRejected),
-            missed: self.get(Stat::FramesMissed),
-            incomplete: self.get(Stat::FramesIncomplete),
-            stalls: self.get(Stat::CameraStalls),
-        }
+        Amiss::of(Amiss::STATS.map(|stat| self.get(stat)))
     }
 
     /// The same for a frame that is to be taken along to its chunk: of incomplete frames only those that were left out. Which of the
@@ -137,15 +142,7 @@ impl Ledger {
 
     /// A chunk of an earlier process, which has left no other account of it.
     pub fn note_amiss_before(&self, chunk: u64, frames: u64, amiss: Amiss) {
-        for (stat, count) in [
-            (Stat::FramesDropped, amiss.dropped),
-            (Stat::FramesRejected, amiss.rejected),
-            (Stat::FramesMissed, amiss.missed),
-            (Stat::FramesIncomplete, amiss.incomplete),
-            (Stat::CameraStalls, amiss.stalls),
-        ] {
-            self.add(stat, count);
-        }
+        Amiss::STATS.into_iter().zip(amiss.counts()).for_each(|(stat, count)| self.add(stat, count));
         self.amiss_until_now();
         self.note_amiss(chunk, frames, amiss);
     }

@@ -193,8 +193,7 @@ impl Seal {
         writer.put(&self.average_fps.to_le_bytes());
         writer.put(&clock.offset_ns.to_le_bytes());
         writer.put(&clock.uncertainty_ns.to_le_bytes());
-        let Amiss { dropped, rejected, missed, incomplete, stalls } = self.amiss;
-        for count in [dropped, rejected, missed, incomplete, stalls] {
+        for count in self.amiss.counts() {
             writer.put(&(count.clamp(i32::MIN.into(), i32::MAX.into()) as i32).to_le_bytes());
         }
         writer.sealed()
@@ -215,8 +214,7 @@ impl Seal {
         let average_fps = f64::from_le_bytes(reader.take());
         let clock =
             ClockOffset { offset_ns: i64::from_le_bytes(reader.take()), uncertainty_ns: i64::from_le_bytes(reader.take()) };
-        let mut count = || i64::from(i32::from_le_bytes(reader.take()));
-        let amiss = Amiss { dropped: count(), rejected: count(), missed: count(), incomplete: count(), stalls: count() };
+        let amiss = Amiss::of(std::array::from_fn(|_| i64::from(i32::from_le_bytes(reader.take()))));
         Ok(Seal { frames, start_ns, end_ns, average_fps, clock: clock_known.then_some(clock), amiss })
     }
 }

@@ -98,6 +98,14 @@ impl FrameFacts {
     }
 }
 
+/// What a frame is taken for.
+enum Use {
+    /// It is kept, and the spool has room for it.
+    Kept(Promise),
+    /// It is left out, and measured only.
+    Measured,
+}
+
 /// How a stream is given its frames; the first call decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -191,13 +199,13 @@ impl Intake {
                 return self.leave_out(frame, entered);
             };
             geometry.copy(pixels, slot.bytes_mut());
-            return self.hand_over(frame, &geometry, entered, None, place, || slot);
+            return self.hand_over(frame, &geometry, entered, Use::Measured, place, || slot);
         };
         let promise = self.promise(&geometry)?;
         let mut slot = self.free_slot(geometry.frame_bytes(), Pool::take)?;
         let place = self.free_place()?;
         geometry.copy(pixels, slot.bytes_mut());
-        self.hand_over(frame, &geometry, entered, Some(promise), place, || slot)?;
+        self.hand_over(frame, &geometry, entered, Use::Kept(promise), place, || slot)?;
         pick.keep();
         Ok(())
     }
@@ -237,7 +245,7 @@ impl Intake {
         let Some(pick) = self.decimation.pick() else {
             if let Some(((), place)) = self.room_to_measure(0, 0, |_| Some(())) {
                 geometry.convert(loan.bytes_mut());
-                return self.hand_over(frame, &geometry, entered, None, place, || loan.keep());
+                return self.hand_over(frame, &geometry, entered, Use::Measured, place, || loan.keep());
             }
             self.leave_out(frame, entered)?;
             drop(loan.keep());
@@ -248,7 +256,7 @@ impl Intake {
         let place = self.free_place()?;
         // Last, since it cannot be undone: what may fail from here on is a stream that takes no more frames.
         geometry.convert(loan.bytes_mut());
-        self.hand_over(frame, &geometry, entered, Some(promise), place, || loan.keep())?;
+        self.hand_over(frame, &geometry, entered, Use::Kept(promise), place, || loan.keep())?;
         pick.keep();
         Ok(())
     }
@@ -549,14 +557,13 @@ impl Intake {
         Ok(true)
     }
 
-    /// Puts a frame into the queue, unless the gate was closed meanwhile; only then it asks for the slot that it is in. One without a
-    /// promise is left out.
+    /// Puts a frame into the queue, unless the gate was closed meanwhile; only then it asks for the slot that it is in.
     fn hand_over(
         &self,
         frame: &Frame,
         geometry: &Geometry,
         entered: Clocks,
-        promise: Option<Promise>,
+        what_for: Use,
         place: QueuePlace,
         slot: impl FnOnce() -> Slot,
     ) -> Result<()> {
@@ -566,7 +573,10 @@ impl Intake {
         let (width, height) = (geometry.width(), geometry.height());
         let Frame { frame_id: id, flags, .. } = *frame;
         let slot = slot();
-        let (left_out, promised) = (promise.is_none(), promise.map_or(0, Promise::hand_on));
+        let (left_out, promised) = match what_for {
+            Use::Kept(promise) => (false, promise.hand_on()),
+            Use::Measured => (true, 0),
+        };
         let amiss = ledger.amiss_before_frame();
         let facts = FrameFacts { width, height, id, entered, stamp_ns, stamped, flags, amiss, promised, left_out };
         self.works.regions.note_frame_size(width, height);
