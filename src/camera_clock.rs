@@ -366,13 +366,12 @@ impl CameraClock {
                 return Some(News::RateOff { tick_hz: self.measured_hz() });
             }
             Some(right_since) if is_wrong => *right_since = None,
-            Some(right_since) => {
-                if now.saturating_sub(*right_since.get_or_insert(now)) >= RIGHT_AFTER {
-                    self.told_wrong = None;
-                    return Some(News::RateRight);
-                }
+            Some(None) => self.told_wrong = Some(Some(now)),
+            Some(Some(right_since)) if now.saturating_sub(*right_since) >= RIGHT_AFTER => {
+                self.told_wrong = None;
+                return Some(News::RateRight);
             }
-            None => {}
+            _ => {}
         }
         restarted.filter(|_| !is_wrong).map(|by_ns| News::Restarted { by_ns, times: self.restarts })
     }

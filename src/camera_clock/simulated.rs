@@ -473,6 +473,9 @@ fn the_reading_turns_the_cameras_time_into_the_steady_clocks() {
     }
 }
 
+/// What a counter shows after so many seconds.
+type Counter<'a> = &'a dyn Fn(f64) -> u64;
+
 /// The stamps that are told of a counter that shows so much after so many seconds, beside those at entry; and what is told of it.
 fn told_of(tick_hz: f64, fps: f64, seconds: f64, counter: impl Fn(f64) -> u64) -> (Vec<Seen>, Vec<(i64, News)>) {
     let mut random = fastrand::Rng::with_seed(5);
@@ -501,7 +504,7 @@ fn a_counter_that_does_not_move_or_runs_backwards_maps_nothing_is_told_and_told_
     let set_back = |at: f64| (1 << 60) - (at.trunc() * 20e9) as u64 + (at.fract() * 1e9) as u64;
     for fps in [1.0 / 60.0, 1.0, 10.0, 60.0, 500.0] {
         let seconds = if fps < 1.0 { 3600.0 } else { 100.0 };
-        let counters: [(&str, &dyn Fn(f64) -> u64, i64); 4] = [
+        let counters: [(&str, Counter, i64); 4] = [
             ("constant", &|_| FIRST_COUNT, 0),
             ("stands", &stands, 60),
             ("backwards", &backwards, 0),
@@ -549,7 +552,7 @@ fn after_a_pause_of_hours_not_even_the_first_frame_is_stamped_by_where_the_count
     // After 10 s of frames: stood still; stood still for a part of it; 32 bits at 1 MHz that nobody saw wrap.
     let paused = |at: f64| at - if at > 10.0 { PAUSE } else { 0.0 };
     let partly = |at: f64| at - if at > 10.0 { PAUSE / 12.0 } else { 0.0 };
-    let counters: [(&str, f64, &dyn Fn(f64) -> u64); 3] = [
+    let counters: [(&str, f64, Counter); 3] = [
         ("stood still", 1e9, &|at| FIRST_COUNT + (paused(at) * 1e9) as u64),
         ("stood still for an hour", 1e9, &|at| FIRST_COUNT + (partly(at) * 1e9) as u64),
         ("wrapped", 1e6, &|at| (FIRST_COUNT + (at * 1e6) as u64) & u64::from(u32::MAX)),
