@@ -729,12 +729,14 @@ impl Course {
         let lowest = Lowest::along(off, places);
         let through = Point { ticks: origin.ticks, arrived: origin.arrived.saturating_add(lowest.at_origin.round() as i64) };
         self.line = Line { through, ns_per_tick: self.ns_per_tick * (1.0 + off) };
+        // Sorted as they come: few enough, and the library's code for sorting is large.
         let mut delays = [0.0; STRETCHES];
-        for (delay, (x, y)) in delays.iter_mut().zip(places) {
-            *delay = y - off * x - lowest.at_origin;
+        for (sorted, (x, y)) in places.iter().enumerate() {
+            let delay = y - off * x - lowest.at_origin;
+            let place = delays[..sorted].partition_point(|other| *other < delay);
+            delays.copy_within(place..sorted, place + 1);
+            delays[place] = delay;
         }
-        let delays = &mut delays[..count];
-        delays.sort_unstable_by(f64::total_cmp);
         let bent = 0.1 * RATE_CHANGES_BY * span * span / 1e9; // However straight it looks.
         let line = OF_PARTS * lowest.of_parts + OF_STRETCHES * delays[count / 2] / count as f64 + bent;
         self.spread = Some(Spread { line, usual: 3.0 * delays[count * 3 / 4], at: last });
