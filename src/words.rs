@@ -39,11 +39,11 @@ impl Mask {
         let in_lower_case = in_url(secret, |byte| format!("%{byte:02x}"));
         for form in [secret, &json[1..json.len() - 1], &escaped, &in_lower_case] {
             if !form.is_empty() && !self.forms.iter().any(|(known, _)| known == form) {
-                self.forms.push((form.into(), instead));
+                // Longest first, so that none is torn by one that is a part of it.
+                let place = self.forms.partition_point(|(longer, _)| longer.len() >= form.len());
+                self.forms.insert(place, (form.into(), instead));
             }
         }
-        // Longest first, so that none is torn by one that is a part of it.
-        self.forms.sort_by_key(|(form, _)| std::cmp::Reverse(form.len()));
     }
 
     /// Whether a text repeats one of them, in whatever case.

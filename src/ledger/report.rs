@@ -48,8 +48,11 @@ pub fn report(ledger: &Ledger) -> Value {
 }
 
 fn losses(by_reason: &Losses) -> Vec<Value> {
-    let mut losses: Vec<(String, Loss)> = by_reason.iter().map(|(reason, loss)| (reason.into(), loss)).collect();
-    losses.sort_by_key(|(_, loss)| std::cmp::Reverse(loss.frames));
+    let mut losses: Vec<(String, Loss)> = Vec::new();
+    for (reason, loss) in by_reason.iter() {
+        let place = losses.partition_point(|(_, larger)| larger.frames >= loss.frames);
+        losses.insert(place, (reason.into(), loss));
+    }
     if losses.len() > REASONS_TOLD {
         let rest = losses.split_off(REASONS_TOLD);
         let sum = |count: fn(&Loss) -> u64| rest.iter().map(|(_, loss)| count(loss)).sum();

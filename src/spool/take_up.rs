@@ -297,12 +297,16 @@ impl TakenUp {
 
     /// A chunk has one file. Where there are several, which takes somebody's hand, the first that is whole is taken, a sealed one
     /// before a part-filled one, and the others are set aside: their frames are not lost by that.
-    fn without_copies(&mut self, mut files: Vec<FileName>) -> io::Result<Vec<FileName>> {
+    fn without_copies(&mut self, found: Vec<FileName>) -> io::Result<Vec<FileName>> {
         let folder = self.folder.clone();
-        files.sort_by_key(|file| match file {
-            FileName::Shard { frames, .. } => std::cmp::Reverse(u64::from(*frames) + 1),
-            FileName::Part { .. } => std::cmp::Reverse(0),
-        });
+        let rank = |file: &FileName| match file {
+            FileName::Shard { frames, .. } => u64::from(*frames) + 1,
+            FileName::Part { .. } => 0,
+        };
+        let mut files: Vec<FileName> = Vec::new();
+        for file in found {
+            files.insert(files.partition_point(|better| rank(better) >= rank(&file)), file);
+        }
         let is_whole = |file: &FileName| {
             let FileName::Shard { chunk, frames } = *file else { return Ok(true) };
             match recover::verify(&folder.path().join(file.to_string()), chunk, frames, folder.stream()) {
