@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::platform;
 use crate::words::{self, Secret};
 use reqwest::Url;
+use rheed_pixels::Region;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -72,7 +73,7 @@ pub struct Options {
     pub compression: Compression,
     pub significant_bits: u32,
     pub significant_bits_at_high: bool,
-    pub roi: Option<Window>,
+    pub roi: Option<Region>,
     pub bin: u32,
     pub decimate: u32,
     pub device_clock: bool,
@@ -84,28 +85,6 @@ pub struct Options {
     pub log_max_bytes: u64,
     /// What there is to say of options that are used all the same.
     pub remarks: Vec<String>,
-}
-
-/// A rectangle of a frame, in pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct Window {
-    pub x: u32,
-    pub y: u32,
-    pub width: u32,
-    pub height: u32,
-}
-
-impl Window {
-    /// The first column that is not in it.
-    pub fn right(&self) -> u32 {
-        self.x + self.width
-    }
-
-    /// The first row that is not in it.
-    pub fn bottom(&self) -> u32 {
-        self.y + self.height
-    }
 }
 
 /// How hard frames are compressed.
@@ -467,7 +446,7 @@ impl Options {
         }
     }
 
-    fn check_window(&self, Window { width, height, .. }: Window) -> Result<()> {
+    fn check_window(&self, Region { width, height, .. }: Region) -> Result<()> {
         let [columns, rows] = [width, height].map(|side| u64::from(side / self.bin));
         if columns * rows == 0 {
             return Err(bad(
@@ -752,12 +731,12 @@ fn whole<T: std::str::FromStr + PartialOrd + std::fmt::Display + Copy>(
     }
 }
 
-fn window(value: &str) -> std::result::Result<Window, String> {
+fn window(value: &str) -> std::result::Result<Region, String> {
     let sides: Option<Vec<u16>> = value.split(',').map(|side| side.trim_matches([' ', '\t']).parse().ok()).collect();
     match sides.as_deref() {
         // No frame is larger than what 16 bits count.
         Some(&[x, y, w, h]) if w > 0 && h > 0 && x.checked_add(w).is_some() && y.checked_add(h).is_some() => {
-            Ok(Window { x: x.into(), y: y.into(), width: w.into(), height: h.into() })
+            Ok(Region { x: x.into(), y: y.into(), width: w.into(), height: h.into() })
         }
         _ => Err(format!("x,y,w,h: four whole numbers, w and h from 1 on, x + w and y + h at most {}", u16::MAX)),
     }
@@ -970,7 +949,7 @@ mod tests {
 
     #[test]
     fn a_window_is_four_numbers_with_or_without_blanks() {
-        let window = |x, y, width, height| Some(Window { x, y, width, height });
+        let window = |x, y, width, height| Some(Region { x, y, width, height });
         for (text, expected) in [
             ("roi = 1,2,3,4", window(1, 2, 3, 4)),
             ("roi = 0 , 10,\t640 ,480", window(0, 10, 640, 480)),

@@ -23,10 +23,19 @@ pub struct Brightness {
 }
 
 impl Region {
+    /// The first column that is not in it.
+    pub fn right(&self) -> u64 {
+        u64::from(self.x) + u64::from(self.width)
+    }
+
+    /// The first row that is not in it.
+    pub fn bottom(&self) -> u64 {
+        u64::from(self.y) + u64::from(self.height)
+    }
+
     /// Whether it lies in frames of that size.
     pub fn fits(&self, width: u32, height: u32) -> bool {
-        let ends_within = |begin: u32, length: u32, side: u32| u64::from(begin) + u64::from(length) <= u64::from(side);
-        ends_within(self.x, self.width, width) && ends_within(self.y, self.height, height)
+        self.right() <= width.into() && self.bottom() <= height.into()
     }
 
     /// How many pixels it has.

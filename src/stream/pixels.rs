@@ -4,9 +4,9 @@
 use super::refused_formats;
 use crate::codes::{Code, Format};
 use crate::error::{Error, Result};
-use crate::options::{Options, Window};
+use crate::options::Options;
 use crate::shard::MOST_SIDE;
-use rheed_pixels::{Storage, mean_of_squares};
+use rheed_pixels::{Region, Storage, mean_of_squares};
 
 /// Pixels that are converted together where a frame is converted in place: they stay in the first cache.
 const BLOCK: usize = 1024;
@@ -136,10 +136,10 @@ impl Geometry {
 }
 
 /// What the options keep of a frame of that size, before binning.
-fn kept(width: u32, height: u32, options: &Options) -> Result<Window> {
-    let window = options.roi.unwrap_or(Window { x: 0, y: 0, width, height });
-    if window.right() > width || window.bottom() > height {
-        let numbers = [width, height, window.right(), window.bottom()].map(u64::from);
+fn kept(width: u32, height: u32, options: &Options) -> Result<Region> {
+    let window = options.roi.unwrap_or(Region { x: 0, y: 0, width, height });
+    if !window.fits(width, height) {
+        let numbers = [width.into(), height.into(), window.right(), window.bottom()];
         let text = "a frame of {} x {} pixels, but roi reaches to {} x {} (x + w, y + h): give roi as it fits the frame";
         return Err(Error::plain(Code::EArgument, text, numbers));
     }
