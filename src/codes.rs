@@ -323,6 +323,13 @@ pub enum Frame {
     Incomplete = 1,
 }
 
+impl Frame {
+    /// Whether it is among a frame's flags.
+    pub fn is_in(self, flags: u32) -> bool {
+        flags & self as u32 != 0
+    }
+}
+
 /// For rheed_push's frame_id: the camera gives no ids.
 pub const NO_FRAME_ID: u64 = u64::MAX;
 

@@ -80,7 +80,7 @@ pub struct FrameFacts {
 
 impl Frame {
     fn is_incomplete(&self) -> bool {
-        self.flags & codes::Frame::Incomplete as u32 != 0
+        codes::Frame::Incomplete.is_in(self.flags)
     }
 }
 
