@@ -71,7 +71,11 @@ int main(int argc, char **argv) {
         cv::Mat picture;
         std::uint64_t read = 0;
         const auto next = [&] {
-            if (interrupted || !capture.read(picture)) return false;
+            if (interrupted) return false;
+            if (!capture.read(picture)) {
+                if (is_camera) std::cerr << source << ": the camera is gone\n";
+                return false;
+            }
             ++read;
             push(stream, picture);
             return goes_on(stream.handle(), 0) != 0;

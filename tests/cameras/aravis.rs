@@ -3,9 +3,8 @@
 use crate::fake_gige::{ADDRESSES, Camera, Sent, is_alone_on_a_network};
 use crate::programs::{ARAVIS, Site, count};
 use crate::support::long_run::{figure, times};
-use crate::support::{Ended, MustSucceed, Running, root};
+use crate::support::{Ended, Running};
 use rheed_stream::receiver::StreamRecord;
-use std::process::Command;
 use std::time::Duration;
 
 const WIDTH: u64 = 256;
@@ -121,13 +120,8 @@ fn a_camera_whose_plug_is_pulled_ends_the_recording_well() {
 #[test]
 fn a_camera_that_does_not_hear_the_stop_does_not_keep_the_program() {
     let Some(site) = stage() else { return };
-    let deaf = site.workshop.path().join("deaf.so");
-    let flags = ARAVIS.sdk().expect("the SDK is there");
-    let mut gcc = Command::new("gcc");
-    gcc.args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&deaf);
-    gcc.arg(root().join("tests/cameras/aravis_deaf.c")).args(flags).must_succeed();
     let camera = Camera::start(&site.workshop, HERE, 0);
-    let environment = [("LD_PRELOAD", deaf.display().to_string())];
+    let environment = [("LD_PRELOAD", ARAVIS.preloaded(&site.workshop, "aravis_deaf.c"))];
     let given = ["--camera", HERE, "--set", SIZE, "--fps", "50", "--seconds", "1"];
     let ended = site.start_in(&environment, &given).finish().well();
     camera.end();
@@ -176,7 +170,8 @@ fn cameras_at_their_fastest_that_lose_packets_are_kept_up_with_and_every_frame_i
         .iter()
         .map(|address| {
             let features = "Width=640 Height=480 ArvGevSCPSPacketSize=9000";
-            site.start(&["--camera", address, "--set", features, "--fps", "1000", "--seconds", &seconds.to_string()])
+            let arguments = ["--camera", address, "--set", features, "--fps", "1000", "--seconds", &seconds.to_string()];
+            site.start(&arguments).with_work_for(Duration::from_secs(seconds))
         })
         .collect();
     let mut confirmed = 0;

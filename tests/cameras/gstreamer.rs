@@ -70,9 +70,33 @@ fn a_live_source_loses_nothing_and_its_frames_bear_their_times() {
 }
 
 #[test]
+fn what_is_lost_behind_a_live_source_is_missed_by_the_numbers_of_its_frames() {
+    let Some(site) = stage() else { return };
+    let size = "video/x-raw,format=GRAY8,width=64,height=32,framerate=50/1";
+    let source = format!("{TURNING} is-live=true ! {size} ! identity drop-probability=0.3");
+    let ended = site.start(&[&source, "--fps", "50"]).finish().well();
+    let whole = pictures_of(&site, &format!("{TURNING} ! {size}"), 64);
+    let number = |frame: &[u8]| whole.chunks_exact(64 * 32).position(|picture| picture == frame).expect("one of the source's");
+    let numbers: Vec<usize> = site.arrived(&ended).chunks_exact(64 * 32).map(number).collect();
+    // What is lost before the first and behind the last nobody can see.
+    let between = numbers.last().zip(numbers.first()).map_or(0, |(last, first)| 1 + last - first);
+    assert_eq!(count(&ended, "stream", "missed"), (between - numbers.len()) as u64, "{ended:?}");
+    assert!(between > numbers.len(), "of 50 none was lost: {ended:?}");
+}
+
+#[test]
+fn a_frame_that_an_element_flags_as_corrupted_is_incomplete() {
+    let Some(site) = stage() else { return };
+    let flagging = GSTREAMER.preloaded(&site.workshop, "gstreamer_corrupted.c");
+    let ended = site.start_in(&[("LD_PRELOAD", flagging)], &[&format!("{TURNING} ! video/x-raw,framerate=50/1")]).finish().well();
+    assert_eq!((count(&ended, "stream", "taken"), count(&ended, "stream", "incomplete")), (50, 10), "{ended:?}");
+}
+
+#[test]
 fn a_live_source_whose_rate_is_not_known_is_asked_for_it() {
     let Some(site) = stage() else { return };
-    let ended = site.start(&[&format!("{TURNING} is-live=true")]).finish();
+    // 0/1 is GStreamer's word for it. Of others the rate may be known before the first frame, or not.
+    let ended = site.start(&[&format!("{TURNING} is-live=true ! video/x-raw,framerate=0/1")]).finish();
     assert!(ended.status.code() == Some(1) && ended.err.contains("--fps"), "{ended:?}");
     assert!(site.service.streams().is_empty());
 }

@@ -3,6 +3,7 @@
 use crate::programs::{OPENCV, Site, count};
 use crate::support::service::only_stream;
 use crate::support::{MustSucceed, root};
+use crate::v4l2;
 use std::process::Command;
 
 /// By BT.601, a half upwards.
@@ -23,6 +24,23 @@ fn a_video_file_arrives_whole_as_its_luma() {
     let expected: Vec<u8> = colours.chunks_exact(3).map(luma).collect();
     assert!(site.arrived(&ended) == expected, "the shards differ from what OpenCV reads");
     assert_eq!(only_stream(&site.service).fps_capture_rate, 50.0, "the rate is the file's");
+}
+
+#[test]
+fn a_cameras_frames_arrive_until_it_is_gone_and_that_is_told() {
+    let Some(site) = Site::stage(&OPENCV) else { return };
+    let number = v4l2::DEVICE.trim_start_matches("/dev/video");
+    let mut environment = v4l2::environment("none", &site, "GREY", 33);
+    environment[1].1 = "GREY 32x16 32 60".to_owned(); // Odd widths OpenCV 4.6 itself tears.
+    let ended = site.start_in(&environment, &[number, "--seconds", "0"]).finish().well();
+    assert!(ended.err.contains("the camera is gone"), "{ended:?}");
+    let picture = |number| (0..16).flat_map(move |y| (0..32).map(move |x| (x + y + number) as u8));
+    // The first of the driver's 60 OpenCV keeps to itself.
+    assert!(
+        site.arrived(&ended) == (1..60).flat_map(picture).collect::<Vec<u8>>(),
+        "the shards differ from what the driver gave"
+    );
+    assert_eq!((count(&ended, "opencv", "read"), count(&ended, "stream", "taken")), (59, 59), "{ended:?}");
 }
 
 #[test]

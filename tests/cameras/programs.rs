@@ -67,6 +67,17 @@ impl Program {
         let sdk = self.sdk()?;
         Ok(workshop.build_with(&self.dialect(), source, Linked::Shared, &sdk))
     }
+
+    /// A library of this folder that stands before the SDK's: what `LD_PRELOAD` is told.
+    #[track_caller]
+    pub fn preloaded(&self, workshop: &Workshop, source: &str) -> String {
+        let library = workshop.path().join(source).with_extension("so");
+        let mut gcc = Command::new("gcc");
+        gcc.args(["-shared", "-fPIC", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&library);
+        gcc.arg(root().join("tests/cameras").join(source)).args(self.sdk().expect("the program is built with it"));
+        gcc.arg("-ldl").must_succeed();
+        library.display().to_string()
+    }
 }
 
 /// A program that is built, and a service for it.

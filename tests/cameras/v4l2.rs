@@ -2,11 +2,12 @@
 
 use crate::programs::{Site, V4L2, count};
 use crate::support::service::only_stream;
-use crate::support::{Ended, MustSucceed, root, skip, start_in};
+use crate::support::{Ended, skip, start_in};
 use std::os::unix::process::ExitStatusExt;
-use std::process::Command;
 use std::time::Duration;
 
+/// The stand-in's.
+pub const DEVICE: &str = "/dev/video77";
 const WIDTH: u64 = 33;
 const HEIGHT: u64 = 16;
 
@@ -20,18 +21,14 @@ fn play(site: &Site, fourcc: &str, row_bytes: u64) -> Ended {
 #[track_caller]
 fn play_with(mishap: &str, site: &Site, fourcc: &str, row_bytes: u64, options: &[&str]) -> Ended {
     let environment = environment(mishap, site, fourcc, row_bytes);
-    site.start_in(&environment, &[&["--device", "/dev/video-stand-in", "--seconds", "0"], options].concat()).finish()
+    site.start_in(&environment, &[&["--device", DEVICE, "--seconds", "0"], options].concat()).finish()
 }
 
 /// In which the driver is preloaded.
 #[track_caller]
-fn environment(mishap: &str, site: &Site, fourcc: &str, row_bytes: u64) -> [(&'static str, String); 3] {
-    let driver = site.workshop.path().join("v4l2_device.so");
-    let mut gcc = Command::new("gcc");
-    gcc.args(["-shared", "-fPIC", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&driver);
-    gcc.arg(root().join("tests/cameras/v4l2_device.c")).arg("-ldl").must_succeed();
+pub fn environment(mishap: &str, site: &Site, fourcc: &str, row_bytes: u64) -> [(&'static str, String); 3] {
     [
-        ("LD_PRELOAD", driver.display().to_string()),
+        ("LD_PRELOAD", V4L2.preloaded(&site.workshop, "v4l2_device.c")),
         ("STAND_IN", format!("{fourcc} {WIDTH}x{HEIGHT} {row_bytes} 60")),
         ("MISHAP", mishap.to_owned()),
     ]
@@ -129,7 +126,7 @@ fn a_second_interrupt_ends_a_program_that_finalizes() {
     let environment = environment("", &site, "GREY", 40);
     let spool = format!("spool_dir={}", site.workshop.spool().display());
     // Nobody listens there: to finalize would take a minute.
-    let options = ["--device", "/dev/video-stand-in", "--seconds", "0", "endpoint=http://127.0.0.1:1", "api_key=none", &spool];
+    let options = ["--device", DEVICE, "--seconds", "0", "endpoint=http://127.0.0.1:1", "api_key=none", &spool];
     let mut running = start_in(&environment, &site.program, options);
     let mut lines = running.lines();
     assert!(lines.any(|line| line.starts_with("driver: ")), "the camera is gone, and it finalizes");

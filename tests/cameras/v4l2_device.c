@@ -1,11 +1,11 @@
 /*
- * A V4L2 driver in a library that is preloaded: it answers for /dev/video-stand-in what linux/videodev2.h says a driver answers.
+ * A V4L2 driver in a library that is preloaded: it answers for /dev/video77 what linux/videodev2.h says a driver answers.
  *
  * STAND_IN tells what it has: "GREY 33x16 40 60": the format it insists on, the size, the bytes of a row, frames until the plug
  * is pulled. Each frame, by its number from 0, is: the 7th damaged, behind the 11th two are lost, before the 5th DQBUF says
  * EAGAIN, before the 9th EIO, and goes on so until all is stopped, queued and started anew. MISHAP adds one: "silence", EIO for good;
  * "empty", the 20th has no byte; "odd", of the 20th the driver says that its buffer is too small; "bandwidth", it cannot start;
- * "rateless", it knows of no rate. Pixels are (column + row + number) as the format has them; what pads the rows is 0xEE. The descriptor
+ * "rateless", it knows of no rate. "none": all frames come without any of this. Pixels are (column + row + number) as the format has them; what pads the rows is 0xEE. The descriptor
  * is a file in memory, so that the kernel itself maps and closes it.
  */
 #define _GNU_SOURCE
@@ -45,7 +45,7 @@ int open(const char *path, int flags, ...) {
     va_end(more);
     if (systems == NULL) *(void **)&systems = dlsym(RTLD_NEXT, "open");
     const char *told = getenv("STAND_IN");
-    if (told == NULL || strcmp(path, "/dev/video-stand-in") != 0) return systems(path, flags, mode);
+    if (told == NULL || strcmp(path, "/dev/video77") != 0) return systems(path, flags, mode);
     if (sscanf(told, "%4s %ux%u %u %u", camera.fourcc, &camera.width, &camera.height, &camera.row_bytes, &camera.frames) != 5) abort();
     while (strlen(camera.fourcc) < 4) strcat(camera.fourcc, " ");
     return camera.descriptor = memfd_create("camera", 0);
@@ -75,7 +75,7 @@ static int give(struct v4l2_buffer *buffer) {
     if (camera.is_stuck) return errno = EIO, -1;
     if (camera.number == camera.frames) return errno = ENODEV, -1;
     if (camera.waiting == 0) return errno = EAGAIN, -1;
-    if ((camera.number == 5 || camera.number == 9) && !camera.has_hiccuped) {
+    if ((camera.number == 5 || camera.number == 9) && !camera.has_hiccuped && !is_played("none")) {
         camera.has_hiccuped = 1;
         camera.is_stuck = camera.number == 9;
         return errno = camera.number == 5 ? EAGAIN : EIO, -1;
@@ -86,7 +86,7 @@ static int give(struct v4l2_buffer *buffer) {
     draw(camera.memory + index * buffer_bytes());
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    const int is_damaged = camera.number == 7;
+    const int is_damaged = camera.number == 7 && !is_played("none");
     *buffer = (struct v4l2_buffer){.index = index, .type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = V4L2_MEMORY_MMAP};
     buffer->length = buffer_bytes();
     buffer->bytesused = is_damaged ? frame_bytes() / 2 : frame_bytes();
@@ -96,7 +96,7 @@ static int give(struct v4l2_buffer *buffer) {
     buffer->sequence = camera.sequence;
     buffer->timestamp.tv_sec = now.tv_sec;
     buffer->timestamp.tv_usec = now.tv_nsec / 1000;
-    camera.sequence += camera.number == 11 ? 3 : 1;
+    camera.sequence += camera.number == 11 && !is_played("none") ? 3 : 1;
     camera.number++;
     return 0;
 }
@@ -106,6 +106,9 @@ static int answer(unsigned long request, void *argument) {
     struct v4l2_buffer *buffer = argument;
     struct v4l2_requestbuffers *wanted = argument;
     switch (request) {
+    case VIDIOC_QUERYCAP:
+        ((struct v4l2_capability *)argument)->capabilities = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING;
+        return 0;
     case VIDIOC_G_FMT:
     case VIDIOC_S_FMT:
         format->fmt.pix.width = camera.width, format->fmt.pix.height = camera.height;

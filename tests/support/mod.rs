@@ -198,6 +198,7 @@ pub struct Running {
     child: Child,
     /// What was started, with its arguments.
     command: String,
+    hangs_after: Duration,
 }
 
 /// Starts a program with its standard input open. It sees nothing of this machine's keys and proxies.
@@ -217,7 +218,7 @@ pub fn start_in<A: AsRef<OsStr>>(
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.process_group(0); // A hanging program is ended with all that it forked.
     let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-    Running { child, command: format!("{command:?}") }
+    Running { child, command: format!("{command:?}"), hangs_after: HANGS_AFTER }
 }
 
 /// Keys, proxies and authorities that this machine's user has set up are none of a test's.
@@ -257,6 +258,12 @@ impl Running {
         self.finish()
     }
 
+    /// It has work for so long, and hangs only later.
+    pub fn with_work_for(mut self, time: Duration) -> Running {
+        self.hangs_after += time;
+        self
+    }
+
     /// Closes its standard input, waits for its end and collects what it said.
     #[track_caller]
     pub fn finish(self) -> Ended {
@@ -273,7 +280,7 @@ impl Running {
         let (told, ended) = mpsc::channel();
         std::thread::spawn(move || told.send(self.child.wait_with_output()));
         let wait = || {
-            let output: Output = ended.recv_timeout(HANGS_AFTER).ok()?.expect("a child can be waited for");
+            let output: Output = ended.recv_timeout(self.hangs_after).ok()?.expect("a child can be waited for");
             Some(Ended { status: output.status, out: text(output.stdout), err: text(output.stderr) })
         };
         if let Some(ended) = wait() {

@@ -2,18 +2,28 @@
 
 use super::{HANGS_AFTER, Workshop};
 use rheed_stream::receiver::{ChunkRecord, Receiver, RequestRecord, Settings, StreamRecord};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 /// A service that keeps what it gets in the test's folder.
 pub fn start(workshop: &Workshop) -> Receiver {
     start_with(workshop, |_| {})
 }
 
-/// The same, set up otherwise.
+/// The same, set up otherwise. The port of one that was stopped may be some test's connection for a while: that is waited for.
 pub fn start_with(workshop: &Workshop, set: impl FnOnce(&mut Settings)) -> Receiver {
     let mut settings = Settings::new(workshop.path().join("service"));
     set(&mut settings);
-    Receiver::start(settings).expect("a receiver starts on loopback")
+    let begun = Instant::now();
+    loop {
+        match Receiver::start(settings.clone()) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && begun.elapsed() < HANGS_AFTER => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            started => return started.expect("a receiver starts on loopback"),
+        }
+    }
 }
 
 /// A service that was stopped, on its port, with its key and all it had kept.
