@@ -1,8 +1,9 @@
 //! Frame ids reveal the frames that the camera lost. A wrap, a restart and a camera without ids are no losses.
 
 use crate::codes::NO_FRAME_ID;
-use std::ops::Range;
 
+/// How far frames of several threads may come out of order: so many ids below the highest are remembered.
+const WINDOW: u64 = u128::BITS as u64;
 /// A gap of more is a counter that was set anew, not a loss that anybody would sit through: ten minutes at 1000 fps.
 const LARGEST_GAP: u64 = 600_000;
 /// A counter that goes on from its end has wrapped, where no more ids are missing than so many. A counter that begins anew at 0 or
@@ -15,16 +16,20 @@ const ENDS: [u64; 2] = [0xFFFF, 0xFFFF_FFFF];
 /// Watches the ids of one camera.
 #[derive(Default)]
 pub struct FrameIds {
-    last: Option<u64>,
-    /// The gap seen last: ids in it that come late, by another thread, were not lost after all.
-    gap: Range<u64>,
-    /// What of it was before a wrap, and the id from which on that is long ago.
-    before_wrap: Range<u64>,
-    long_after_wrap: u64,
-    /// How many of these may still come.
-    late: u64,
-    /// The one that came last.
-    came_late: Option<u64>,
+    /// From the first id on.
+    row: Option<Row>,
+    /// The id that came last, where it is none of the row's near: garbage, unless the next one goes on from it.
+    stray: Option<u64>,
+}
+
+/// Ids that follow each other.
+#[derive(Clone, Copy)]
+struct Row {
+    highest: u64,
+    /// By how much less than the highest, a bit each: those that are not missed.
+    seen: u128,
+    /// The end that the counter has last wrapped at, and how many ids ago.
+    wrap: Option<(u64, u64)>,
 }
 
 impl FrameIds {
@@ -33,41 +38,70 @@ impl FrameIds {
         if id == NO_FRAME_ID {
             return 0;
         }
-        let Some(last) = self.last.replace(id) else { return 0 };
-        let gap = if id < last { &self.gap } else { &self.before_wrap };
-        if self.late > 0 && gap.contains(&id) {
-            self.last = Some(last);
-            if self.came_late.replace(id) == Some(id) {
-                return 0; // Refused, and tried again.
-            }
-            self.late -= 1;
-            return -1;
+        let Some(row) = &mut self.row else {
+            self.row = Some(Row::beginning_with(id));
+            return 0;
+        };
+        if let Some(below) = row.below(id) {
+            let bit = 1 << below;
+            let came_late = row.seen & bit == 0; // Else it was refused, and is tried again.
+            row.seen |= bit;
+            return -i64::from(came_late);
         }
-        if id >= self.long_after_wrap {
-            self.before_wrap = 0..0; // These ids come anew.
+        let ahead = row.ahead(id);
+        if let Some(ahead) = ahead.filter(|ahead| *ahead <= WINDOW) {
+            // One of those between had an id that could not be read.
+            let unread = self.stray.take().is_some() && ahead > 1;
+            row.go_on(id, ahead);
+            row.seen |= u128::from(unread) << 1;
+            return ahead as i64 - 1 - i64::from(unread);
         }
-        if id > last {
-            let missed = id - last - 1;
-            if missed == 0 || missed > LARGEST_GAP {
-                return 0;
-            }
-            return self.missed(last + 1..id, 0..0);
-        }
-        // Backwards: a restart, or a wrap.
-        let most = if id > 1 { LARGEST_GAP_OF_WRAP } else { NEAR };
-        match ENDS.into_iter().find(|end| last <= *end && end - last + id < most) {
-            Some(end) => {
-                self.long_after_wrap = id + NEAR;
-                self.missed(1..id.max(1), last + 1..end + 1)
-            }
-            None => 0,
-        }
+        // Far away. A single such id says nothing, two in a row do: of a long loss, a restart, another camera.
+        let Some(stray) = self.stray.replace(id) else { return 0 };
+        let Some(on) = Row::beginning_with(stray).ahead(id).filter(|on| ahead.is_none_or(|ahead| *on < ahead)) else { return 0 };
+        self.stray = None;
+        let lost = row.ahead(stray).map_or(0, |ahead| ahead - 1);
+        *row = Row::beginning_with(stray);
+        row.go_on(id, on);
+        (lost + on - 1) as i64
+    }
+}
+
+impl Row {
+    /// Before it nothing is missed.
+    fn beginning_with(id: u64) -> Row {
+        Row { highest: id, seen: u128::MAX, wrap: None }
     }
 
-    fn missed(&mut self, gap: Range<u64>, before_wrap: Range<u64>) -> i64 {
-        self.late = gap.end - gap.start + (before_wrap.end - before_wrap.start);
-        (self.gap, self.before_wrap, self.came_late) = (gap, before_wrap, None);
-        self.late as i64
+    /// How far an id lies below the highest, where that is near.
+    fn below(&self, id: u64) -> Option<u64> {
+        let before_wrap = || self.wrap.and_then(|(end, since)| since.checked_add(end.checked_sub(id)?));
+        let below = self.highest.checked_sub(id).or_else(before_wrap)?;
+        (below < WINDOW).then_some(below)
+    }
+
+    /// How far an id lies above the highest, over a wrap too.
+    fn ahead(&self, id: u64) -> Option<u64> {
+        if id > self.highest {
+            return Some(id - self.highest).filter(|ahead| *ahead <= LARGEST_GAP);
+        }
+        let most = if id > 1 { LARGEST_GAP_OF_WRAP } else { NEAR };
+        let end = self.end_before(id).filter(|end| end - self.highest + id < most)?;
+        Some(end - self.highest + id.max(1))
+    }
+
+    /// Where the counter ends, if that is what brought it back to an id.
+    fn end_before(&self, id: u64) -> Option<u64> {
+        ENDS.into_iter().find(|end| self.highest <= *end && id < self.highest)
+    }
+
+    fn go_on(&mut self, id: u64, ahead: u64) {
+        self.wrap = match self.end_before(id) {
+            Some(end) => Some((end, ahead - (end - self.highest))),
+            None => self.wrap.map(|(end, since)| (end, since + ahead)),
+        };
+        self.seen = u32::try_from(ahead).ok().and_then(|ahead| self.seen.checked_shl(ahead)).unwrap_or(0) | 1;
+        self.highest = id;
     }
 }
 
@@ -101,7 +135,7 @@ mod tests {
     fn a_loss_across_a_wrap_is_counted() {
         assert_eq!(missed(&[65_533, 3]), 2 + 2);
         assert_eq!(missed(&[0xFFFF_FFFD, 3]), 2 + 2);
-        assert_eq!(missed(&[65_400, 1_000]), 135 + 999, "seconds of it");
+        assert_eq!(missed(&[65_400, 1_000, 1_001]), 135 + 999, "seconds of it");
         assert_eq!(missed(&[65_530, 65_533, 65_534, 65_535, 3, 4]), 2 + 2);
     }
 
@@ -116,7 +150,7 @@ mod tests {
     fn a_frame_that_comes_late_across_a_wrap_was_not_missed() {
         assert_eq!(missed(&[65_534, 1, 65_535, 2]), 0);
         assert_eq!(missed(&[65_535, 2, 1, 3]), 0);
-        assert_eq!(missed(&[65_533, 2_000, 65_535, 2_001]), 1 + 1_999);
+        assert_eq!(missed(&[65_533, 2_000, 2_001, 65_535, 2_002]), 2 + 1_999, "it came later than anybody waits");
         assert_eq!(missed(&[65_532, 2, 65_534, 65_534, 1, 3]), 2, "65533 and 65535 are missing");
         let turns = (0..3).flat_map(|_| 1..=65_535).filter(|id| *id != 65_535);
         assert_eq!(missed(&turns.collect::<Vec<_>>()), 2, "the same one of each turn, and the last turn has not ended");
@@ -126,6 +160,57 @@ mod tests {
     fn ids_that_are_absent_or_never_change_say_nothing() {
         assert_eq!(missed(&[7, 7, 7]), 0);
         assert_eq!(missed(&[7, NO_FRAME_ID, 8]), 0);
+    }
+
+    #[test]
+    fn long_losses_are_counted_when_the_row_goes_on() {
+        assert_eq!(missed(&[5, 1_000]), 0, "an id that nothing follows may be garbage");
+        assert_eq!(missed(&[5, 1_000, 1_001]), 994);
+        assert_eq!(missed(&[5, 1_000, 1_003]), 994 + 2);
+        assert_eq!(missed(&(0..10).map(|frame| 1_000 * frame).collect::<Vec<_>>()), 8 * 999, "all but the last are followed");
+        assert_eq!(missed(&[60_000, 40, 1_000, 1_001]), 959, "behind a restart");
+        assert_eq!(missed(&[501, 0, 300, 301]), 299, "of a restart's first frames");
+    }
+
+    #[test]
+    fn an_id_that_is_none_is_a_frame_whose_id_is_not_known() {
+        assert_eq!(missed(&[40_000, 40_001, 0, 40_003]), 0);
+        assert_eq!(missed(&[40_000, 40_001, 0, 40_002]), 0);
+        assert_eq!(missed(&[40_000, 40_001, u64::MAX - 1, 40_005]), 2, "one of three");
+        assert_eq!(missed(&[40_000, 40_001, 0, 40_003, 40_004, 40_006]), 1);
+        assert_eq!(missed(&[40_000, 40_001, 0, 40_004, 40_002]), 0);
+    }
+
+    #[test]
+    fn two_cameras_on_one_stream_do_not_lose_each_others_frames() {
+        let both = (0..1_000).flat_map(|frame| [frame, 50_000 + frame]);
+        assert_eq!(missed(&both.collect::<Vec<_>>()), 0);
+    }
+
+    #[test]
+    fn frames_of_several_threads_come_in_any_order_and_none_is_missed() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for start in [0, 65_000, 0xFFFF_FF00] {
+            let end = if start > 0xFFFF { 0xFFFF_FFFF } else { 0xFFFF };
+            // Each is late by up to 60 frames; after the end comes 1.
+            let mut order: Vec<u64> = (0..2_000).collect();
+            order.sort_by_cached_key(|frame| frame + random.u64(..60));
+            let ids: Vec<u64> = order.iter().map(|frame| start + frame).map(|id| if id > end { id - end } else { id }).collect();
+            let mut watch = FrameIds::default();
+            let mut sum = 0;
+            for id in &ids {
+                sum += watch.note(*id);
+                assert!(sum >= 0, "from {start}");
+            }
+            assert_eq!(sum, 0, "from {start}");
+        }
+    }
+
+    #[test]
+    fn frames_that_are_refused_and_tried_again_are_counted_once() {
+        assert_eq!(missed(&[5, 6, 5, 7]), 0);
+        assert_eq!(missed(&[1, 3, 5, 2, 4, 6]), 0);
+        assert_eq!(missed(&[1, 2, 3, 4, 1, 2, 3, 4, 5, 7, 5]), 1);
     }
 
     #[test]
