@@ -84,7 +84,7 @@ pub struct Encoder {
     dealt_with: u64,
     /// Of these, incomplete and in chunks.
     incomplete: i64,
-    /// Frames that the camera had lost when the last one in a chunk was taken.
+    /// Frames that the camera has lost, as told with the frames and chunks so far.
     missed: i64,
     in_hand: Arc<InHand>,
     lost: Option<Lost>,
@@ -106,6 +106,8 @@ struct OpenChunk {
     opened: Instant,
     /// All that had gone amiss when its last frame was taken.
     amiss: Amiss,
+    /// Of that, what is not its own: frames that the camera had lost as told before.
+    missed_before: i64,
     /// What the spool still holds for its seal.
     promise: Promise,
 }
@@ -282,8 +284,8 @@ impl Encoder {
             let file = patiently(&works, || works.folder.begin(head.clone(), room))?;
             root.wrote(file.bytes());
             self.next_chunk += 1;
-            let (begun, opened, amiss) = (frame.entered, Instant::now(), frame.amiss);
-            self.open = Some(OpenChunk { file, begun, opened, amiss, promise: Promise::none(root) });
+            let (begun, opened, amiss, missed_before) = (frame.entered, Instant::now(), frame.amiss, self.missed);
+            self.open = Some(OpenChunk { file, begun, opened, amiss, missed_before, promise: Promise::none(root) });
         }
         let Some(open) = &mut self.open else { return Ok(()) };
         let before = open.file.bytes();
@@ -334,7 +336,7 @@ impl Encoder {
 
     /// Closes the open chunk, if there is one.
     fn seal(&mut self) {
-        let Some(OpenChunk { mut file, begun, amiss, promise, .. }) = self.open.take() else { return };
+        let Some(OpenChunk { mut file, begun, amiss, missed_before, promise, .. }) = self.open.take() else { return };
         let works = self.works.clone();
         let frames = file.frames();
         if frames == 0 {
@@ -345,7 +347,10 @@ impl Encoder {
         let sealed = patiently(&works, || works.folder.seal(&mut file, clock, amiss));
         drop(promise);
         match sealed {
-            Ok(sealed) => works.chunk_sealed(&file, begun, sealed, Place::OpenChunk, self.dealt_with),
+            Ok(sealed) => {
+                self.missed = missed_before + amiss.missed;
+                works.chunk_sealed(&file, begun, sealed, Place::OpenChunk, self.dealt_with);
+            }
             // The frames are in the part file, and the next process seals it.
             Err(reason) => {
                 self.unsealed += frames;

@@ -272,7 +272,7 @@ impl Works {
     /// Frames that the camera lost since it was last told.
     fn tell_missed(&self) {
         let missed = self.ledger.get(Stat::FramesMissed);
-        let new = missed - self.missed_told.swap(missed, Ordering::Relaxed);
+        let new = missed - self.missed_told.fetch_max(missed, Ordering::Relaxed); // Some may have come after all.
         if new > 0 {
             self.ledger.notices.tell(
                 codes::Event::FramesMissed,
