@@ -346,7 +346,8 @@ fn what_went_amiss_is_known_to_the_process_that_takes_up_what_another_has_left()
 fn missed(report: &Value) -> (Vec<(i64, i64)>, i64) {
     let number = |value: &Value| value.as_i64().expect("a number");
     let chunks = report["chunks_amiss"].as_array().expect("a list");
-    let chunks = chunks.iter().map(|chunk| (number(&chunk["chunk"]), number(&chunk["missed"]))).collect();
+    let mut chunks: Vec<_> = chunks.iter().map(|chunk| (number(&chunk["chunk"]), number(&chunk["missed"]))).collect();
+    chunks.sort_unstable(); // After a resume they come as they are confirmed.
     (chunks, number(&report["amiss_since_last_chunk"]["missed"]))
 }
 
