@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 use support::frames::numbered;
 use support::host::{FRAME_BYTES, HEIGHT, OK, Stream, Told, WIDTH};
 use support::spool::{entries, only_stream, options as spool_options, with};
@@ -88,6 +89,30 @@ fn a_counter_that_does_not_move_is_told_and_frames_are_stamped_when_they_are_pus
     assert!(told.value == 0 && told.text.contains("counter does not move"), "{told:?}");
     assert!(report(&stream)["frames"]["odd_stamps"].as_u64().is_some_and(|odd| odd >= 1));
     assert_eq!((stream.stat(Stat::CameraClockBoundNs), &report(&stream)["camera_clock"]["restarts"]), (-1, &0.into()));
+    assert_eq!(stream.finalize(-1), OK);
+}
+
+#[test]
+fn frames_without_a_counter_among_others_are_stamped_when_they_are_pushed_and_the_others_are_mapped_all_the_same() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=100", "timestamp_clock=device"]));
+    let begin = std::time::Instant::now();
+    let mut frames = 0;
+    while stream.stat(Stat::CameraClockBoundNs) < 0 || frames < 100 {
+        let counter = i64::MIN + begin.elapsed().as_nanos() as i64; // Its bits are a counter's, and no number of nanoseconds.
+        assert_eq!(stream.push_shade(1, frames, if frames % 3 == 0 { 0 } else { counter }), OK);
+        frames += 1;
+        assert!(begin.elapsed() < support::HANGS_AFTER, "{}", stream.text(Text::Report));
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let report = report(&stream);
+    assert_eq!((&report["camera_clock"]["restarts"], &report["frames"]["odd_stamps"]), (&0.into(), &0.into()), "{report:#}");
+    assert!(stream.events().iter().all(|told| told.kind != Event::CameraClock as i32));
+    // The offset makes Unix time of the counter, whatever its sign.
+    let (counter, now) = (i64::MIN.cast_unsigned() + begin.elapsed().as_nanos() as u64, SystemTime::now());
+    let unix_ns = i128::from(counter) + i128::from(stream.stat(Stat::CameraClockOffsetNs));
+    let truth = now.duration_since(UNIX_EPOCH).expect("it is after 1970").as_nanos() as i128;
+    assert!((unix_ns - truth).abs() < 10_000_000_000, "{unix_ns} {truth}");
     assert_eq!(stream.finalize(-1), OK);
 }
 
