@@ -24,6 +24,9 @@ const FIRST_STRETCH: i64 = S / 16;
 const ENOUGH_FRAMES: u32 = 4;
 /// So far back is looked, up to twice as far to have enough frames, and further where there are fewer than that.
 const WINDOW: i64 = 128 * S;
+/// A gap between stretches is long from this part of the whole on, and so many behind it show where the line is by then.
+const LONG_GAP: i64 = 4;
+const BEHIND_GAP: usize = 2 * PARTS;
 /// The slope is that of the hull's chord from here to there in the window: less moved by chance than that of one edge.
 const FROM: f64 = 0.2;
 const TO: f64 = 0.85;
@@ -46,20 +49,27 @@ const EARLIEST: f64 = 5e6;
 /// Frames that all come later, for so long, by so much, and not less and less so: the counter stood still meanwhile.
 const STOOD_STILL_FOR: i64 = 8 * S;
 const STOOD_STILL_BY: f64 = 100e6;
+/// The same of frames that all show less than one before them did, so many at least: the counter was set back.
+const BEHIND_FOR: i64 = S / 2;
+const BEHIND_FRAMES: u32 = 4;
 /// After so long without a frame, those before it say nothing of where the counter is.
 const SILENCE: i64 = 2 * S;
 /// After so long that may be another clock altogether: what comes later than half of it, or than `LATEST`, stood still or wrapped.
 const LONG_SILENCE: i64 = 10 * S;
 /// While nothing is known of the rate, a frame may be off the line by no more.
 const UNPROVEN: f64 = 1e9;
-/// A counter that has not grown for so long, and for so many ticks of its own, does not count.
+/// A counter that has not grown beyond what it had shown, for so long, and for so many ticks of its own, does not count. Nor does
+/// one count that grows by less than this share of the time.
 const COUNTS_WITHIN: i64 = 2 * S;
+const LEAST_RATE: f64 = 1e-4;
 /// After so long there is doubt.
 const COUNTS_WITHOUT_DOUBT: i64 = S / 4;
 const COUNTS_WITHIN_TICKS: f64 = 2.0;
-/// So many times it may be set back in so long; so many frames one after another may each begin anew, over so long.
+/// So many times it may be set back or stand still in so long, and in so many times the time after which that is found out; so many
+/// frames one after another may each begin anew, over so long.
 const SET_BACK: usize = 3;
-const SET_BACK_WITHIN: i64 = 10 * S;
+const SET_BACK_WITHIN: i64 = 30 * S;
+const SET_BACK_FINDS: i64 = 5;
 const ANEW_IN_A_ROW: u32 = 3;
 const ANEW_FOR: i64 = 2 * S;
 /// A counter that was wrong is told to be right when it has been so for so long.
@@ -149,10 +159,12 @@ struct Wraps {
 struct Counting {
     counter: u64,
     last: Point,
+    /// The furthest that it has been since it began anew; while it does not count, the last.
+    furthest: Point,
     /// When it grew last, and how many frames have come since.
     grew: i64,
     frames: u32,
-    /// When it was set back, the last time first.
+    /// Until when it counts that it was set back or stood still, the last time first.
     set_back: [i64; SET_BACK],
 }
 
@@ -251,6 +263,8 @@ struct Late {
     first: Point,
     /// They came after a silence: whether the counter stood still, or they wait since then, is not known.
     is_doubtful: bool,
+    /// None of them shows more than one that came before them.
+    is_behind: bool,
     frames: u32,
     /// The least delay of the first second, of the last second that is over, and of the one that is not.
     at_first: f64,
@@ -284,9 +298,8 @@ impl Recent {
 
 impl Late {
     fn since(first: Point, is_doubtful: bool) -> Late {
-        let now = first.arrived;
-        let none = f64::NAN;
-        Late { since: now, first, is_doubtful, frames: 0, at_first: none, at_last: none, now: f64::INFINITY, now_since: now }
+        let (since, now, none) = (first.arrived, f64::INFINITY, f64::NAN);
+        Late { since, first, is_doubtful, is_behind: true, frames: 0, at_first: none, at_last: none, now, now_since: since }
     }
 
     fn note(&mut self, delay: f64, now: i64) {
@@ -324,29 +337,33 @@ impl CameraClock {
             let mut course = Course::begin(first, 1e9 / self.tick_hz, rate, None, room);
             course.learn(first);
             self.course = Some(course);
-            self.counting = Counting { counter, last: first, grew: arrived, ..Counting::default() };
+            self.counting = Counting { counter, last: first, furthest: first, grew: arrived, ..Counting::default() };
             return Noted { captured_ns: Some(arrived), news: None };
         };
         let point = Point { ticks: self.wraps.undone(counter, arrived, course, self.tick_hz), arrived };
-        let (before, stood) = (self.counting.last, self.counting.stands(self.tick_hz));
-        self.counting.note(counter, point);
+        let (before, grew, stood) = (self.counting.last, self.counting.grew, self.counting.stands(self.tick_hz));
+        self.counting.note(counter, point, self.tick_hz);
         if self.counting.stands(self.tick_hz) {
             return Noted { captured_ns: None, news: self.news(None, true, arrived) };
         }
         let by_ns = course.line.delay(point) as i64;
         let is_set = course.is_on_another_line(point);
-        let restarted = if is_set || stood {
+        let since = if is_set || stood {
             course.begin_anew(point, i64::MAX);
-            true
+            Some(if stood { grew } else { arrived })
         } else {
             course.has_stood_still(point)
         };
-        self.restarts += u64::from(restarted);
-        if is_set && by_ns > 0 && !stood {
-            self.counting.set_back.rotate_right(1);
-            self.counting.set_back[0] = arrived;
+        let restarted = since.is_some();
+        if let Some(since) = since {
+            self.restarts += 1;
+            self.counting.begin_anew(before);
+            if by_ns > 0 || stood {
+                self.counting.note_set_back(since);
+            }
         }
-        if let Some(off) = self.anew.note(is_set, course.is_in_doubt(point), before, point, course.ns_per_tick) {
+        let says_nothing = course.is_in_doubt(point) || (by_ns as f64) < -UNPROVEN / 10.0;
+        if let Some(off) = self.anew.note(is_set, says_nothing, before, point, course.ns_per_tick) {
             course.runs_at_another_rate(off);
         }
         course.learn(point);
@@ -430,15 +447,44 @@ impl Spread {
 
 impl Default for Counting {
     fn default() -> Counting {
-        Counting { counter: 0, last: Point::default(), grew: 0, frames: 0, set_back: [i64::MIN; SET_BACK] }
+        let none = Point::default();
+        Counting { counter: 0, last: none, furthest: none, grew: 0, frames: 0, set_back: [i64::MIN; SET_BACK] }
     }
 }
 
 impl Counting {
-    fn note(&mut self, counter: u64, point: Point) {
-        let grew = counter != self.counter && point.ticks.wrapping_sub(self.last.ticks) as i64 > 0;
-        (self.grew, self.frames) = if grew { (point.arrived, 0) } else { (self.grew, self.frames.saturating_add(1)) };
+    fn note(&mut self, counter: u64, point: Point, tick_hz: f64) {
+        let by = point.ticks.wrapping_sub(self.furthest.ticks) as i64;
+        let passed = point.arrived.saturating_sub(self.furthest.arrived) as f64 / 1e9;
+        let grew = counter != self.counter && by > 0 && by as f64 >= LEAST_RATE * tick_hz * passed;
+        self.frames = self.frames.saturating_add(1);
         (self.counter, self.last) = (counter, point);
+        if grew {
+            (self.grew, self.frames) = (point.arrived, 0);
+        }
+        if grew || self.stands(tick_hz) {
+            self.furthest = point;
+        }
+    }
+
+    /// Whatever it has shown before; it grows if it shows more than in the frame before.
+    fn begin_anew(&mut self, before: Point) {
+        self.furthest = self.last;
+        if self.last.ticks.wrapping_sub(before.ticks) as i64 > 0 {
+            (self.grew, self.frames) = (self.last.arrived, 0);
+        }
+    }
+
+    /// It was set back or stood still at that time, which is found out now.
+    fn note_set_back(&mut self, at: i64) {
+        let now = self.last.arrived;
+        let until = now.saturating_add(SET_BACK_WITHIN.max(now.saturating_sub(at).saturating_mul(SET_BACK_FINDS)));
+        if self.is_unsteady() {
+            self.set_back.fill(until); // It goes on.
+        } else {
+            self.set_back.rotate_right(1);
+            self.set_back[0] = until;
+        }
     }
 
     /// It does not grow.
@@ -453,15 +499,15 @@ impl Counting {
 
     /// It is set back again and again.
     fn is_unsteady(&self) -> bool {
-        self.last.arrived.saturating_sub(self.set_back[SET_BACK - 1]) < SET_BACK_WITHIN
+        self.last.arrived < self.set_back[SET_BACK - 1]
     }
 }
 
 impl Anew {
     /// How far the time for a tick is off, where one frame after the other is ahead, or behind, as it is at another rate.
-    fn note(&mut self, is_anew: bool, is_in_doubt: bool, before: Point, point: Point, ns_per_tick: f64) -> Option<f64> {
+    fn note(&mut self, is_anew: bool, says_nothing: bool, before: Point, point: Point, ns_per_tick: f64) -> Option<f64> {
         if !is_anew {
-            self.frames = if is_in_doubt { self.frames } else { 0 };
+            self.frames = if says_nothing { self.frames } else { 0 };
             return None;
         }
         if self.frames == 0 {
@@ -502,7 +548,7 @@ impl Wraps {
                 behind.saturating_add(early) / at
             } else if behind.wrapping_neg() > early {
                 let wraps = (behind.wrapping_neg() - early).div_ceil(at);
-                return ticks.wrapping_sub(wraps.wrapping_mul(at)); // Of before the last wrap.
+                return ticks.wrapping_sub(wraps * at); // Of before the last wrap. It is 2^63 ticks ahead at most, and so is `at`.
             } else {
                 0
             };
@@ -511,14 +557,17 @@ impl Wraps {
         }
         let last = course.told.ticks.wrapping_sub(self.sum);
         let is_ahead = behind.wrapping_neg() < 1 << 62;
-        if counter >= last || is_ahead {
+        if is_ahead {
             return ticks;
         }
+        let silence = (course.silence_before(arrived) as f64 / course.ns_per_tick) as u64;
         for at in lengths(tick_hz).into_iter().flatten() {
             let early = (course.earliest(arrived) / course.ns_per_tick) as u64;
             let late = ((LATEST / course.ns_per_tick) as u64).min(at / 16);
             let (wraps, rest) = (behind.saturating_add(early) / at, behind.saturating_add(early) % at);
-            if last < at && wraps > 0 && rest < early.saturating_add(late) {
+            // While no frame came it may have gone all the way round, and further.
+            let has_turned = counter < last || (counter < at && silence >= at - late && early < at / 8);
+            if has_turned && last < at && wraps > 0 && rest < early.saturating_add(late) {
                 self.at = Some(at);
                 self.sum = wraps * at;
                 return counter.wrapping_add(self.sum);
@@ -565,7 +614,7 @@ impl Course {
     /// Along another line, as fast as before as far as is known. `until` then delays were what they are.
     fn begin_anew(&mut self, first: Point, until: i64) {
         let before = self.stretches.iter().filter(|stretch| stretch.began < until);
-        let was_silent = self.silence_before(first) >= LONG_SILENCE; // These may all have waited since.
+        let was_silent = self.silence_before(first.arrived) >= LONG_SILENCE; // These may all have waited since.
         let worst = self.spread.map(|_| before.map(|stretch| stretch.worst).fold(0.0, f64::max)).or(self.worst_before);
         let rate = if self.is_rate_doubtful { Rate { off: 0.0, error: USUALLY_OFF } } else { self.rate };
         let (told, stretches) = (self.told.arrived, std::mem::take(&mut self.stretches));
@@ -587,8 +636,8 @@ impl Course {
     }
 
     /// How long no frame came before this one.
-    fn silence_before(&self, point: Point) -> i64 {
-        point.arrived.saturating_sub(self.last_arrived)
+    fn silence_before(&self, arrived: i64) -> i64 {
+        arrived.saturating_sub(self.last_arrived)
     }
 
     /// So late stretches are that say nothing of the line.
@@ -600,43 +649,49 @@ impl Course {
     fn is_on_another_line(&self, point: Point) -> bool {
         let ns_since = |then: Point| point.ticks.wrapping_sub(then.ticks) as i64 as f64 * self.ns_per_tick;
         let delay = self.line.delay(point);
-        let silence = self.silence_before(point);
+        let silence = self.silence_before(point.arrived);
         ns_since(self.told) < -LATEST
             || ns_since(self.began) < -1e9
             || delay < -self.earliest(point.arrived)
             || (silence >= LONG_SILENCE && delay > LATEST.min(silence as f64 / 2.0))
     }
 
-    /// Whether the counter stood still meanwhile: then what was before is forgotten.
-    fn has_stood_still(&mut self, point: Point) -> bool {
+    /// Since when the counter has stood still, or was set back, as it is found out: then what was before is forgotten.
+    fn has_stood_still(&mut self, point: Point) -> Option<i64> {
         let delay = self.line.delay(point);
-        if delay < self.latest() {
+        let is_behind = (point.ticks.wrapping_sub(self.told.ticks) as i64) < 0;
+        let latest = if is_behind && self.spread.is_none() { UNPROVEN / 2.0 } else { self.latest() };
+        if delay < latest {
             self.late = None;
-            return false;
+            return None;
         }
-        let (now, silence) = (point.arrived, self.silence_before(point));
-        let is_doubtful = silence >= SILENCE && delay > silence as f64 / 2.0;
+        let (now, silence) = (point.arrived, self.silence_before(point.arrived));
+        let is_doubtful = silence >= LONG_SILENCE || (silence >= SILENCE && delay > silence as f64 / 2.0);
         let late = self.late.get_or_insert(Late::since(point, is_doubtful));
         late.note(delay, now);
+        late.is_behind &= is_behind;
         // Frames that have waited come faster than they were taken.
         let gained = self.line.delay(late.first) - delay;
         let passed = point.ticks.wrapping_sub(late.first.ticks) as i64 as f64 * self.ns_per_tick;
         late.is_doubtful &= gained < STOOD_STILL_BY || gained < passed / 2.0;
-        if now - late.since < STOOD_STILL_FOR || late.frames < PARTS as u32 {
-            return false;
+        let (lasts, frames) = if late.is_behind { (BEHIND_FOR, BEHIND_FRAMES) } else { (STOOD_STILL_FOR, PARTS as u32) };
+        if now - late.since < lasts || late.frames < frames || (late.is_behind && gained > passed / 2.0) {
+            return None;
         }
-        let Late { since, at_first, at_last, .. } = *late;
+        let Late { since, at_first, at_last, is_behind, .. } = *late;
         self.late = None;
         if at_last < 0.9 * at_first - STOOD_STILL_BY / 2.0 {
-            return false; // A backlog that is being worked off. Looked at again after as long.
+            return None; // A backlog that is being worked off. Looked at again after as long.
         }
         let of_late = self.stretches.iter().filter(|stretch| stretch.began >= since).map(|stretch| stretch.lowest);
         let by_delay = |a: &Point, b: &Point| self.line.delay(*a).total_cmp(&self.line.delay(*b));
         let lowest = of_late.chain([point]).min_by(by_delay).unwrap_or(point);
         let told = self.told;
         self.begin_anew(lowest, since);
-        self.told = told;
-        true
+        if !is_behind {
+            self.told = told;
+        }
+        Some(since)
     }
 
     /// Takes a frame into account.
@@ -698,13 +753,23 @@ impl Course {
         }
     }
 
+    /// So many stretches count: those behind a long gap do so when they are enough to show where the line is by then. Else a late one
+    /// of few frames, so far from the others, would tilt it.
+    fn counting_stretches(&self) -> usize {
+        let (count, gap) = (self.stretches.len(), self.span() / LONG_GAP);
+        let came = |at: usize| self.stretches[at].lowest.arrived;
+        let is_behind_gap = |at: &usize| came(*at).saturating_sub(came(*at - 1)) > gap;
+        (1..count).rev().take(BEHIND_GAP - 1).find(is_behind_gap).unwrap_or(count)
+    }
+
     /// The line anew, from the stretches that are over.
     fn fit(&mut self) {
-        let Some(origin) = self.stretches.back().map(|stretch| stretch.lowest) else { return };
+        let counting = self.counting_stretches();
+        let Some(origin) = counting.checked_sub(1).map(|last| self.stretches[last].lowest) else { return };
         // x: the camera's time, y: how much later than that frames came.
         let (mut places, mut count, mut last) = ([(0.0, 0.0); STRETCHES], 0, i64::MIN);
         let latest = self.latest();
-        for Point { ticks, arrived } in self.stretches.iter().map(|stretch| stretch.lowest) {
+        for Point { ticks, arrived } in self.stretches.iter().take(counting).map(|stretch| stretch.lowest) {
             if self.line.delay(Point { ticks, arrived }) < latest {
                 let x = ticks.wrapping_sub(origin.ticks) as i64 as f64 * self.ns_per_tick;
                 places[count] = (x, arrived.saturating_sub(origin.arrived) as f64 - x);

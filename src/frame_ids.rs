@@ -188,25 +188,6 @@ mod tests {
     }
 
     #[test]
-    fn frames_of_several_threads_come_in_any_order_and_none_is_missed() {
-        let mut random = fastrand::Rng::with_seed(7);
-        for start in [0, 65_000, 0xFFFF_FF00] {
-            let end = if start > 0xFFFF { 0xFFFF_FFFF } else { 0xFFFF };
-            // Each is late by up to 60 frames; after the end comes 1.
-            let mut order: Vec<u64> = (0..2_000).collect();
-            order.sort_by_cached_key(|frame| frame + random.u64(..60));
-            let ids: Vec<u64> = order.iter().map(|frame| start + frame).map(|id| if id > end { id - end } else { id }).collect();
-            let mut watch = FrameIds::default();
-            let mut sum = 0;
-            for id in &ids {
-                sum += watch.note(*id);
-                assert!(sum >= 0, "from {start}");
-            }
-            assert_eq!(sum, 0, "from {start}");
-        }
-    }
-
-    #[test]
     fn frames_that_are_refused_and_tried_again_are_counted_once() {
         assert_eq!(missed(&[5, 6, 5, 7]), 0);
         assert_eq!(missed(&[1, 3, 5, 2, 4, 6]), 0);
@@ -218,5 +199,52 @@ mod tests {
         assert_eq!(missed(&[1, 3, 2, 4]), 0);
         assert_eq!(missed(&[1, 3, 2, 2, 2]), 0);
         assert_eq!(missed(&[1, 10, 5, 5, 5, 5, 6]), 6);
+    }
+
+    #[test]
+    fn several_frames_that_come_late_one_of_each_thread_were_not_missed() {
+        assert_eq!(missed(&[1, 3, 5, 2, 4, 6]), 0);
+        assert_eq!(missed(&[1, 3, 5, 2, 4, 2, 4, 6]), 0, "two of them were refused, and tried again");
+        assert_eq!(missed(&[7, 5, 6, 8, 9]), 0, "the first ones, too");
+        assert_eq!(missed(&[65_530, 65_532, 65_534, 1, 65_531, 3, 65_533, 2, 65_535, 4]), 0);
+        assert_eq!(missed(&[98, 100, 0, 99, 1, 2]), 0, "one of before a restart");
+        assert_eq!(missed(&[1, 6, 2_000_000, 2_000_001, 3]), 4, "that long ago it was another one");
+    }
+
+    /// Ids of so many threads, each of which may have one in hand while any number of others come.
+    fn by_threads(threads: usize, ids: &[u64], random: &mut fastrand::Rng) -> Vec<u64> {
+        let (mut in_hand, mut come) = (Vec::new(), Vec::new());
+        for id in ids {
+            in_hand.push(*id);
+            if in_hand.len() == threads {
+                come.push(in_hand.swap_remove(random.usize(..threads)));
+            }
+            // None is forgotten for ever.
+            if let Some(oldest) = in_hand.iter().position(|old| id.wrapping_sub(*old) % 65_536 > 40) {
+                come.push(in_hand.swap_remove(oldest));
+            }
+        }
+        come.append(&mut in_hand);
+        come
+    }
+
+    #[test]
+    fn whatever_order_threads_push_in_what_was_lost_is_missed_and_nothing_else() {
+        for seed in 0..200 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let threads = random.usize(1..17);
+            let first = random.u64(1..65_536);
+            let mut lost = 0;
+            // Around the wrap from 65535 to 1, and up to five lost at once; the first and the last have come.
+            let mut ids: Vec<u64> = (first..first + 5000).map(|id| (id - 1) % 65_535 + 1).collect();
+            for _ in 0..random.usize(..20) {
+                let at = random.usize(1..ids.len() - 1 - 5);
+                let gap = random.usize(1..6);
+                lost += ids.drain(at..at + gap).count();
+            }
+            let (begin, end) = (ids.remove(0), ids.pop().unwrap());
+            let come = [&[begin][..], &by_threads(threads, &ids, &mut random), &[end]].concat();
+            assert_eq!(missed(&come), lost as i64, "seed {seed}, {threads} threads");
+        }
     }
 }

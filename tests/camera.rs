@@ -8,6 +8,8 @@ use rheed_stream::codes::{Code, Event, Frame, Health, NO_FRAME_ID, Stat, Text};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 use support::frames::numbered;
 use support::host::{FRAME_BYTES, HEIGHT, OK, Stream, Told, WIDTH};
 use support::spool::{entries, only_stream, options as spool_options, with};
@@ -87,6 +89,30 @@ fn a_counter_that_does_not_move_is_told_and_frames_are_stamped_when_they_are_pus
     assert!(told.value == 0 && told.text.contains("counter does not move"), "{told:?}");
     assert!(report(&stream)["frames"]["odd_stamps"].as_u64().is_some_and(|odd| odd >= 1));
     assert_eq!((stream.stat(Stat::CameraClockBoundNs), &report(&stream)["camera_clock"]["restarts"]), (-1, &0.into()));
+    assert_eq!(stream.finalize(-1), OK);
+}
+
+#[test]
+fn frames_without_a_counter_among_others_are_stamped_when_they_are_pushed_and_the_others_are_mapped_all_the_same() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=100", "timestamp_clock=device"]));
+    let begin = std::time::Instant::now();
+    let mut frames = 0;
+    while stream.stat(Stat::CameraClockBoundNs) < 0 || frames < 100 {
+        let counter = i64::MIN + begin.elapsed().as_nanos() as i64; // Its bits are a counter's, and no number of nanoseconds.
+        assert_eq!(stream.push_shade(1, frames, if frames % 3 == 0 { 0 } else { counter }), OK);
+        frames += 1;
+        assert!(begin.elapsed() < support::HANGS_AFTER, "{}", stream.text(Text::Report));
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let report = report(&stream);
+    assert_eq!((&report["camera_clock"]["restarts"], &report["frames"]["odd_stamps"]), (&0.into(), &0.into()), "{report:#}");
+    assert!(stream.events().iter().all(|told| told.kind != Event::CameraClock as i32));
+    // The offset makes Unix time of the counter, whatever its sign.
+    let (counter, now) = (i64::MIN.cast_unsigned() + begin.elapsed().as_nanos() as u64, SystemTime::now());
+    let unix_ns = i128::from(counter) + i128::from(stream.stat(Stat::CameraClockOffsetNs));
+    let truth = now.duration_since(UNIX_EPOCH).expect("it is after 1970").as_nanos() as i128;
+    assert!((unix_ns - truth).abs() < 10_000_000_000, "{unix_ns} {truth}");
     assert_eq!(stream.finalize(-1), OK);
 }
 
@@ -339,6 +365,95 @@ fn what_went_amiss_is_known_to_the_process_that_takes_up_what_another_has_left()
         let told = report(&resumed)["streams"][0]["chunks_amiss"].clone();
         assert_eq!(told.as_array().map(Vec::len), Some(2), "{told}");
     }
+}
+
+/// What each chunk was told to miss, as far as it was told anything, and what came after all since the last.
+fn missed(report: &Value) -> (Vec<(i64, i64)>, i64) {
+    let number = |value: &Value| value.as_i64().expect("a number");
+    let chunks = report["chunks_amiss"].as_array().expect("a list");
+    let mut chunks: Vec<_> = chunks.iter().map(|chunk| (number(&chunk["chunk"]), number(&chunk["missed"]))).collect();
+    chunks.sort_unstable(); // After a resume they come as they are confirmed.
+    (chunks, number(&report["amiss_since_last_chunk"]["missed"]))
+}
+
+#[test]
+fn a_frame_that_comes_behind_the_chunk_that_was_told_to_miss_it_is_taken_off_what_the_next_ones_miss() {
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=10"]));
+    let push = |id: u64| assert_eq!(stream.push_shade(1, id, 0), OK);
+    let sealed = |chunks: i64| stream.wait_until("it is sealed", |stream| stream.stat(Stat::ChunksSealed) == chunks);
+    // Chunk 0 lacks 17 and 18, which come in chunk 1. Chunk 2 lacks one, chunk 3 four.
+    (0..17).chain(19..22).for_each(push);
+    sealed(1);
+    [18, 17].into_iter().chain(22..40).for_each(push);
+    sealed(2);
+    assert_eq!((stream.stat(Stat::FramesMissed), missed(&report(&stream))), (0, (vec![(0, 2)], -2)));
+    let copy_of_spool = |chunks: &[u64]| {
+        let killed = Workshop::new();
+        chunks.iter().copied().for_each(push);
+        stream.wait_until("all is in the spool", |stream| stream.stat(Stat::QueueFrames) == 0);
+        stream.wait_until("it is written", |stream| {
+            support::spool::frames(&workshop.spool()) as i64 == stream.stat(Stat::FramesAccepted)
+        });
+        support::spool::copy(&workshop.spool(), &killed.spool());
+        killed
+    };
+    // A process that was killed in chunk 2 leaves records from which the same follows.
+    let killed = copy_of_spool(&[41, 42]);
+    (43..61).for_each(push);
+    sealed(3);
+    (61..66).chain(70..85).for_each(push);
+    sealed(4);
+    let killed_in_chunk_4 = copy_of_spool(&[85, 87]);
+    push(86);
+    assert_eq!(stream.finalize(-1), OK);
+    assert_eq!((stream.stat(Stat::FramesMissed), missed(&report(&stream))), (5, (vec![(0, 2), (3, 3)], 0)));
+
+    for (left, told) in
+        [(killed, vec![(0, 2)]), (killed_in_chunk_4, vec![(0, 2), (3, 3), (4, 1)]), (workshop, vec![(0, 2), (3, 3)])]
+    {
+        let service = service::start(&left);
+        let resumed = Stream::resume(&service::options(&service, &left));
+        assert_eq!(resumed.flush(-1), OK);
+        assert_eq!(resumed.stat(Stat::FramesMissed), told.iter().map(|(_, missed)| missed).sum::<i64>());
+        assert_eq!(missed(&report(&resumed)["streams"][0]), (told, 0));
+    }
+}
+
+#[test]
+fn of_threads_that_overtake_each_other_no_chunk_is_told_less_than_none_and_all_together_what_was_lost() {
+    const THREADS: usize = 6;
+    const FRAMES: u64 = 4000;
+    let is_lost = |id: u64| id % 500 == 250 || (1700..1710).contains(&id);
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(spool_options(&workshop), &["fps=10", "queue_bytes=16 MiB", "when_full=block"]));
+    let next = AtomicU64::new(1);
+    let push = || {
+        let mut random = fastrand::Rng::new();
+        loop {
+            let id = next.fetch_add(1, Ordering::Relaxed);
+            if id > FRAMES {
+                return;
+            }
+            if random.u8(..) < 20 {
+                std::thread::yield_now(); // Others overtake.
+            }
+            if !is_lost(id) {
+                assert_eq!(stream.push_shade(1, id, 0), OK);
+            }
+        }
+    };
+    assert_eq!(stream.push_shade(1, 0, 0), OK);
+    std::thread::scope(|scope| (0..THREADS).for_each(|_| drop(scope.spawn(push))));
+    assert_eq!(stream.push_shade(1, FRAMES + 1, 0), OK);
+    assert_eq!(stream.finalize(-1), OK);
+    let lost = (1..=FRAMES).filter(|id| is_lost(*id)).count() as i64;
+    let (chunks, since) = missed(&report(&stream));
+    assert_eq!(stream.stat(Stat::FramesMissed), lost);
+    assert_eq!(chunks.iter().map(|(_, missed)| missed).sum::<i64>() + since, lost, "{chunks:?}");
+    assert!(chunks.iter().all(|(_, missed)| *missed >= 0) && since <= 0, "{chunks:?} {since}");
+    let told: i64 = stream.events().iter().filter(|told| told.kind == Event::FramesMissed as i32).map(|told| told.value).sum();
+    assert!(told >= lost && told <= lost + THREADS as i64, "{told}");
 }
 
 #[test]

@@ -6,6 +6,8 @@
 use super::{CameraClock, News, Noted, Reading, S};
 use std::collections::BTreeSet;
 
+mod adversity;
+
 impl CameraClock {
     fn reading(&self, now: i64) -> Option<Reading> {
         self.standing().reading(now)
@@ -143,12 +145,17 @@ fn assert_bounded(seen: &[Seen], what: &str) {
 
 #[track_caller]
 fn assert_within_a_millisecond(seen: &[Seen], from: i64, what: &str) {
+    assert_within(seen, from, MS, what);
+}
+
+#[track_caller]
+fn assert_within(seen: &[Seen], from: i64, most: i64, what: &str) {
     let worst = seen
         .iter()
         .filter(|frame| frame.at >= from && frame.is_mapped)
         .max_by_key(|frame| frame.error)
         .expect("there are frames");
-    assert!(worst.error <= MS, "{what}: {} s: off by {} ns", worst.at as f64 / 1e9, worst.error);
+    assert!(worst.error <= most, "{what}: {} s: off by {} ns", worst.at as f64 / 1e9, worst.error);
 }
 
 fn restarts(seen: &[Seen]) -> Vec<(i64, i64)> {
@@ -166,14 +173,18 @@ fn warm_after(fps: f64) -> i64 {
     if fps < 30.0 { 45 * S } else { 3 * S }
 }
 
+/// As many are tried, of whatever happens at random.
+fn seeds() -> u64 {
+    std::env::var("RHEED_TORTURE_CLOCKS").map_or(2, |seeds| seeds.parse().expect("a count is wanted"))
+}
+
 #[test]
 fn jitter_of_20_ms_and_drift_leave_a_millisecond_and_never_more_than_the_bound() {
-    let seeds = std::env::var("RHEED_TORTURE_CLOCKS").map_or(2, |seeds| seeds.parse().expect("a count is wanted"));
     for fps in [10.0, 60.0, 120.0, 500.0] {
         let (mut worst_warm, mut last_off, mut bounds) = (0, 0, (0, 0));
         for jitter in [Jitter::Even, Jitter::Exponential] {
             for drift in [Drift::Steady(100.0), Drift::Steady(-100.0), Drift::Steady(0.0), Drift::Slow] {
-                for seed in 0..seeds {
+                for seed in 0..seeds() {
                     let camera = Camera { jitter, drift, seed, ..Camera::usual(fps) };
                     let what = format!("{fps} fps, {jitter:?}, {drift:?}, seed {seed}");
                     let each_by_itself = camera.frames(200);
@@ -233,17 +244,20 @@ fn a_callback_that_hangs_for_seconds_and_then_brings_all_at_once_moves_nothing()
 }
 
 #[test]
-fn a_callback_that_hangs_for_half_a_minute_is_taken_for_a_counter_that_stood_still_and_got_over_within_the_bound() {
-    for fps in [0.5, 1.0, 10.0, 60.0] {
+fn a_callback_that_hangs_for_half_a_minute_or_a_whole_one_is_taken_for_a_counter_that_stood_still_and_got_over_within_the_bound()
+{
+    for (fps, hung) in [0.5, 1.0, 10.0, 60.0].into_iter().flat_map(|fps| [(fps, 30), (fps, 60)]) {
         let mut frames = Camera::usual(fps).frames(400);
-        let hangs = BEGIN + 200 * S..BEGIN + 230 * S;
+        let until = 200 + hung;
+        let hangs = BEGIN + 200 * S..BEGIN + until * S;
         frames.iter_mut().filter(|frame| hangs.contains(&frame.arrives)).for_each(|frame| frame.arrives = hangs.end);
         let seen = played_with_doubts(1e9, in_order(frames));
         let restarts = restarts(&seen);
-        assert!(restarts.iter().all(|(at, _)| (199 * S..232 * S).contains(at)), "{fps} fps: {restarts:?}");
+        assert!(restarts.iter().all(|(at, _)| (199 * S..(until + 2) * S).contains(at)), "{fps} fps: {restarts:?}");
         let beyond = seen.iter().find(|frame| frame.is_mapped && frame.bound.is_some_and(|bound| frame.error > bound));
         assert_eq!(beyond.map(|frame| (frame.at, frame.error, frame.bound)), None, "{fps} fps");
-        let late = seen.iter().filter(|frame| frame.at >= 231 * S).find(|frame| frame.error > 25 * MS || !frame.is_mapped);
+        let late =
+            seen.iter().filter(|frame| frame.at >= (until + 1) * S).find(|frame| frame.error > 25 * MS || !frame.is_mapped);
         assert_eq!(late.map(|frame| (frame.at, frame.error)), None, "{fps} fps");
     }
 }
@@ -380,10 +394,13 @@ fn a_counter_that_is_reset_where_it_had_been_just_before_is_found_out_too() {
         let reset = frames.iter().position(|frame| frame.taken >= BEGIN + 6 * S).expect("there is one");
         let back = frames[reset].counter - FIRST_COUNT;
         frames[reset..].iter_mut().for_each(|frame| frame.counter -= back);
-        let seen = played(1e9, in_order(frames));
+        let seen = played_with_doubts(1e9, in_order(frames));
         let restarts = restarts(&seen);
-        assert!(matches!(restarts[..], [(at, by_ns)] if at < 16 * S && (by_ns - 6 * S).abs() < 100 * MS), "{restarts:?}");
+        assert!(matches!(restarts[..], [(at, by_ns)] if at <= 7 * S && (by_ns - 6 * S).abs() < 100 * MS), "{restarts:?}");
         assert_bounded(&seen, "reset");
+        let doubted = |frame: &&Seen| frame.at >= 6 * S && frame.at < restarts[0].0;
+        assert!(seen.iter().filter(|frame| !frame.is_mapped).all(|frame| doubted(&frame)), "{fps} fps");
+        assert!(seen.iter().filter(|frame| frame.is_mapped && frame.error > 25 * MS).filter(doubted).count() < fps as usize / 2);
     }
 }
 
@@ -440,7 +457,7 @@ fn a_late_frame_of_before_a_wrap_is_mapped_as_such() {
 
 #[test]
 fn a_counter_that_runs_at_another_rate_than_declared_is_told_with_its_rate_and_maps_nothing() {
-    for (declared, real) in [(1e9, 125e6), (125e6, 1e9), (1e9, 1e6), (1e6, 1e9), (1e9, 1.005e9)] {
+    for (declared, real) in [(1e9, 125e6), (125e6, 1e9), (1e9, 1e6), (1e6, 1e9), (1e9, 1.005e9), (1e9, 2e9), (1e8, 2e8)] {
         let mut clock = CameraClock::new(declared);
         let mut told = Vec::new();
         for frame in in_order(Camera { tick_hz: real, ..Camera::usual(60.0) }.frames(100)) {
@@ -532,7 +549,7 @@ fn a_counter_that_does_not_move_or_runs_backwards_maps_nothing_is_told_and_told_
 #[test]
 fn until_its_rate_is_proven_no_frame_of_a_wrong_one_is_off_by_more_than_a_second() {
     for fps in [1.0 / 60.0, 1.0, 4.0, 10.0, 60.0, 500.0] {
-        for (declared, real) in [(1e9, 125e6), (125e6, 1e9), (1e9, 0.9e9), (1e6, 1e9), (1e9, 1e6)] {
+        for (declared, real) in [(1e9, 125e6), (125e6, 1e9), (1e9, 0.9e9), (1e6, 1e9), (1e9, 1e6), (1e9, 2e9), (1e9, 5e8)] {
             let what = &format!("{declared}, really {real}, {fps} fps");
             let seconds = if fps < 1.0 { 3600.0 } else { 60.0 };
             let (seen, news) = told_of(declared, fps, seconds, |at| FIRST_COUNT + (at * real) as u64);

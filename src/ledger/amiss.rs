@@ -1,5 +1,6 @@
 //! What went amiss, chunk by chunk. A chunk's are what happened between the last frame of the chunk before and its own last frame,
-//! and its own incomplete frames; so all that happened is told once.
+//! and its own incomplete frames; so all that happened is told once. No chunk is told less than none: where a frame that was missed
+//! comes after all, by another thread, and behind the chunk that was told so, the next ones are told to miss so many less.
 
 use super::Ledger;
 use crate::codes::Stat;
@@ -17,7 +18,7 @@ pub struct Amiss {
     pub dropped: i64,
     /// Frames that were refused for bad arguments.
     pub rejected: i64,
-    /// Frames that the camera lost. Less than none: so many that were told as missed before came late.
+    /// Frames that the camera lost.
     pub missed: i64,
     /// Frames that were incomplete, and taken or left out.
     pub incomplete: i64,
@@ -50,6 +51,11 @@ impl Amiss {
     fn since(self, before: Amiss) -> Amiss {
         let (now, before) = (self.counts(), before.counts());
         Amiss::of(std::array::from_fn(|index| now[index] - before[index]))
+    }
+
+    fn at_least(self, least: Amiss) -> Amiss {
+        let (these, least) = (self.counts(), least.counts());
+        Amiss::of(std::array::from_fn(|index| these[index].max(least[index])))
     }
 
     /// Behind a line on the chunk: "; 3 missed by the camera, 1 dropped". Nothing where all went well.
@@ -89,8 +95,10 @@ pub struct ChunksAmiss {
 }
 
 impl ChunksAmiss {
-    /// What is the chunk's whose last frame was taken when so much had gone amiss.
+    /// What is the chunk's whose last frame was taken when so much had gone amiss. That can be less than before: frames were not missed
+    /// after all, or threads overtook each other on their way here.
     fn until(&mut self, all: Amiss) -> Amiss {
+        let all = all.at_least(self.told);
         all.since(std::mem::replace(&mut self.told, all))
     }
 
@@ -115,10 +123,11 @@ impl Ledger {
         Amiss { incomplete: self.incomplete_left_out.load(Ordering::Acquire), ..self.amiss() }
     }
 
-    /// What is the next chunk's of all that had gone amiss when its last frame was taken. Should the chunk not be sealed after all, it
-    /// is given back.
+    /// What is the next chunk's of all that had gone amiss when its last frame was taken. A frame that has come since then was not
+    /// missed. Should the chunk not be sealed after all, it is given back.
     pub fn amiss_in_chunk(&self, all: Amiss) -> Amiss {
-        self.chunks_amiss.lock().until(all)
+        let missed = all.missed.min(self.get(Stat::FramesMissed));
+        self.chunks_amiss.lock().until(Amiss { missed, ..all })
     }
 
     /// The same of all that has gone amiss by now.
@@ -173,6 +182,17 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_is_told_no_less_than_none_and_what_it_would_be_the_next_ones_are_told_less() {
+        let mut chunks = ChunksAmiss::default();
+        let mut told = |missed: i64, dropped: i64| {
+            let Amiss { missed, dropped, .. } = chunks.until(Amiss { missed, dropped, ..Amiss::default() });
+            (missed, dropped)
+        };
+        // Two of five come after all, then three are missed; a frame that was overtaken knows of less than the one before it.
+        assert_eq!([told(5, 4), told(3, 3), told(6, 4), told(6, 6)], [(5, 4), (0, 0), (1, 0), (0, 2)]);
+    }
+
+    #[test]
     fn of_what_goes_amiss_while_several_seal_chunks_each_is_told_once_and_nobody_less_than_none() {
         const EACH: i64 = 20_000;
         let notices = Scratch::new("endpoint=none").notices.clone();
@@ -199,7 +219,7 @@ mod tests {
     #[test]
     fn where_nothing_went_amiss_nothing_is_said() {
         assert_eq!(Amiss::default().words(), "");
-        let amiss = Amiss { dropped: 1, rejected: 2, missed: -3, incomplete: 4, stalls: 1 };
-        assert_eq!(amiss.words(), "; -3 missed by the camera, 4 incomplete, 1 dropped, 2 rejected, 1 stall of the camera");
+        let amiss = Amiss { dropped: 1, rejected: 2, missed: 3, incomplete: 4, stalls: 1 };
+        assert_eq!(amiss.words(), "; 3 missed by the camera, 4 incomplete, 1 dropped, 2 rejected, 1 stall of the camera");
     }
 }

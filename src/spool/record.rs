@@ -48,8 +48,8 @@ pub struct FrameRecord {
     pub bytes: u32,
     /// As pushed.
     pub flags: u8,
-    /// Frames that the camera lost since the stream's frame before, that of the chunk before also. Less than none: so many that were
-    /// told as missed before came late. At most some 8 million are told. Of the ids alone it could not be told: of frames that were
+    /// Frames that the camera lost since the stream's frame before; of a chunk's first frame, since what the seal before tells. Less than
+    /// none: so many that were told as missed before came late. At most some 8 million are told. Of the ids alone it could not be told: of frames that were
     /// refused or left out no record is there.
     pub missed: i64,
     /// As pushed.

@@ -84,7 +84,7 @@ pub struct Encoder {
     dealt_with: u64,
     /// Of these, incomplete and in chunks.
     incomplete: i64,
-    /// Frames that the camera had lost when the last one in a chunk was taken.
+    /// Frames that the camera has lost, as told with the frames and chunks so far.
     missed: i64,
     in_hand: Arc<InHand>,
     lost: Option<Lost>,
@@ -106,6 +106,8 @@ struct OpenChunk {
     opened: Instant,
     /// All that had gone amiss when its last frame was taken.
     amiss: Amiss,
+    /// Of that, what is not its own: frames that the camera had lost as told before.
+    missed_before: i64,
     /// What the spool still holds for its seal.
     promise: Promise,
 }
@@ -282,12 +284,15 @@ impl Encoder {
             let file = patiently(&works, || works.folder.begin(head.clone(), room))?;
             root.wrote(file.bytes());
             self.next_chunk += 1;
-            let (begun, opened, amiss) = (frame.entered, Instant::now(), frame.amiss);
-            self.open = Some(OpenChunk { file, begun, opened, amiss, promise: Promise::none(root) });
+            let (begun, opened, amiss, missed_before) = (frame.entered, Instant::now(), frame.amiss, self.missed);
+            self.open = Some(OpenChunk { file, begun, opened, amiss, missed_before, promise: Promise::none(root) });
         }
         let Some(open) = &mut self.open else { return Ok(()) };
         let before = open.file.bytes();
-        let FrameFacts { id, stamp_ns, .. } = *frame;
+        let FrameFacts { id, stamp_ns, stamped, .. } = *frame;
+        // What is stamped here, and not by the host, is told by this computer's clock as it was when the chunk began.
+        let is_ours = !stamped || works.options.device_clock;
+        let stamp_ns = if is_ours { stamp_ns.saturating_sub(frame.entered.set_since(&open.begun)) } else { stamp_ns };
         let (flags, missed) = (frame.flags as u8, frame.amiss.missed - self.missed);
         let record = FrameRecord { bytes: 0, flags, missed, id, stamp_ns };
         patiently(&works, || open.file.append(record, buffer))?;
@@ -334,7 +339,7 @@ impl Encoder {
 
     /// Closes the open chunk, if there is one.
     fn seal(&mut self) {
-        let Some(OpenChunk { mut file, begun, amiss, promise, .. }) = self.open.take() else { return };
+        let Some(OpenChunk { mut file, begun, amiss, missed_before, promise, .. }) = self.open.take() else { return };
         let works = self.works.clone();
         let frames = file.frames();
         if frames == 0 {
@@ -345,7 +350,10 @@ impl Encoder {
         let sealed = patiently(&works, || works.folder.seal(&mut file, clock, amiss));
         drop(promise);
         match sealed {
-            Ok(sealed) => works.chunk_sealed(&file, begun, sealed, Place::OpenChunk, self.dealt_with),
+            Ok(sealed) => {
+                self.missed = missed_before + amiss.missed;
+                works.chunk_sealed(&file, begun, sealed, Place::OpenChunk, self.dealt_with);
+            }
             // The frames are in the part file, and the next process seals it.
             Err(reason) => {
                 self.unsealed += frames;
@@ -387,6 +395,7 @@ mod tests {
     use crate::codes::Stat;
     use crate::ledger::{Connection, Ledger};
     use crate::spool::scratch::Scratch;
+    use crate::stamps::ChunkStamps;
     use crate::stream::{Frame, Helpers};
 
     const FRAME: usize = 1000;
@@ -414,6 +423,47 @@ mod tests {
         desk.close();
         notices.bell.ring();
         encoding.join().unwrap();
+    }
+
+    /// The stamps of a chunk's frames, one each 100 ms, while the computer's clock is set by so much between the second and the third.
+    fn stamps_while_set_by(options: &str, stamped: bool, set_by: i64) -> ChunkStamps {
+        const BEGIN: i64 = 1_700_000_000_000_000_000;
+        let scratch = Scratch::new(options);
+        let (notices, folder) = (&scratch.notices, scratch.folder.clone());
+        let ledger = Arc::new(Ledger::new(&folder.local_id(), "set", Connection::Spooling, notices.clone()));
+        let works = Arc::new(Works::new(scratch.options.clone(), ledger.clone(), folder, Arc::default(), Helpers::default()));
+        let intake = Arc::new(Intake::new(works.clone()).unwrap());
+        let mut encoder = Encoder::new(works, intake, Arc::default(), Arc::default(), Limits::USUAL).unwrap();
+        for frame in 0..4 {
+            let steady_ns = 5_000_000_000 + frame * 100_000_000;
+            let entered = Clocks { wall_ns: BEGIN + frame * 100_000_000 + if frame < 2 { 0 } else { set_by }, steady_ns };
+            let (width, height, id, flags, amiss, promised, left_out) = (100, 10, 0, 0, Amiss::default(), 0, false);
+            let stamp_ns = entered.wall_ns - 3_000_000; // Taken 3 ms before it was pushed.
+            let facts = FrameFacts { width, height, id, entered, stamp_ns, stamped, flags, amiss, promised, left_out };
+            let mut buffer = vec![0; FrameRecord::SIZE];
+            encoder.compressor.append(&[7; FRAME], &mut buffer).unwrap();
+            ledger.frames_accepted(1, FRAME as i64, steady_ns);
+            encoder.in_hand.take(0);
+            encoder.append(&facts, &mut buffer).unwrap();
+        }
+        let stamps = encoder.open.as_ref().unwrap().file.stamps().unwrap().clone();
+        encoder.seal();
+        stamps
+    }
+
+    #[test]
+    fn a_clock_that_is_set_within_a_chunk_moves_no_stamp_that_is_made_here() {
+        let (host, device) = ("endpoint=none", "endpoint=none\ntimestamp_clock=device");
+        let second = 1_000_000_000;
+        for (options, stamped) in [(device, true), (device, false), (host, false)] {
+            let unmoved = stamps_while_set_by(options, stamped, 0);
+            assert_eq!((unmoved.odd, unmoved.measured_fps()), (0, Some(10.0)));
+            for set_by in [10 * second, -10 * second, 3600 * second, -3600 * second] {
+                assert_eq!(stamps_while_set_by(options, stamped, set_by), unmoved, "{options}, set by {set_by} ns");
+            }
+        }
+        // The host's own are kept as they are given.
+        assert_eq!(stamps_while_set_by(host, true, -10 * second).odd, 1);
     }
 
     #[test]

@@ -230,8 +230,8 @@ impl Works {
                 (by_ns, text)
             }
             News::RateOff { tick_hz: 0.0 } => {
-                let text =
-                    "the camera's counter does not move, or is set back again and again: frames are stamped when they are pushed";
+                let text = "the camera's counter does not move, or is set back again and again: frames are stamped when they are \
+                     pushed. Give all of it (its seconds, too), or timestamp_ns = 0 where there is none";
                 (0, text.to_owned())
             }
             News::RateRight => {
@@ -242,7 +242,7 @@ impl Works {
                 let declared = self.options.device_tick_hz;
                 let text = format!(
                     "the camera's counter makes {tick_hz:.0} ticks a second, but device_tick_hz = {declared}: frames are stamped \
-                     when they are pushed"
+                     when they are pushed. Set device_tick_hz to what the camera tells of its counter, which must be near that"
                 );
                 (0, text)
             }
@@ -272,7 +272,7 @@ impl Works {
     /// Frames that the camera lost since it was last told.
     fn tell_missed(&self) {
         let missed = self.ledger.get(Stat::FramesMissed);
-        let new = missed - self.missed_told.swap(missed, Ordering::Relaxed);
+        let new = missed - self.missed_told.fetch_max(missed, Ordering::Relaxed); // Some may have come after all.
         if new > 0 {
             self.ledger.notices.tell(
                 codes::Event::FramesMissed,
@@ -537,12 +537,12 @@ mod tests {
             (
                 News::RateOff { tick_hz: 1e9 },
                 0,
-                "makes 1000000000 ticks a second, but device_tick_hz = 125000000: frames are stamped when",
+                "makes 1000000000 ticks a second, but device_tick_hz = 125000000: frames are stamped when they are pushed. Set",
             ),
             (
                 News::RateOff { tick_hz: 0.0 },
                 0,
-                "does not move, or is set back again and again: frames are stamped when they are pushed",
+                "does not move, or is set back again and again: frames are stamped when they are pushed. Give all of it",
             ),
             (News::RateRight, 0, "has been right for a minute again: frames are stamped by it"),
         ] {
