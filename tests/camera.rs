@@ -182,16 +182,19 @@ fn nobody_waits_yet_for_a_camera_that_has_not_begun_nor_for_one_that_gives_whole
     }
     assert_eq!((finalized.finalize(-1), aborted.abort()), (OK, OK));
     assert_eq!(freed_run.run(|index| freed_run.push_shade(1, index, 0)), OK); // 0 ends it behind its first frame.
+    // A busy computer may have made these wait for longer than 50 ms while they were open.
+    let told_before = [&finalized, &aborted, &freed_run].map(|ended| (ended.stat(Stat::CameraStalls), ended.events()).0);
     // Whoever would be told of is told of before one that begins now has been told of twice.
     let later = begin(&[]);
     for _ in 0..2 {
         later.push_counted(0, 1);
         later.wait_for(Event::CameraStalled);
     }
-    for stream in [&silent, &whole, &finalized, &aborted, &freed_run, &unasked, &slow] {
+    let never = [&silent, &whole, &unasked, &slow].map(|stream| (stream, 0));
+    for (stream, stalls) in [&finalized, &aborted, &freed_run].into_iter().zip(told_before).chain(never) {
         assert_eq!(
             (stream.stat(Stat::CameraStalls), of_the_camera(stream.events())),
-            (0, vec![]),
+            (stalls, vec![]),
             "{}",
             stream.text(Text::Report)
         );
