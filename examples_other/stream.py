@@ -86,9 +86,10 @@ class Stream:
             raise RheedError(code, self.text(TEXT_LAST_ERROR) or self.library.rheed_strerror(code).decode())
         return code
 
-    def push(self, pixels, frame_id):
-        """Whether the frame was taken. One that finds no room is counted by the library; the camera goes on."""
-        code = self.library.rheed_push(self.handle, pixels, len(pixels), WIDTH, HEIGHT, 0, FORMAT_MONO8, frame_id, 0, 0)
+    def push(self, pixels, size, width, height, stride, pixel_format, frame_id, timestamp_ns=0, flags=0):
+        """Whether the frame was taken: `size` bytes or the address of as many. One that finds no room is counted by the library; the
+        camera goes on."""
+        code = self.library.rheed_push(self.handle, pixels, size, width, height, stride, pixel_format, frame_id, timestamp_ns, flags)
         if code in (E_QUEUE_FULL, E_DISK_FULL):
             return False
         return self.check(code) == 0
@@ -131,7 +132,7 @@ def main(arguments):
         for index, pixels in enumerate(pictures):
             time.sleep(max(0.0, due - time.monotonic()))
             due += 1 / FPS
-            stream.push(pixels, index)
+            stream.push(pixels, len(pixels), WIDTH, HEIGHT, 0, FORMAT_MONO8, index)
             for event in stream.events():
                 print("event:", event)
         ended = stream.finalize(60000)

@@ -7,6 +7,7 @@ mod gstreamer;
 mod opencv;
 mod pages;
 mod programs;
+mod pypylon;
 #[path = "../support/mod.rs"]
 mod support;
 mod v4l2;

@@ -152,6 +152,14 @@ fn a_frame_that_was_overwritten_while_it_was_copied_is_told() {
 }
 
 #[test]
+fn what_the_page_on_pylon_shows_of_the_program_in_python_stands_in_it() {
+    let [page, program] = ["docs/cameras/pylon.md", "examples_cameras/pypylon_camera.py"]
+        .map(|file| fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}")));
+    let shown: Vec<&str> = page.split("```python\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(shown.len() == 1 && program.contains(shown[0]), "{shown:?}");
+}
+
+#[test]
 fn every_fragment_of_the_pages_is_played_a_camera() {
     let pages = fs::read_dir(root().join("docs/cameras")).expect("the pages are there").map(|page| page.expect("a file").path());
     let text: String = pages.map(|page| fs::read_to_string(page).expect("a page can be read")).collect();

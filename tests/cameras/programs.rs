@@ -29,7 +29,9 @@ pub const OPENCV: Program = Program {
     headers: "/usr/include/opencv4",
     libraries: &["opencv_core", "opencv_videoio"],
 };
-const ALL: [&Program; 4] = [&ARAVIS, &GSTREAMER, &V4L2, &OPENCV];
+/// Those that are compiled.
+const COMPILED: [&Program; 4] = [&ARAVIS, &GSTREAMER, &V4L2, &OPENCV];
+const PYPYLON: &str = "pypylon_camera.py";
 
 impl Program {
     pub fn source(&self) -> PathBuf {
@@ -92,7 +94,12 @@ impl Site {
     pub fn stage(program: &Program) -> Option<Site> {
         let workshop = Workshop::new();
         let built = program.build(&workshop, &program.source()).map_err(|why| skip(program.file, &why)).ok()?;
-        Some(Site { service: service::start(&workshop), workshop, program: built })
+        Some(Site::of(workshop, built))
+    }
+
+    /// With a program that is ready to run.
+    pub fn of(workshop: Workshop, program: PathBuf) -> Site {
+        Site { service: service::start(&workshop), workshop, program }
     }
 
     /// Starts it with these arguments, behind which it is told of the service.
@@ -135,12 +142,16 @@ pub fn count(ended: &Ended, line: &str, word: &str) -> u64 {
 fn every_program_is_short_and_in_the_table() {
     let table = std::fs::read_to_string(root().join("examples_cameras/README.md")).expect("examples_cameras has a README");
     let files = Command::new("ls").arg(root().join("examples_cameras")).must_succeed();
-    let is_program = |file: &&str| file.ends_with(".c") || file.ends_with(".cpp");
-    let sources: Vec<&str> = files.lines().filter(is_program).collect();
-    assert_eq!(sources.len(), ALL.len(), "{sources:?}");
-    for program in ALL {
-        let lines = std::fs::read_to_string(program.source()).expect("a program can be read").lines().count();
-        assert!(lines < SHORT, "{} has {lines} lines", program.file);
-        assert!(table.contains(&format!("`{}`", program.file)), "examples_cameras/README.md does not tell of {}", program.file);
+    let is_program = |file: &&str| [".c", ".cpp", ".py"].iter().any(|ending| file.ends_with(ending));
+    let mut sources: Vec<&str> = files.lines().filter(is_program).collect();
+    sources.sort();
+    let mut tested: Vec<&str> = COMPILED.iter().map(|program| program.file).chain([PYPYLON]).collect();
+    tested.sort();
+    assert_eq!(sources, tested);
+    for file in tested {
+        let text = std::fs::read_to_string(root().join("examples_cameras").join(file)).expect("a program can be read");
+        let lines = text.lines().count();
+        assert!(lines < SHORT, "{file} has {lines} lines");
+        assert!(table.contains(&format!("`{file}`")), "examples_cameras/README.md does not tell of {file}");
     }
 }

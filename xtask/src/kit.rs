@@ -39,6 +39,9 @@ const CAMERAS: [(&str, &str); 8] = [
 /// What gives a test a network of its own, with more than one address: `ip`, and its Debian package.
 const NETWORK: (&str, &str) = ("ip", "iproute2");
 
+/// A camera's SDK for Python, which its maker gives out for some processors only.
+const PYPYLON: &str = "tests/python/pypylon.txt";
+
 /// The Debian package without which `python3 -m venv` fails there.
 const VENV_PACKAGE: &str = "python3-venv";
 
@@ -93,6 +96,10 @@ impl Kit {
         }
         get(&packages, &mut missing);
         let venv = Venv::complete(root).map_err(|error| missing.push(format!("Python packages: {error:#}"))).ok();
+        if let Some(venv) = &venv {
+            let added = venv.add(root, PYPYLON);
+            added.unwrap_or_else(|error| missing.push(format!("{PYPYLON}: {error:#}")));
+        }
         Kit { venv, missing }
     }
 
@@ -115,8 +122,7 @@ impl Venv {
         let wanted = root.join(requirements);
         let installed = folder.join("requirements.txt");
         let venv = Venv(folder.to_owned());
-        let up_to_date = fs::read(&installed).is_ok_and(|text| fs::read(&wanted).is_ok_and(|now| now == text));
-        if up_to_date && venv.python().is_file() {
+        if is_same(&wanted, &installed) && venv.python().is_file() {
             return Ok(venv);
         }
         let python = usable_python(before).with_context(|| {
@@ -129,11 +135,33 @@ impl Venv {
             fs::remove_file(folder)?;
         }
         quietly(Command::new(python).args(["-m", "venv", "--clear"]).arg(&venv.0))?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "2", "--requirement"];
-        quietly(Command::new(venv.python()).args(pip).arg(&wanted))?;
-        fs::copy(&wanted, &installed)?;
+        venv.install(&wanted, &installed)?;
         Ok(venv)
     }
+
+    /// Adds what another file names to those that are there. They stay whatever becomes of it.
+    fn add(&self, root: &Path, requirements: &str) -> Result<()> {
+        let wanted = root.join(requirements);
+        let installed = self.0.join(wanted.file_name().context("a file has a name")?);
+        if is_same(&wanted, &installed) {
+            return Ok(());
+        }
+        println!("Getting the Python packages of {requirements}");
+        self.install(&wanted, &installed)
+    }
+
+    /// Installs what a file names, and notes beside them that it is done.
+    fn install(&self, wanted: &Path, installed: &Path) -> Result<()> {
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "2", "--requirement"];
+        quietly(Command::new(self.python()).args(pip).arg(wanted))?;
+        fs::copy(wanted, installed)?;
+        Ok(())
+    }
+}
+
+/// Whether both are there and say the same.
+fn is_same(file: &Path, other: &Path) -> bool {
+    fs::read(file).is_ok_and(|text| fs::read(other).is_ok_and(|its| its == text))
 }
 
 /// A Python that can make a venv, is new enough for zarr 3, and before 3.`before`. `python3` may be an older one than Debian's own.
