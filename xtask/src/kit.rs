@@ -214,3 +214,39 @@ fn quietly(command: &mut Command) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn an_addition_that_cannot_be_had_leaves_the_venv_as_it_was_and_is_tried_again_until_it_is_there() {
+        let root = env::temp_dir().join(format!("rheed-kit-{}", std::process::id()));
+        let venv = Venv(root.join("venv"));
+        fs::create_dir_all(venv.0.join("bin")).unwrap();
+        fs::write(root.join("more.txt"), "a-package==1\n").unwrap();
+        let pip_ends_with = |code: u8| {
+            fs::write(
+                venv.python(),
+                format!("#!/bin/sh\necho asked >> {}/asked\necho no such package >&2\nexit {code}\n", root.display()),
+            )
+            .and_then(|()| fs::set_permissions(venv.python(), fs::Permissions::from_mode(0o755)))
+            .unwrap();
+        };
+        let asked = || fs::read_to_string(root.join("asked")).unwrap().lines().count();
+
+        pip_ends_with(1);
+        let error = venv.add(&root, "more.txt").unwrap_err().to_string();
+        assert!(error.contains("no such package"), "{error}");
+        assert!(venv.python().is_file() && !venv.0.join("more.txt").exists());
+        pip_ends_with(0);
+        venv.add(&root, "more.txt").unwrap();
+        venv.add(&root, "more.txt").unwrap();
+        assert_eq!(asked(), 2, "what is there is not asked for");
+        fs::write(root.join("more.txt"), "a-package==2\n").unwrap();
+        venv.add(&root, "more.txt").unwrap();
+        assert_eq!(asked(), 3, "another version is");
+        fs::remove_dir_all(&root).unwrap();
+    }
+}
