@@ -134,6 +134,13 @@ fn packed_pixels_are_unpacked_as_pylon_unpacks_them() {
 }
 
 #[test]
+fn rows_that_pylon_pads_arrive_without_their_padding() {
+    let Some(pylon) = Pylon::stage() else { return };
+    let ended = pylon.record("padded", "", 20).well();
+    pylon.all_arrived(&ended, FORMATS[0].1, WIDTH);
+}
+
+#[test]
 fn packed_rows_that_pylon_lets_end_within_a_byte_are_refused_with_the_width_that_would_be_right() {
     for (name, width) in [("Mono12p", 61), ("Mono12packed", 61), ("Mono10packed", 61), ("Mono10p", 62)] {
         let Some(pylon) = Pylon::stage() else { return };
@@ -229,7 +236,7 @@ fn a_recording_without_the_cameras_time_begins_when_pylon_handed_over_its_first_
 #[test]
 fn the_cameras_ticks_reach_the_library_as_they_are_which_tells_that_they_are_twice_as_many_as_is_said() {
     let Some(pylon) = Pylon::stage() else { return };
-    let mut running = pylon.start("ticks", 1, "", &[]);
+    let mut running = pylon.start("ticks", 1, "", &["--seconds", "30"]); // It takes some seconds.
     let mut lines = running.lines();
     let told = lines.find(|line| line.contains("ticks")).expect("the program tells its events");
     let rate =
@@ -242,17 +249,20 @@ fn the_cameras_ticks_reach_the_library_as_they_are_which_tells_that_they_are_twi
 #[test]
 fn a_camera_is_found_by_its_serial_number_and_what_is_not_there_or_refused_is_told_and_opens_no_stream() {
     let Some(pylon) = Pylon::stage() else { return };
-    let frames = ["--frames", "5"];
-    pylon.start("plain", 2, "", &[&frames[..], &["--camera", "0815-0001"]].concat()).finish().well();
+    let second = ["--camera", "0815-0001"];
+    let try_it = |pylon: &Pylon, cameras, set, given: &[&str]| {
+        pylon.start("plain", cameras, set, &[given, &["--frames", "5"]].concat()).finish()
+    };
+    try_it(&pylon, 2, "", &second).well();
     let Some(pylon) = Pylon::stage() else { return };
     for (cameras, set, given, said) in [
-        (0, "", &frames[..], "No device is available"),
-        (1, "", &["--camera", "0815-0001"], "No device is available"),
-        (1, "PixelFormat=Mono7", &frames, "Mono7"),
-        (1, "Width=99999", &frames, "99999"),
+        (0, "", &[][..], "No device is available"),
+        (1, "", &second, "No device is available"),
+        (1, "PixelFormat=Mono7", &[], "Mono7"),
+        (1, "Width=99999", &[], "99999"),
         (1, "", &["--fps", "1000000"], "1000000"),
     ] {
-        let ended = pylon.start("plain", cameras, set, given).finish();
+        let ended = try_it(&pylon, cameras, set, given);
         assert!(ended.status.code() == Some(1) && ended.err.contains(said), "{set} {given:?}: {ended:?}");
     }
     assert!(pylon.site.service.streams().is_empty());

@@ -13,8 +13,10 @@ A SCENE happens at the tenth picture, or from the first one on:
     gone          the same, and pylon tells it by nothing but the end of the grabbing
     slow          whoever takes the pictures is slower than the camera
     ticks         results have a time stamp, which the emulated camera's have not: a counter, two billion ticks a second
-    FORMAT        pictures are in this packed format, which the emulated camera has not: noise in an image of pylon's own class.
-                  What is written down is what pylon unpacks from it, 16 bits a pixel
+    padded        rows are padded, which those of the emulated camera are not: noise in an image of pylon's own class. What is
+                  written down is without the padding
+    FORMAT        pictures are in this packed format, which it has not either. What is written down is what pylon unpacks from
+                  them, 16 bits a pixel
 """
 
 import os
@@ -56,16 +58,18 @@ class Stamped(Changed):
         self.TimeStamp = 2 * time.monotonic_ns()
 
 
-class Packed(Changed):
-    def __init__(self, result):
+class Drawn(Changed):
+    def __init__(self, result, pixel_type, padding):
         super().__init__(result)
-        self.image = pylon.PylonImage.Create(getattr(pylon, f"PixelType_{SCENE}"), result.Width, result.Height)
+        self.image = pylon.PylonImage.Create(pixel_type, result.Width, result.Height, padding)
         self.image.GetMemoryView()[:] = NOISE.randbytes(self.image.GetImageSize())
         self.PixelType = self.image.GetPixelType()
         self.GetStride, self.GetImageMemoryView = self.image.GetStride, self.image.GetMemoryView
 
     def GetImageBuffer(self):
-        return self.image.GetArray().tobytes()
+        _, stride = self.GetStride()
+        rows = [bytes(self.GetImageMemoryView()[y * stride :][: self.Width]) for y in range(self.Height)]
+        return b"".join(rows) if SCENE == "padded" else self.image.GetArray().tobytes()
 
 
 def happen(camera):
@@ -89,8 +93,10 @@ def witness(camera, *arguments):
         time.sleep(0.03)
     result = retrieve(camera, *arguments)
     if result.IsValid():
-        if hasattr(pylon, f"PixelType_{SCENE}"):
-            result = Packed(result)
+        if SCENE == "padded":
+            result = Drawn(result, pylon.PixelType_Mono8, 7)
+        elif hasattr(pylon, f"PixelType_{SCENE}"):
+            result = Drawn(result, getattr(pylon, f"PixelType_{SCENE}"), 0)
         elif SCENE == "ticks":
             result = Stamped(result)
         picture = bytes(result.GetImageBuffer())
