@@ -547,7 +547,7 @@ fn a_counter_that_does_not_move_or_runs_backwards_maps_nothing_is_told_and_told_
 }
 
 #[test]
-fn until_its_rate_is_proven_no_frame_of_a_wrong_one_is_off_by_more_than_a_second() {
+fn until_its_rate_is_proven_which_is_soon_no_frame_of_a_wrong_one_is_off_by_more_than_a_second() {
     for fps in [1.0 / 60.0, 1.0, 4.0, 10.0, 60.0, 500.0] {
         for (declared, real) in [(1e9, 125e6), (125e6, 1e9), (1e9, 0.9e9), (1e6, 1e9), (1e9, 1e6), (1e9, 2e9), (1e9, 5e8)] {
             let what = &format!("{declared}, really {real}, {fps} fps");
@@ -555,8 +555,9 @@ fn until_its_rate_is_proven_no_frame_of_a_wrong_one_is_off_by_more_than_a_second
             let (seen, news) = told_of(declared, fps, seconds, |at| FIRST_COUNT + (at * real) as u64);
             assert_never_worse_than(&seen, S + 10 * MS, what);
             let off: Vec<_> = news.iter().filter(|(_, news)| !matches!(news, News::Restarted { .. })).collect();
+            let soon = 10 * S + (8.0 / fps * 1e9) as i64;
             assert!(
-                matches!(off[..], [(_, News::RateOff { tick_hz })] if (tick_hz / real - 1.0).abs() < 0.01),
+                matches!(off[..], [(at, News::RateOff { tick_hz })] if (tick_hz / real - 1.0).abs() < 0.01 && *at <= soon),
                 "{what}: {news:?}"
             );
         }

@@ -14,13 +14,16 @@ use std::time::{Duration, Instant};
 struct Part {
     /// As `--only` names it.
     name: &'static str,
-    /// The test file in tests/.
+    /// The test file in tests/, or `UNITS`.
     suite: &'static str,
     /// How the tests are told how often.
     variable: &'static str,
     /// How often, if nothing else is said.
     times: u64,
 }
+
+/// The unit tests, of which those are run whose names hold the part's.
+const UNITS: &str = "src";
 
 const PARTS: &[Part] = &[
     // SIGKILL at random moments, and a resume after each.
@@ -45,6 +48,8 @@ const PARTS: &[Part] = &[
     Part { name: "hosts", suite: "hosts", variable: "RHEED_TORTURE_HOSTS", times: 10 },
     // Four cameras at their fastest that lose packets, for so many seconds.
     Part { name: "cameras", suite: "cameras", variable: "RHEED_TORTURE_CAMERAS", times: 120 },
+    // Cameras' clocks that jitter and drift, wrap, stand still and leap, with so many seeds.
+    Part { name: "camera_clock", suite: UNITS, variable: "RHEED_TORTURE_CLOCKS", times: 30 },
     // Every function with every bad argument, against a model and from many threads at once.
     Part { name: "misuse", suite: "misuse", variable: "RHEED_TORTURE_CALLS", times: 1_000_000 },
 ];
@@ -68,7 +73,12 @@ pub fn run(root: &Path, only: Option<&str>, times: Option<u64>) -> Result<ExitCo
     for part in parts {
         let began = Instant::now();
         let mut tests = cargo::command(root);
-        tests.args(["test", "--features", "receiver", "--test", part.suite, "--", "--nocapture"]);
+        tests.args(["test", "--features", "receiver"]);
+        match part.suite {
+            UNITS => tests.args(["--lib", part.name]),
+            suite => tests.args(["--test", suite]),
+        };
+        tests.args(["--", "--nocapture"]);
         tests.env(part.variable, times.unwrap_or(part.times).to_string()).env("RHEED_TEST_FIGURES", &figures);
         if let Some(venv) = &kit.venv {
             tests.env("RHEED_TEST_PYTHON", venv.python());

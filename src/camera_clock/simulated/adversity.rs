@@ -301,6 +301,28 @@ fn frames_of_several_threads_that_come_in_any_order_lie_on_one_line_though_the_c
 }
 
 #[test]
+fn threads_that_fall_behind_one_of_them_are_got_over_when_they_have_caught_up() {
+    for late in [200 * MS, S, 5 * S] {
+        for fps in [10.0, 60.0] {
+            let what = &format!("{late} ns, {fps} fps");
+            let mut frames = in_order(Camera::usual(fps).frames(160));
+            let fall_behind = BEGIN + 50 * S..BEGIN + 55 * S;
+            let one = frames.iter().position(|frame| frame.taken >= fall_behind.start + late).expect("there is one");
+            let behind =
+                frames.iter_mut().enumerate().filter(|(number, frame)| *number != one && fall_behind.contains(&frame.taken));
+            behind.for_each(|(_, frame)| frame.arrives += late);
+            let seen = played_with_doubts(1e9, frames);
+            let restarts = restarts(&seen);
+            assert!(restarts.len() <= 2 && restarts.iter().all(|(at, _)| (50 * S..57 * S).contains(at)), "{what}: {restarts:?}");
+            let worst = seen.iter().filter(|frame| frame.is_mapped).map(|frame| frame.error).max();
+            assert!(worst <= Some(late + 20 * MS), "{what}: {worst:?}"); // As if they were stamped when they come.
+            assert_nothing_is_mapped_wrong(&seen, 61 * S, i64::MAX, what);
+            assert_within_a_millisecond(&seen, 61 * S + warm_after(fps), what);
+        }
+    }
+}
+
+#[test]
 fn what_was_told_may_be_as_far_from_the_line_as_times_go_and_nothing_overflows() {
     let rate = Rate { off: 0.0, error: 0.0 };
     let first = Point { ticks: 0, arrived: i64::MIN };
