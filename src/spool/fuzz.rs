@@ -6,7 +6,7 @@
 
 use super::layout::{self, FileName};
 use super::manifest::{Manifest, checked};
-use super::record::{FrameRecord, Head};
+use super::record::{FrameRecord, Head, Seal};
 use super::{ChunkFile, Root, Search, Syncer, recover, take_up_all};
 use crate::ledger::{Amiss, Notices};
 use crate::log::Logger;
@@ -124,6 +124,9 @@ fn pixels(chunk: u64, frame: u64) -> [u8; FRAME_BYTES] {
     std::array::from_fn(|at| (at as u64 * 37 + chunk * 101 + frame * 13) as u8)
 }
 
+/// From here on an offset is counted from a file's end, as what is behind the frames lies best: from 2^16 at its end.
+const FROM_END: usize = 1 << 15;
+
 /// Edits the folder: kind, file, offset (2 bytes), length, then so many bytes, again and again. Tells whether a crc was forged.
 fn edit(folder: &Path, files: &[(String, Vec<u8>)], mut input: &[u8]) -> bool {
     let mut is_forged = false;
@@ -135,6 +138,7 @@ fn edit(folder: &Path, files: &[(String, Vec<u8>)], mut input: &[u8]) -> bool {
         // What was renamed before is not there; and what an edit made a link would be followed.
         let is_file = path.symlink_metadata().is_ok_and(|facts| facts.is_file());
         let Some(mut content) = is_file.then(|| fs::read(&path).expect("a file can be read")) else { continue };
+        let at = if at < FROM_END { at } else { (content.len() + at).saturating_sub(2 * FROM_END) };
         match kind % 8 {
             0 => content.iter_mut().skip(at).zip(bytes).for_each(|(byte, edit)| *byte ^= edit),
             1 => content.truncate(at),
@@ -168,7 +172,7 @@ fn edit(folder: &Path, files: &[(String, Vec<u8>)], mut input: &[u8]) -> bool {
     is_forged
 }
 
-/// Makes every crc right again, with what was edited between them: a manifest's, or a chunk's.
+/// Makes every crc right again, with what was edited between them: a manifest's, or a chunk's and its seal's.
 fn forge(content: &mut Vec<u8>) {
     const CHECKSUM: &[u8] = b",\n  \"crc32c\"";
     if let Some(end) = content.windows(CHECKSUM.len()).rposition(|bytes| bytes == CHECKSUM) {
@@ -178,7 +182,15 @@ fn forge(content: &mut Vec<u8>) {
     let Some((head, mut rest)) = content.split_first_chunk_mut::<{ Head::SIZE }>() else { return };
     let chunk_crc = crc32c::crc32c(&head[..Head::SIZE - 4]);
     head[Head::SIZE - 4..].copy_from_slice(&chunk_crc.to_le_bytes());
-    while let Some((record, behind)) = rest.split_first_chunk_mut::<{ FrameRecord::SIZE }>() {
+    loop {
+        if Seal::begins(rest) {
+            if let Some(seal) = rest.first_chunk_mut::<{ Seal::SIZE }>() {
+                let crc = crc32c::crc32c(&seal[..Seal::SIZE - 4]);
+                seal[Seal::SIZE - 4..].copy_from_slice(&crc.to_le_bytes());
+            }
+            return;
+        }
+        let Some((record, behind)) = rest.split_first_chunk_mut::<{ FrameRecord::SIZE }>() else { return };
         let size = u32::from_le_bytes([record[8], record[9], record[10], record[11]]);
         let Some((frame, next)) = behind.split_at_mut_checked(size as usize) else { return };
         let crc = FrameRecord::crc(record, chunk_crc, frame).to_le_bytes();
