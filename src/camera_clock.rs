@@ -40,8 +40,8 @@ const NOT_DECLARED: f64 = 2e-3;
 const RATE_SHOWS_AFTER: i64 = 5 * S;
 /// So many times the delay that the parts have on the average, and of the stretches' median divided by their number: the bound.
 /// Found by simulation, with half as much again and more to spare.
-const OF_PARTS: f64 = 4.5;
-const OF_STRETCHES: f64 = 15.0;
+const OF_PARTS: f64 = 5.0;
+const OF_STRETCHES: f64 = 17.0;
 /// A frame that is behind others by more comes from no other thread: the counter was set back.
 const LATEST: f64 = 10e9;
 /// A frame that is ahead of the line by more than this, and by four times the bound, is on another one.

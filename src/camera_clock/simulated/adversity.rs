@@ -338,3 +338,56 @@ fn what_was_told_may_be_as_far_from_the_line_as_times_go_and_nothing_overflows()
         assert!((wraps.undone(0, 0, &course, 1e12) as i64) < 1 << 62, "{at}");
     }
 }
+
+/// Something happens to the counter each 100 s, and sometimes to the frames: so much it shows then, and so late frames are.
+#[test]
+fn whatever_happens_to_a_counter_it_is_mapped_within_the_bound_again_a_minute_later() {
+    const EACH: i64 = 100 * S;
+    for seed in 0..50 * seeds() {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let fps = [5.0, 10.0, 30.0, 60.0][random.usize(..4)];
+        let mask = [u64::MAX, u64::MAX >> 1, u64::from(u32::MAX)][random.usize(..3)];
+        let tick_hz = if mask == u64::from(u32::MAX) { 1e6 } else { 1e9 };
+        let drift = 1.0 + 200e-6 * (random.f64() - 0.5);
+        let mut clock = CameraClock::new(tick_hz);
+        let (mut shift, mut before, mut what) = (random.u64(..) >> random.u32(..64), i64::MIN, 0);
+        for number in 0..(600.0 * fps) as i64 {
+            let at = (number as f64 / fps * 1e9) as i64;
+            let (since, is_new) = (at % EACH, at / EACH != (at - (1e9 / fps) as i64) / EACH);
+            let ticks = |ns: i64| (ns as f64 * drift * tick_hz / 1e9) as u64;
+            if at > S && is_new {
+                what = random.u8(..12);
+                shift = match what {
+                    0 => 0u64.wrapping_sub(ticks(at)),
+                    1 => random.u64(..) >> random.u32(..64),
+                    2 => shift.wrapping_sub(ticks(random.i64(0..20 * S))),
+                    3 => shift.wrapping_add(ticks(random.i64(0..20 * S))),
+                    _ => shift,
+                };
+            }
+            let lasts = since < 20 * S;
+            let counts = ticks(at).wrapping_add(shift);
+            let (counter, late) = match what {
+                4 if lasts => (counts % tick_hz as u64, 0),
+                5 if lasts => (77, 0),
+                6 if lasts => (random.u64(..), 0),
+                7 if lasts => (ticks(at / 2).wrapping_add(shift), 0),
+                8 if lasts => (counts, 20 * S - since), // All at once.
+                9 if since < 5 * S => (counts, 5 * S - since),
+                10 if lasts => continue,
+                11 if lasts => (counts, random.i64(0..S)),
+                _ => (counts, 0),
+            };
+            let taken = BEGIN + at;
+            let arrives = before.max(taken + late + random.i64(0..20 * MS));
+            before = arrives;
+            let noted = clock.note(counter & mask, arrives);
+            if since > 70 * S || (10 * S..EACH).contains(&at) {
+                let error = noted.captured_ns.map(|captured| (captured - taken).abs());
+                let bound = clock.reading(arrives).map(|reading| reading.bound_ns);
+                let is_good = error.is_some_and(|error| bound.is_some_and(|bound| error <= bound) && error < 125 * MS);
+                assert!(is_good, "seed {seed}, {fps} fps, mask {mask:x}, {what}: {} s: {error:?} {bound:?}", at as f64 / 1e9);
+            }
+        }
+    }
+}
