@@ -58,10 +58,8 @@ const SILENCE: i64 = 2 * S;
 const LONG_SILENCE: i64 = 10 * S;
 /// While nothing is known of the rate, a frame may be off the line by no more.
 const UNPROVEN: f64 = 1e9;
-/// A counter that has not grown beyond what it had shown, for so long, and for so many ticks of its own, does not count. Nor does
-/// one count that grows by less than this share of the time.
+/// A counter that has not grown beyond what it had shown, for so long, and for so many ticks of its own, does not count.
 const COUNTS_WITHIN: i64 = 2 * S;
-const LEAST_RATE: f64 = 1e-4;
 /// After so long there is doubt.
 const COUNTS_WITHOUT_DOUBT: i64 = S / 4;
 const COUNTS_WITHIN_TICKS: f64 = 2.0;
@@ -160,7 +158,7 @@ struct Counting {
     counter: u64,
     last: Point,
     /// The furthest that it has been since it began anew; while it does not count, the last.
-    furthest: Point,
+    furthest: u64,
     /// When it grew last, and how many frames have come since.
     grew: i64,
     frames: u32,
@@ -337,7 +335,7 @@ impl CameraClock {
             let mut course = Course::begin(first, 1e9 / self.tick_hz, rate, None, room);
             course.learn(first);
             self.course = Some(course);
-            self.counting = Counting { counter, last: first, furthest: first, grew: arrived, ..Counting::default() };
+            self.counting = Counting { counter, last: first, furthest: first.ticks, grew: arrived, ..Counting::default() };
             return Noted { captured_ns: Some(arrived), news: None };
         };
         let point = Point { ticks: self.wraps.undone(counter, arrived, course, self.tick_hz), arrived };
@@ -447,29 +445,26 @@ impl Spread {
 
 impl Default for Counting {
     fn default() -> Counting {
-        let none = Point::default();
-        Counting { counter: 0, last: none, furthest: none, grew: 0, frames: 0, set_back: [i64::MIN; SET_BACK] }
+        Counting { counter: 0, last: Point::default(), furthest: 0, grew: 0, frames: 0, set_back: [i64::MIN; SET_BACK] }
     }
 }
 
 impl Counting {
     fn note(&mut self, counter: u64, point: Point, tick_hz: f64) {
-        let by = point.ticks.wrapping_sub(self.furthest.ticks) as i64;
-        let passed = point.arrived.saturating_sub(self.furthest.arrived) as f64 / 1e9;
-        let grew = counter != self.counter && by > 0 && by as f64 >= LEAST_RATE * tick_hz * passed;
+        let grew = counter != self.counter && point.ticks.wrapping_sub(self.furthest) as i64 > 0;
         self.frames = self.frames.saturating_add(1);
         (self.counter, self.last) = (counter, point);
         if grew {
             (self.grew, self.frames) = (point.arrived, 0);
         }
         if grew || self.stands(tick_hz) {
-            self.furthest = point;
+            self.furthest = point.ticks;
         }
     }
 
     /// Whatever it has shown before; it grows if it shows more than in the frame before.
     fn begin_anew(&mut self, before: Point) {
-        self.furthest = self.last;
+        self.furthest = self.last.ticks;
         if self.last.ticks.wrapping_sub(before.ticks) as i64 > 0 {
             (self.grew, self.frames) = (self.last.arrived, 0);
         }
