@@ -176,6 +176,8 @@ fn nobody_waits_yet_for_a_camera_that_has_not_begun_nor_for_one_that_gives_whole
     let (silent, whole, finalized, aborted, freed_run) = (begin(&[]), begin(&[]), begin(&[]), begin(&[]), begin(&[]));
     let unasked = Stream::open(&with(spool_options(&workshop), &["fps=1000", "stall_timeout_ms=0"]));
     let slow = Stream::open(&with(spool_options(&workshop), &["fps=0.01", "stall_timeout_ms=50"]));
+    // A mistake decides nothing yet: which way a stream is given its frames is said by the first good ones.
+    assert_eq!([&whole, &freed_run].map(|stream| stream.push(&[1], 2, 2, NO_FRAME_ID, 0)), [Code::EArgument as i32; 2]);
     assert_eq!(whole.push_chunk(0, &[1; FRAME_BYTES], 1, 0), OK);
     for stream in [&finalized, &aborted, &unasked, &slow] {
         stream.push_counted(0, 1);
@@ -183,15 +185,21 @@ fn nobody_waits_yet_for_a_camera_that_has_not_begun_nor_for_one_that_gives_whole
     assert_eq!((finalized.finalize(-1), aborted.abort()), (OK, OK));
     assert_eq!(freed_run.run(|index| freed_run.push_shade(1, index, 0)), OK); // 0 ends it behind its first frame.
     // A busy computer may have made these wait for longer than 50 ms while they were open.
-    let told_before = [&finalized, &aborted, &freed_run].map(|ended| (ended.stat(Stat::CameraStalls), ended.events()).0);
+    let told_before = [&whole, &finalized, &aborted, &freed_run].map(|ended| (ended.stat(Stat::CameraStalls), ended.events()).0);
+    // A frame that comes in another way than the stream's is refused, and says nothing of a camera.
+    for stream in [&whole, &freed_run] {
+        let before = stream.stat(Stat::FramesRejected);
+        assert_eq!([9, 12].map(|id| stream.push_shade(1, id, 0)), [Code::EArgument as i32; 2]);
+        assert_eq!([Stat::FramesRejected, Stat::FramesMissed].map(|stat| stream.stat(stat)), [before + 2, 0]);
+    }
     // Whoever would be told of is told of before one that begins now has been told of twice.
     let later = begin(&[]);
     for _ in 0..2 {
         later.push_counted(0, 1);
         later.wait_for(Event::CameraStalled);
     }
-    let never = [&silent, &whole, &unasked, &slow].map(|stream| (stream, 0));
-    for (stream, stalls) in [&finalized, &aborted, &freed_run].into_iter().zip(told_before).chain(never) {
+    let never = [&silent, &unasked, &slow].map(|stream| (stream, 0));
+    for (stream, stalls) in [&whole, &finalized, &aborted, &freed_run].into_iter().zip(told_before).chain(never) {
         assert_eq!(
             (stream.stat(Stat::CameraStalls), of_the_camera(stream.events())),
             (stalls, vec![]),

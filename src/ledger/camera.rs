@@ -8,7 +8,7 @@ use crate::platform::steady_ns;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// The camera, as far as it shows. Moments are the steady clock's; 0 = never.
@@ -22,6 +22,8 @@ pub(super) struct Camera {
     still_since: AtomicI64,
     /// Frames that have come, and wait here for room: the camera can bring no others.
     held_up: AtomicUsize,
+    /// Frames come in whole chunks: nothing shows of the camera.
+    is_out_of_sight: AtomicBool,
     clock: OnceLock<Clock>,
 }
 
@@ -94,15 +96,16 @@ impl Ledger {
         self.camera.awaited_since.store(now, Ordering::Relaxed);
     }
 
-    /// Frames are asked for one by one: none is expected before it is.
+    /// Frames are asked for one by one: none is expected before it is, whatever has come till now.
     pub fn frames_are_asked_for(&self) {
         self.camera.awaited_since.store(0, Ordering::Relaxed);
+        self.camera.last_frame.store(0, Ordering::Relaxed);
     }
 
-    /// Frames come in whole chunks, whenever it pleases those who give them.
-    pub fn frames_come_in_chunks(&self, now: i64) {
-        self.camera.awaited_since.store(0, Ordering::Relaxed);
-        self.camera_is_back(now);
+    /// Frames come in whole chunks, whenever it pleases those who give them. From now on nobody looks after the camera.
+    pub fn frames_come_in_chunks(&self) {
+        self.camera.is_out_of_sight.store(true, Ordering::Relaxed);
+        self.camera_is_back(steady_ns());
     }
 
     /// No frames are to be expected until the next one.
@@ -114,12 +117,16 @@ impl Ledger {
 
     /// Whether it was told that the camera stands still, and nothing came since.
     pub fn camera_stands_still(&self) -> bool {
-        self.camera.still_since.load(Ordering::Relaxed) != 0 && self.phase() == Phase::Open
+        self.camera.still_since.load(Ordering::Relaxed) != 0 && self.is_camera_looked_after()
+    }
+
+    fn is_camera_looked_after(&self) -> bool {
+        self.phase() == Phase::Open && !self.camera.is_out_of_sight.load(Ordering::Relaxed)
     }
 
     /// Whether frames have come within this time; tells if not. The answer is when to look again, if ever.
     pub fn look_after_camera(&self, timeout: Duration) -> Option<Duration> {
-        if self.phase() != Phase::Open {
+        if !self.is_camera_looked_after() {
             return None;
         }
         let (camera, last) = (&self.camera, self.camera.last_frame.load(Ordering::Relaxed));
@@ -243,18 +250,20 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_the_first_of_frames_that_are_asked_for_or_come_in_chunks() {
+    fn nobody_waits_for_the_first_of_frames_that_are_asked_for_nor_for_any_beside_chunks() {
         let (asked, chunks, ended) = (opened(100), opened(100), opened(100));
+        asked.frame_comes(steady_ns() - 100 * SECOND); // A mistake, before frames were asked for.
         asked.frames_are_asked_for();
-        chunks.frames_come_in_chunks(steady_ns());
+        chunks.frames_come_in_chunks();
+        chunks.frame_comes(steady_ns() - 100 * SECOND); // It was on its way before the first chunk.
         ended.camera_may_rest();
-        for ledger in [asked, chunks, ended] {
-            assert_eq!(ledger.look_after_camera(TIMEOUT), Some(TIMEOUT));
+        for (ledger, again) in [(asked, Some(TIMEOUT)), (chunks, None), (ended, Some(TIMEOUT))] {
+            assert_eq!(ledger.look_after_camera(TIMEOUT), again);
             assert_eq!(told(&ledger), []);
         }
         let late = opened(100);
         late.look_after_camera(TIMEOUT);
-        late.frames_come_in_chunks(steady_ns());
+        late.frames_come_in_chunks();
         assert!(!late.camera_stands_still());
         let kinds = [codes::Event::CameraStalled as i32, codes::Event::CameraBack as i32];
         assert_eq!(told(&late).iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), kinds);

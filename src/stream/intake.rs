@@ -15,7 +15,6 @@ use crate::error::{Error, Result};
 use crate::frame_ids::FrameIds;
 use crate::ledger::{Amiss, Phase};
 use crate::options::Options;
-use crate::platform;
 use crate::shard::FrameCompressor;
 use crate::spool::{ChunkFile, FrameRecord, Head, Promise};
 use crate::stamps;
@@ -273,12 +272,16 @@ impl Intake {
         &self.loans
     }
 
-    /// A frame comes; tells when, and in which way.
+    /// A frame comes; tells when, and in which way. One that comes in another way than the stream's is none of its camera's.
     fn enter(&self) -> Result<(Clocks, Way)> {
         let entered = Clocks::now();
         self.check_open()?;
+        let way = self.way_here();
+        if ![0, way as u8].contains(&self.way.load(Ordering::Relaxed)) {
+            return Err(self.rejected(other_way()));
+        }
         self.works.ledger.frame_comes(entered.steady_ns);
-        Ok((entered, self.way_here()))
+        Ok((entered, way))
     }
 
     /// A good frame that is none of those that are kept.
@@ -330,7 +333,7 @@ impl Intake {
         Ok(Promise::of(self.works.folder.root(), bytes))
     }
 
-    /// The stream is given its frames this way and no other.
+    /// The stream is given its frames this way and no other. Asked for only with what is good: a mistake decides nothing.
     pub fn claim(&self, way: Way) -> Result<()> {
         if self.way.load(Ordering::Relaxed) == way as u8 {
             return Ok(()); // As for all frames but the first: nothing is written.
@@ -339,16 +342,13 @@ impl Intake {
             Ok(_) => {
                 match way {
                     Way::Frames => {}
-                    Way::Chunks => self.works.ledger.frames_come_in_chunks(platform::steady_ns()),
+                    Way::Chunks => self.works.ledger.frames_come_in_chunks(),
                     Way::Run => self.works.ledger.frames_are_asked_for(),
                 }
                 Ok(())
             }
             Err(before) if before == way as u8 => Ok(()),
-            Err(_) => Err(Error::argument(
-                "this stream is already given its frames in another way: use one of rheed_push (or rheed_acquire and rheed_commit), \
-                 rheed_push_chunk and rheed_run",
-            )),
+            Err(_) => Err(other_way()),
         }
     }
 
@@ -701,6 +701,14 @@ impl Intake {
     pub fn processed(&self) -> u64 {
         self.processed.load(Ordering::Acquire)
     }
+}
+
+/// What a frame or chunk is told that comes in another way than the stream's.
+fn other_way() -> Error {
+    Error::argument(
+        "this stream is already given its frames in another way: use one of rheed_push (or rheed_acquire and rheed_commit), \
+         rheed_push_chunk and rheed_run",
+    )
 }
 
 /// A number that no other living thread has.

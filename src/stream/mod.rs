@@ -452,7 +452,7 @@ mod tests {
         let is_awaited_after = |way: &dyn Fn(&Stream)| {
             let (stream, _encode) = Stream::open(works(&Scratch::new("endpoint=none"))).unwrap();
             way(&stream);
-            stream.works.ledger.look_after_camera(LONG).unwrap() < LONG
+            stream.works.ledger.look_after_camera(LONG).is_some_and(|pause| pause < LONG)
         };
         assert!(is_awaited_after(&|_| ()));
         assert!(!is_awaited_after(&give_chunk) && !is_awaited_after(&begin_run));
