@@ -216,7 +216,8 @@ pub enum Text {
     LocalId = 2,
     /// One line for a person.
     Status = 3,
-    /// The latest failure of this handle, on any thread; "" if none.
+    /// The latest failure of this handle, on any thread; "" if none. No call waits for who reads it: one that fails in the very moment
+    /// of another thread's reading or failing may leave it as it was.
     LastError = 4,
     /// JSON (UTF-8, at most 64 KiB): every count, losses grouped by reason; after rheed_resume every stream of the spool.
     Report = 5,

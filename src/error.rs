@@ -3,6 +3,7 @@
 use crate::codes::Code;
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// A failure as it goes to C. The sentence names what was wrong and what would be right.
 #[derive(Clone, Debug)]
@@ -14,7 +15,8 @@ pub struct Error {
 
 #[derive(Clone, Debug)]
 enum Message {
-    Text(String),
+    /// Copied without an allocation, as all others.
+    Text(Arc<str>),
     /// What it is about, and the rest of the sentence.
     Named(&'static str, &'static str),
     /// Each `{}` stands for the next number, `{x}` for it as codes are written. Filled in only when somebody reads it, since a refused
@@ -28,7 +30,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// A failure with its sentence.
     pub fn new(code: Code, message: impl Into<String>) -> Error {
-        Error { code, message: Message::Text(message.into()) }
+        Error { code, message: Message::Text(message.into().into()) }
     }
 
     /// A failure that costs no allocation: `{}` in the template stands for the next of the numbers, `{x}` for it in hexadecimal.

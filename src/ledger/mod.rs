@@ -140,14 +140,23 @@ impl Notices {
         self.events.put(kind, value, text);
     }
 
-    /// A failure becomes the handle's last error.
+    /// A failure becomes the handle's last error, unless somebody reads or notes another at that moment: the camera's thread, whose
+    /// frame is refused, waits for nobody.
     pub fn note_failure(&self, error: &Error) {
-        *self.last_error.lock() = Some(error.clone());
+        let former = self.last_error.try_lock().and_then(|mut last| last.replace(error.clone()));
+        drop(former); // It may free memory, behind the lock.
     }
 
     /// RHEED_TEXT_LAST_ERROR.
     pub fn last_error(&self) -> String {
-        self.last_error.lock().as_ref().map(Error::to_string).unwrap_or_default()
+        let last = self.last_error.lock().clone(); // A copy costs nothing; it is put in words behind the lock.
+        last.as_ref().map(Error::to_string).unwrap_or_default()
+    }
+
+    /// As who reads the last error, and takes its time.
+    #[cfg(test)]
+    pub fn hold_last_error(&self) -> impl Sized {
+        self.last_error.lock()
     }
 }
 
@@ -467,5 +476,26 @@ impl Moment {
     fn age(&self) -> Option<Duration> {
         let set = self.0.load(Ordering::Relaxed);
         (set > 0).then(|| Duration::from_nanos(steady_ns().saturating_sub(set).max(0) as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codes::Code;
+    use crate::spool::scratch::Scratch;
+
+    #[test]
+    fn a_call_that_fails_waits_for_nobody_who_reads_the_last_error_and_the_next_one_is_told() {
+        let scratch = Scratch::new("endpoint=none");
+        let notices = &scratch.notices;
+        let fail = |number: u64| notices.note_failure(&Error::plain(Code::EArgument, "number {}", [number, 0, 0, 0]));
+        fail(1);
+        let reader = notices.hold_last_error();
+        fail(2); // It would wait for itself.
+        drop(reader);
+        assert_eq!(notices.last_error(), "number 1");
+        fail(3);
+        assert_eq!(notices.last_error(), "number 3");
     }
 }
