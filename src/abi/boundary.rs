@@ -100,9 +100,15 @@ fn input_text<'a>(name: &str, text: *const c_char) -> Result<Cow<'a, str>> {
 }
 
 /// Bytes to read, valid during the call; none where the pointer or the size cannot be meant.
+///
+/// The header lets a camera write there meanwhile, as into a ring that comes round too soon. Rust promises nothing of a slice that
+/// somebody else writes to. What is relied upon instead: these bytes are pixels, and are only copied and computed with, each value of a
+/// byte being as good as any other. None is an index, a length or a condition of `unsafe` code, and none is taken to be the same when
+/// it is read again. So the picture may be torn, and nothing else.
 pub fn input_bytes<'a>(bytes: *const c_void, size: u64) -> Option<&'a [u8]> {
     let size = usize::try_from(size).ok().filter(|size| isize::try_from(*size).is_ok())?;
-    // SAFETY: not NULL, at most isize::MAX, and the header asks for size_bytes readable bytes that stay during the call.
+    // SAFETY: not NULL, at most isize::MAX, and the header asks for size_bytes readable bytes that stay mapped during the call; of
+    // writers, see above.
     (!bytes.is_null()).then(|| unsafe { std::slice::from_raw_parts(bytes.cast(), size) })
 }
 

@@ -145,7 +145,8 @@ export! {
     /// slot, one has it. As with any memory, what was given back may have been given out again.
     ///
     /// Never waits or touches disk or network, and allocates only where there is something to tell: the first refusal of a burst,
-    /// the first gap in a chunk's frame ids. A commit that meets the end of its stream (RHEED_E_CLOSED, RHEED_E_ABORTED) may have
+    /// the first gap in a chunk's frame ids, a camera that is back, its clock mapped anew (at most every 10 s) or at another rate, the
+    /// first time stamp that is none. A commit that meets the end of its stream (RHEED_E_CLOSED, RHEED_E_ABORTED) may have
     /// brought the pixels to 8 bits already. Frames come in the order of their commits. Any thread, not only the one that
     /// acquired; but while rheed_run runs only its source, on its thread, and what the source had acquired can after the run only
     /// be discarded (RHEED_E_ARGUMENT). Returns what rheed_push returns: after rheed_finalize RHEED_E_CLOSED, after rheed_abort

@@ -119,3 +119,44 @@ pub fn status_line(values: &[i64; Stat::COUNT], camera_stands_still: bool) -> St
     }
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{Amiss, Connection, Place};
+    use crate::spool::scratch::Scratch;
+
+    #[test]
+    fn each_count_stands_in_the_report_under_its_own_name() {
+        let ledger = Ledger::new("id", "camera", Connection::Spooling, Scratch::new("endpoint=none").notices.clone());
+        ledger.frames_accepted(100, 7, 1);
+        ledger.transfer(Place::Slots, Place::Waiting, 90);
+        (0..3).for_each(|chunk| ledger.chunk_confirmed(chunk, 20, &Amiss::default()));
+        ledger.frames_lost(Place::Waiting, "a reason", Loss { frames: 24, chunks: 2 });
+        ledger.frames_dropped(2);
+        for (stat, count) in [
+            (Stat::FramesRejected, 3),
+            (Stat::FramesMissed, 4),
+            (Stat::FramesIncomplete, 5),
+            (Stat::FramesLeftOut, 6),
+            (Stat::ChunksSealed, 9),
+            (Stat::BytesShards, 8),
+            (Stat::BytesSent, 11),
+            (Stat::CameraStalls, 10),
+        ] {
+            ledger.add(stat, count);
+        }
+        let report = report(&ledger);
+        let frames = json!({
+            "accepted": 100, "confirmed": 60, "pending": 16, "lost": 24, "dropped": 2, "rejected": 3, "missed": 4, "incomplete": 5,
+            "left_out": 6,
+        });
+        assert_eq!(report["frames"], frames);
+        assert_eq!(report["chunks"], json!({ "sealed": 9, "confirmed": 3, "pending": 4, "lost": 2 }));
+        assert_eq!(report["bytes"], json!({ "raw": 7, "shards": 8, "sent": 11 }));
+        assert_eq!(report["losses"], json!([{ "reason": "a reason", "frames": 24, "chunks": 2 }]));
+        assert_eq!(report["camera_stalls"], 10);
+        let since = json!({ "dropped": 2, "rejected": 3, "missed": 4, "incomplete": 5, "stalls": 10 });
+        assert_eq!(report["amiss_since_last_chunk"], since);
+    }
+}

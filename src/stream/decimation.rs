@@ -3,38 +3,49 @@
 //! They are picked, not averaged: a mean would have to wait for its last frame, or be written to by several pushes in turn, and an
 //! unfinished push is to block nobody.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts a stream's frames.
 pub struct Decimation {
     every: u32,
-    /// Frames that are left out before one is picked.
-    until_next: AtomicU32,
+    /// Frames that are left out before one is picked, in the low half; in the high half how many were picked.
+    turns: AtomicU64,
 }
 
 impl Decimation {
     /// The first frame is picked, then each `every`-th.
     pub fn new(every: u32) -> Decimation {
-        Decimation { every, until_next: AtomicU32::new(0) }
+        Decimation { every, turns: AtomicU64::new(0) }
     }
 
     /// The next frame comes; none: it is left out. Of any number of threads, each `every`-th call is answered with a pick.
     pub fn pick(&self) -> Option<Pick<'_>> {
-        if self.every > 1 {
-            let turn = |left: u32| Some(left.checked_sub(1).unwrap_or(self.every - 1));
-            // It cannot fail: each count has a next one.
-            let (Ok(left) | Err(left)) = self.until_next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, turn);
-            if left > 0 {
-                return None;
-            }
+        if self.every == 1 {
+            return Some(Pick { of: self, number: 0, kept: false });
         }
-        Some(Pick { of: self, kept: false })
+        let next = |before: u64| match halves(before) {
+            (picked, 0) => Some(turns(picked.wrapping_add(1), self.every - 1)),
+            (picked, left) => Some(turns(picked, left - 1)),
+        };
+        // It cannot fail: each count has a next one.
+        let (Ok(before) | Err(before)) = self.turns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        let (picked, left) = halves(before);
+        (left == 0).then(|| Pick { of: self, number: picked.wrapping_add(1), kept: false })
     }
 }
 
-/// A frame's turn. Dropped before the frame is kept, it is the next one's.
+fn halves(turns: u64) -> (u32, u32) {
+    ((turns >> 32) as u32, turns as u32)
+}
+
+fn turns(picked: u32, left: u32) -> u64 {
+    u64::from(picked) << 32 | u64::from(left)
+}
+
+/// A frame's turn. Dropped before the frame is kept, it is the next one's, unless others have been picked meanwhile.
 pub struct Pick<'a> {
     of: &'a Decimation,
+    number: u32,
     kept: bool,
 }
 
@@ -48,7 +59,8 @@ impl Pick<'_> {
 impl Drop for Pick<'_> {
     fn drop(&mut self) {
         if !self.kept && self.of.every > 1 {
-            self.of.until_next.store(0, Ordering::Relaxed);
+            let restored = |now: u64| (halves(now).0 == self.number).then_some(turns(self.number, 0));
+            let _ = self.of.turns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, restored);
         }
     }
 }
@@ -74,6 +86,15 @@ mod tests {
             drop(decimation.pick().expect("it is tried again"));
         }
         assert_eq!(picks(&decimation, 4), [true, false, false, true]);
+    }
+
+    #[test]
+    fn a_frame_that_is_refused_late_does_not_bring_the_frames_that_are_kept_closer() {
+        let decimation = Decimation::new(5);
+        let waits = decimation.pick().expect("it is the first");
+        assert_eq!(picks(&decimation, 6), [false, false, false, false, true, false]);
+        drop(waits); // The one behind it is kept: its turn is over.
+        assert_eq!(picks(&decimation, 5), [false, false, false, true, false]);
     }
 
     #[test]

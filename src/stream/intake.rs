@@ -2,7 +2,8 @@
 //! it, and its frame comes in without a copy.
 //!
 //! This runs on the camera's thread. It takes no lock that the disk or the network may hold, and allocates only when a frame is
-//! larger than any before, or when there is something to tell: the first refusal of a burst, the first gap of a chunk.
+//! larger than any before, or when there is something to tell: the first refusal of a burst, the first gap of a chunk, a camera that is
+//! back, a camera's clock that is mapped anew (at most every 10 s) or runs at another rate, the first time stamp that is none.
 
 use super::Works;
 use super::decimation::Decimation;

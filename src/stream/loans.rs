@@ -122,7 +122,7 @@ impl Loan<'_> {
     pub fn keep(mut self) -> Slot {
         let slot = self.slot.take().expect("a loan has its slot until it is kept");
         self.account.slots.fetch_sub(1, Ordering::Relaxed);
-        self.account.bytes.fetch_sub(slot.bytes().len(), Ordering::Relaxed);
+        self.account.bytes.fetch_sub(slot.len(), Ordering::Relaxed);
         slot
     }
 }

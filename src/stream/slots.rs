@@ -151,6 +151,11 @@ impl Slot {
         unsafe { self.pool.first.add(self.index as usize * self.pool.stride) }
     }
 
+    /// How many bytes it has.
+    pub fn len(&self) -> usize {
+        self.pool.slot_bytes
+    }
+
     /// Its bytes.
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: initialized, inside the allocation, and nobody else has this slot.
