@@ -55,7 +55,7 @@ typedef enum {
     RHEED_E_FORMAT = -4,
     /** No slot is free: the encoder or the disk is slower than the camera. The frame was not taken, and is counted. */
     RHEED_E_QUEUE_FULL = -5,
-    /** The stream was finalized or freed: it takes no more frames. */
+    /** The stream was finalized or freed: it takes no more frames. A frame that gets this answer is counted nowhere. */
     RHEED_E_CLOSED = -6,
     /** The service refuses the API key (401 or 403), or there is none. */
     RHEED_E_AUTH = -7,
@@ -73,9 +73,15 @@ typedef enum {
     RHEED_E_NOT_FOUND = -13,
     /** The process is a forked child: the library belongs to the parent. After exec it can be used anew. */
     RHEED_E_FORKED = -14,
-    /** rheed_abort or rheed_shutdown ended the wait or closed the stream; or the process ends, and Windows has ended all threads. */
+    /**
+     * rheed_abort or rheed_shutdown ended the wait or closed the stream; or the process ends, and Windows has ended all threads. A
+     * frame that gets this answer is counted nowhere.
+     */
     RHEED_E_ABORTED = -15,
-    /** An error inside the library. The stream may be closed by it (event RHEED_EVENT_FAULT); its spool is kept. */
+    /**
+     * An error inside the library. The stream may be closed by it (event RHEED_EVENT_FAULT); its spool is kept. A frame that gets this
+     * answer is counted nowhere.
+     */
     RHEED_E_INTERNAL = -16,
 } rheed_code;
 
@@ -103,7 +109,10 @@ typedef enum {
 typedef enum {
     /** All is well. */
     RHEED_HEALTH_GOOD = 0,
-    /** Look when there is time: offline, frames missed, dropped or lost at some time, rate off, disk getting low. */
+    /**
+     * Look when there is time: offline; frames missed, incomplete, dropped, rejected or lost at some time; a camera that stands
+     * still; rate off; disk getting low.
+     */
     RHEED_HEALTH_LOOK = 1,
     /** Act: frames are being refused or lost, or the service refuses the key. */
     RHEED_HEALTH_ACT = 2,
@@ -130,7 +139,12 @@ typedef enum {
     RHEED_STAT_FRAMES_DROPPED = 6,
     /** Frames refused for bad arguments or formats, slots that are none included. */
     RHEED_STAT_FRAMES_REJECTED = 7,
-    /** Frames that the camera lost, by gaps in their ids (a wrap or a restart is none; less when one comes late after all). */
+    /**
+     * Frames that the camera lost, by gaps in their ids. A wrap (after 65535 or 4294967295) or a restart is none, nor is a frame
+     * that comes late, by fewer than 128, which is taken off again. A jump of more than 128 counts when the next id goes on from it;
+     * one of more than 600,000, or of more than 4,096 across a wrap, is a counter set anew, and none is missed. A single id that is
+     * far from those before and behind it, e.g. 0, stands for a frame whose id could not be read.
+     */
     RHEED_STAT_FRAMES_MISSED = 8,
     /** Frames taken or left out that were flagged RHEED_FRAME_INCOMPLETE. */
     RHEED_STAT_FRAMES_INCOMPLETE = 9,
@@ -164,7 +178,10 @@ typedef enum {
     RHEED_STAT_FPS_MILLI = 23,
     /** Frames taken note of and left out, as the option decimate says; not among the accepted. */
     RHEED_STAT_FRAMES_LEFT_OUT = 24,
-    /** How often no frame came for stall_timeout_ms. */
+    /**
+     * How often no frame came for stall_timeout_ms. A stream that is given whole chunks is not watched; one that is run is from the
+     * first push of a run to its end.
+     */
     RHEED_STAT_CAMERA_STALLS = 25,
     /**
      * timestamp_clock = device: Unix time minus the camera's time (its counter divided by device_tick_hz) now, in nanoseconds. The
@@ -186,7 +203,10 @@ typedef enum {
     RHEED_TEXT_LOCAL_ID = 2,
     /** One line for a person. */
     RHEED_TEXT_STATUS = 3,
-    /** The latest failure of this handle, on any thread; "" if none. */
+    /**
+     * The latest failure of this handle, on any thread; "" if none. No call waits for who reads it: one that fails in the very moment
+     * of another thread's reading or failing may leave it as it was.
+     */
     RHEED_TEXT_LAST_ERROR = 4,
     /** JSON (UTF-8, at most 64 KiB): every count, losses grouped by reason; after rheed_resume every stream of the spool. */
     RHEED_TEXT_REPORT = 5,
@@ -230,7 +250,8 @@ typedef enum {
     RHEED_EVENT_TAKEN_UP = 14,
     /**
      * No frame has come for stall_timeout_ms, whether to be taken or refused, or, for a minute at least, none since the stream was
-     * opened. Told once, until one comes. value: ms since the last, or since then.
+     * opened. Told once, until one comes. Streams that are given whole chunks are not watched, and with rheed_run only from the first
+     * push of a run to its end. value: ms since the last, or since then.
      */
     RHEED_EVENT_CAMERA_STALLED = 15,
     /** A frame comes again. value: ms since the one before. */
@@ -364,13 +385,16 @@ int32_t RHEED_CALL rheed_resume(const char *options,
 /**
  * Gives one frame to the stream. It is copied before the call returns; `pixels` stays the caller's.
  *
- * `pixels`, `size_bytes`: the frame and how many bytes may be read there. `width`, `height`: in pixels.
+ * `pixels`, `size_bytes`: the frame and how many bytes may be read there. Whoever writes there during the call, such as a camera
+ * whose ring of buffers has come round, gets a torn picture, and nothing worse. `width`, `height`: in pixels.
  * `stride_bytes`: from one row to the next, 0 = rows without padding (packed: rows of whole bytes); the last row may lack
  * its padding.
  * `pixel_format`: RHEED_FORMAT_*, 0 = Mono8. 10 to 16 bits, packed or not, are reduced to 8 by one fixed shift, colours to their
  * luma. The options roi and bin say what is kept of a frame, decimate which frames are: one that is left out is checked, noted by
  * its id, counted (RHEED_STAT_FRAMES_LEFT_OUT) and answered with RHEED_OK, and copied only where regions are measured.
- * `frame_id`: the camera's count, RHEED_NO_FRAME_ID if there is none; gaps are counted as missed frames.
+ * `frame_id`: the camera's count, RHEED_NO_FRAME_ID if there is none (a GigE Vision camera says so with 0: give RHEED_NO_FRAME_ID
+ * for it). Gaps are counted as missed frames. Of several threads, ids may come out of order by up to 128; a jump by more is
+ * counted when the next id goes on from it (RHEED_STAT_FRAMES_MISSED has the rules).
  * `timestamp_ns`: capture time by this computer's clock, Unix time in nanoseconds; 0 = now. With the option
  * timestamp_clock = device: the camera's own counter as it is, in ticks of device_tick_hz, a uint64_t as the int64_t of the same
  * bits; it is mapped to Unix time (docs/time.md), and 0 is still now.
@@ -381,7 +405,9 @@ int32_t RHEED_CALL rheed_resume(const char *options,
  * the calls finish copying. May be called from a camera's callback.
  *
  * Returns RHEED_OK, RHEED_E_ARGUMENT, RHEED_E_HANDLE, RHEED_E_FORMAT, RHEED_E_QUEUE_FULL (counted), RHEED_E_DISK_FULL
- * (counted), RHEED_E_CLOSED, RHEED_E_ABORTED, RHEED_E_FORKED, RHEED_E_INTERNAL. Never positive: a frame is taken or not.
+ * (counted), RHEED_E_CLOSED, RHEED_E_ABORTED, RHEED_E_FORKED, RHEED_E_INTERNAL. Never positive: a frame is taken or not. One that
+ * is answered RHEED_E_ARGUMENT or RHEED_E_FORMAT counts as rejected; one that is answered RHEED_E_CLOSED, RHEED_E_ABORTED or
+ * RHEED_E_INTERNAL, or met no stream at all, is counted nowhere.
  */
 int32_t RHEED_CALL rheed_push(rheed_stream stream,
                    const void *pixels,
@@ -431,7 +457,8 @@ int32_t RHEED_CALL rheed_acquire(rheed_stream stream,
  * slot, one has it. As with any memory, what was given back may have been given out again.
  *
  * Never waits or touches disk or network, and allocates only where there is something to tell: the first refusal of a burst,
- * the first gap in a chunk's frame ids. A commit that meets the end of its stream (RHEED_E_CLOSED, RHEED_E_ABORTED) may have
+ * the first gap in a chunk's frame ids, a camera that is back, its clock mapped anew (at most every 10 s) or at another rate, the
+ * first time stamp that is none. A commit that meets the end of its stream (RHEED_E_CLOSED, RHEED_E_ABORTED) may have
  * brought the pixels to 8 bits already. Frames come in the order of their commits. Any thread, not only the one that
  * acquired; but while rheed_run runs only its source, on its thread, and what the source had acquired can after the run only
  * be discarded (RHEED_E_ARGUMENT). Returns what rheed_push returns: after rheed_finalize RHEED_E_CLOSED, after rheed_abort

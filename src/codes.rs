@@ -26,7 +26,7 @@ pub enum Code {
     EFormat = -4,
     /// No slot is free: the encoder or the disk is slower than the camera. The frame was not taken, and is counted.
     EQueueFull = -5,
-    /// The stream was finalized or freed: it takes no more frames.
+    /// The stream was finalized or freed: it takes no more frames. A frame that gets this answer is counted nowhere.
     EClosed = -6,
     /// The service refuses the API key (401 or 403), or there is none.
     EAuth = -7,
@@ -44,9 +44,11 @@ pub enum Code {
     ENotFound = -13,
     /// The process is a forked child: the library belongs to the parent. After exec it can be used anew.
     EForked = -14,
-    /// rheed_abort or rheed_shutdown ended the wait or closed the stream; or the process ends, and Windows has ended all threads.
+    /// rheed_abort or rheed_shutdown ended the wait or closed the stream; or the process ends, and Windows has ended all threads. A
+    /// frame that gets this answer is counted nowhere.
     EAborted = -15,
-    /// An error inside the library. The stream may be closed by it (event RHEED_EVENT_FAULT); its spool is kept.
+    /// An error inside the library. The stream may be closed by it (event RHEED_EVENT_FAULT); its spool is kept. A frame that gets this
+    /// answer is counted nowhere.
     EInternal = -16,
 }
 
@@ -130,7 +132,8 @@ pub enum State {
 pub enum Health {
     /// All is well.
     Good = 0,
-    /// Look when there is time: offline, frames missed, dropped or lost at some time, rate off, disk getting low.
+    /// Look when there is time: offline; frames missed, incomplete, dropped, rejected or lost at some time; a camera that stands
+    /// still; rate off; disk getting low.
     Look = 1,
     /// Act: frames are being refused or lost, or the service refuses the key.
     Act = 2,
@@ -157,7 +160,10 @@ pub enum Stat {
     FramesDropped = 6,
     /// Frames refused for bad arguments or formats, slots that are none included.
     FramesRejected = 7,
-    /// Frames that the camera lost, by gaps in their ids (a wrap or a restart is none; less when one comes late after all).
+    /// Frames that the camera lost, by gaps in their ids. A wrap (after 65535 or 4294967295) or a restart is none, nor is a frame
+    /// that comes late, by fewer than 128, which is taken off again. A jump of more than 128 counts when the next id goes on from it;
+    /// one of more than 600,000, or of more than 4,096 across a wrap, is a counter set anew, and none is missed. A single id that is
+    /// far from those before and behind it, e.g. 0, stands for a frame whose id could not be read.
     FramesMissed = 8,
     /// Frames taken or left out that were flagged RHEED_FRAME_INCOMPLETE.
     FramesIncomplete = 9,
@@ -191,7 +197,8 @@ pub enum Stat {
     FpsMilli = 23,
     /// Frames taken note of and left out, as the option decimate says; not among the accepted.
     FramesLeftOut = 24,
-    /// How often no frame came for stall_timeout_ms.
+    /// How often no frame came for stall_timeout_ms. A stream that is given whole chunks is not watched; one that is run is from the
+    /// first push of a run to its end.
     CameraStalls = 25,
     /// timestamp_clock = device: Unix time minus the camera's time (its counter divided by device_tick_hz) now, in nanoseconds. The
     /// next one, the bound, says whether it is known: any number may be right, -1 too.
@@ -271,7 +278,8 @@ pub enum Event {
     /// What a dead or earlier process left in the spool was taken up. value: frames found.
     TakenUp = 14,
     /// No frame has come for stall_timeout_ms, whether to be taken or refused, or, for a minute at least, none since the stream was
-    /// opened. Told once, until one comes. value: ms since the last, or since then.
+    /// opened. Told once, until one comes. Streams that are given whole chunks are not watched, and with rheed_run only from the first
+    /// push of a run to its end. value: ms since the last, or since then.
     CameraStalled = 15,
     /// A frame comes again. value: ms since the one before.
     CameraBack = 16,

@@ -360,7 +360,7 @@ const KEYS: &[Key] = &[
         name: "stall_timeout_ms",
         default: "5000",
         values: "milliseconds, 0 to 86400000",
-        meaning: "When no frame has come for so long, and for at least ten frame times, the camera stands still, which is told (`RHEED_EVENT_CAMERA_STALLED`). For its first frame it has a minute at least from the opening of the stream. 0 = it may.",
+        meaning: "When no frame has come for so long, and for at least ten frame times, the camera stands still, which is told (`RHEED_EVENT_CAMERA_STALLED`). For its first frame it has a minute at least from the opening of the stream. A stream that is given whole chunks is not watched; with `rheed_run` it is from the first push of a run to its end. 0 = it may.",
         set: |o, v| milliseconds(v, 0, 86_400_000).map(|it| o.stall_timeout = it),
     },
     Key {

@@ -72,13 +72,16 @@ export! {
 
     /// Gives one frame to the stream. It is copied before the call returns; `pixels` stays the caller's.
     ///
-    /// `pixels`, `size_bytes`: the frame and how many bytes may be read there. `width`, `height`: in pixels.
+    /// `pixels`, `size_bytes`: the frame and how many bytes may be read there. Whoever writes there during the call, such as a camera
+    /// whose ring of buffers has come round, gets a torn picture, and nothing worse. `width`, `height`: in pixels.
     /// `stride_bytes`: from one row to the next, 0 = rows without padding (packed: rows of whole bytes); the last row may lack
     /// its padding.
     /// `pixel_format`: RHEED_FORMAT_*, 0 = Mono8. 10 to 16 bits, packed or not, are reduced to 8 by one fixed shift, colours to their
     /// luma. The options roi and bin say what is kept of a frame, decimate which frames are: one that is left out is checked, noted by
     /// its id, counted (RHEED_STAT_FRAMES_LEFT_OUT) and answered with RHEED_OK, and copied only where regions are measured.
-    /// `frame_id`: the camera's count, RHEED_NO_FRAME_ID if there is none; gaps are counted as missed frames.
+    /// `frame_id`: the camera's count, RHEED_NO_FRAME_ID if there is none (a GigE Vision camera says so with 0: give RHEED_NO_FRAME_ID
+    /// for it). Gaps are counted as missed frames. Of several threads, ids may come out of order by up to 128; a jump by more is
+    /// counted when the next id goes on from it (RHEED_STAT_FRAMES_MISSED has the rules).
     /// `timestamp_ns`: capture time by this computer's clock, Unix time in nanoseconds; 0 = now. With the option
     /// timestamp_clock = device: the camera's own counter as it is, in ticks of device_tick_hz, a uint64_t as the int64_t of the same
     /// bits; it is mapped to Unix time (docs/time.md), and 0 is still now.
@@ -89,7 +92,9 @@ export! {
     /// the calls finish copying. May be called from a camera's callback.
     ///
     /// Returns RHEED_OK, RHEED_E_ARGUMENT, RHEED_E_HANDLE, RHEED_E_FORMAT, RHEED_E_QUEUE_FULL (counted), RHEED_E_DISK_FULL
-    /// (counted), RHEED_E_CLOSED, RHEED_E_ABORTED, RHEED_E_FORKED, RHEED_E_INTERNAL. Never positive: a frame is taken or not.
+    /// (counted), RHEED_E_CLOSED, RHEED_E_ABORTED, RHEED_E_FORKED, RHEED_E_INTERNAL. Never positive: a frame is taken or not. One that
+    /// is answered RHEED_E_ARGUMENT or RHEED_E_FORMAT counts as rejected; one that is answered RHEED_E_CLOSED, RHEED_E_ABORTED or
+    /// RHEED_E_INTERNAL, or met no stream at all, is counted nowhere.
     fn rheed_push(
         stream: rheed_stream,
         pixels: *const c_void,
