@@ -50,8 +50,13 @@ impl ChunkStamps {
 
     /// Frames per second as measured between the first and the last frame, where it can be.
     pub fn measured_fps(&self) -> Option<f64> {
+        self.fps_with(0.0)
+    }
+
+    /// The same, had so many more been there.
+    pub fn fps_with(&self, more: f64) -> Option<f64> {
         let span = self.last_ns.saturating_sub(self.first_ns);
-        (self.frames > 1 && self.odd == 0 && span > 0).then(|| (self.frames - 1) as f64 * 1e9 / span as f64)
+        (self.frames > 1 && self.odd == 0 && span > 0).then(|| ((self.frames - 1) as f64 + more) * 1e9 / span as f64)
     }
 
     /// The rate that is told to the service: the measured one of a stamped chunk, else the declared.

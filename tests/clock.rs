@@ -3,11 +3,11 @@
 
 mod support;
 
-use rheed_stream::codes::{Event, Stat};
+use rheed_stream::codes::{Code, Event, Stat};
 use rheed_stream::receiver::{ChunkRecord, Receiver};
 use std::time::{SystemTime, UNIX_EPOCH};
 use support::Workshop;
-use support::host::{FRAME_BYTES, OK, Stream};
+use support::host::{FRAME_BYTES, HEIGHT, OK, Stream, WIDTH};
 use support::service;
 use support::spool::with;
 
@@ -37,6 +37,37 @@ fn a_rate_that_is_off_by_more_than_5_percent_is_told_and_one_by_less_is_not() {
             streamed("fps=10", |stream| push_stamped(stream, (0..20).map(|frame| T + frame * frame_us * 1000)));
         assert!((chunks[0].avg_frame_rate - 1e6 / frame_us as f64).abs() < 1e-9, "{chunks:?}");
         assert_eq!(events, told.iter().map(|milli| (Event::RateOff as i32, *milli)).collect::<Vec<_>>(), "{frame_us} us");
+    }
+}
+
+#[test]
+fn a_camera_that_loses_frames_or_whose_frames_are_refused_does_not_have_another_rate() {
+    // Of each six frames, 20 ms apart, the last one never comes, or comes as none that can be taken.
+    let push = |stream: &Stream, frame_ms: i64, refused: bool| {
+        for frame in 0..720 {
+            let stamp = T + frame * frame_ms * MS;
+            let (pixels, code) = if frame % 6 < 5 { (FRAME_BYTES, OK) } else { (1, Code::EArgument as i32) };
+            if code == OK || refused {
+                assert_eq!(stream.push(&[7; FRAME_BYTES][..pixels], WIDTH, HEIGHT, frame as u64, stamp), code);
+            }
+        }
+    };
+    for decimate in ["", "\ndecimate=5"] {
+        let options = format!("fps=50\nchunk_size=100{decimate}");
+        for refused in [false, true] {
+            let (chunks, events) = streamed(&options, |stream| push(stream, 20, refused));
+            assert!(chunks[0].avg_frame_rate < 0.9 * chunks[0].raw_frame_rate, "{chunks:?}");
+            assert_eq!(events, [], "{options}, {refused}");
+        }
+        // Those that are lost do not make up for a camera that is too slow, nor for one that is too fast.
+        for frame_ms in [23, 15] {
+            let (_, events) = streamed(&options, |stream| push(stream, frame_ms, false));
+            assert_eq!(
+                events.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(),
+                [Event::RateOff as i32],
+                "{options}, {frame_ms}"
+            );
+        }
     }
 }
 

@@ -28,7 +28,7 @@ use crate::camera_clock::{News, Noted};
 use crate::clock::{Clocks, ReferenceClock};
 use crate::codes::{self, Code, Stat};
 use crate::error::{Error, Result};
-use crate::ledger::{Ledger, Loss, Phase, Place};
+use crate::ledger::{Amiss, Ledger, Loss, Phase, Place};
 use crate::log::Level;
 use crate::options::Options;
 use crate::panics;
@@ -195,7 +195,7 @@ impl Works {
             .say(Level::Chunk, || format!("chunk {index} sealed: {frames} frames, {} bytes{}", sealed.bytes, amiss.words()));
         ledger.note_amiss(index, frames, amiss);
         if let Some(stamps) = chunk.stamps() {
-            self.judge_stamps(index, stamps);
+            self.judge_stamps(index, stamps, &amiss);
         }
         if self.missing.swap(false, Ordering::Relaxed) {
             self.tell_missed();
@@ -250,16 +250,21 @@ impl Works {
         self.ledger.notices.tell(codes::Event::CameraClock, value, text);
     }
 
-    fn judge_stamps(&self, index: u64, stamps: &ChunkStamps) {
+    fn judge_stamps(&self, index: u64, stamps: &ChunkStamps, amiss: &Amiss) {
         let ledger = &self.ledger;
         let declared = self.options.kept_fps();
-        if let Some(measured) = stamps.measured_fps() {
+        // The camera's rate is no less than that of the frames that are here, and no more than with all those that are not: they were
+        // lost or refused, perhaps before the chunk's first frame, or to be tried again.
+        let absent = amiss.missed.max(0) + amiss.dropped + amiss.rejected;
+        let with_absent = stamps.fps_with(absent as f64 / f64::from(self.options.decimate));
+        if let (Some(measured), Some(at_most)) = (stamps.measured_fps(), with_absent) {
             let milli = (measured * 1000.0).round() as i64;
             ledger.set(Stat::FpsMilli, milli);
-            let off = stamps.stamped && (measured / declared - 1.0).abs() > RATE_TOLERANCE;
+            let off =
+                stamps.stamped && (measured > declared * (1.0 + RATE_TOLERANCE) || at_most < declared * (1.0 - RATE_TOLERANCE));
             if ledger.note_rate_off(off) && off {
-                let text =
-                    format!("chunk {index}: {measured:.3} frames per second by their time stamps, but {}", self.options.rate());
+                let (rate, amiss) = (self.options.rate(), amiss.words());
+                let text = format!("chunk {index}: {measured:.3} frames per second by their time stamps, but {rate}{amiss}");
                 ledger.notices.tell(codes::Event::RateOff, milli, text);
             }
         }
