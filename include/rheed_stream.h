@@ -141,9 +141,9 @@ typedef enum {
     RHEED_STAT_FRAMES_REJECTED = 7,
     /**
      * Frames that the camera lost, by gaps in their ids. A wrap (after 65535 or 4294967295) or a restart is none, nor is a frame
-     * that comes late, by fewer than 128, which is taken off again. A jump of more than 128 counts when the next id goes on from it;
-     * one of more than 600,000, or of more than 4,096 across a wrap, is a counter set anew, and none is missed. A single id that is
-     * far from those before and behind it, e.g. 0, stands for a frame whose id could not be read.
+     * that comes late, by fewer than 4,096, which is taken off again. A jump of more counts when the next id goes on from it; one of
+     * more than 600,000, or of more than 4,096 across a wrap, is a counter set anew, and none is missed. A single id that is far from
+     * those before and behind it, e.g. 0, stands for a frame whose id could not be read.
      */
     RHEED_STAT_FRAMES_MISSED = 8,
     /** Frames taken or left out that were flagged RHEED_FRAME_INCOMPLETE. */
@@ -393,8 +393,8 @@ int32_t RHEED_CALL rheed_resume(const char *options,
  * luma. The options roi and bin say what is kept of a frame, decimate which frames are: one that is left out is checked, noted by
  * its id, counted (RHEED_STAT_FRAMES_LEFT_OUT) and answered with RHEED_OK, and copied only where regions are measured.
  * `frame_id`: the camera's count, RHEED_NO_FRAME_ID if there is none (a GigE Vision camera says so with 0: give RHEED_NO_FRAME_ID
- * for it). Gaps are counted as missed frames. Of several threads, ids may come out of order by up to 128; a jump by more is
- * counted when the next id goes on from it (RHEED_STAT_FRAMES_MISSED has the rules).
+ * for it). Gaps are counted as missed frames. Of several threads, ids may come out of order by fewer than 4,096; a jump by more
+ * is counted when the next id goes on from it (RHEED_STAT_FRAMES_MISSED has the rules).
  * `timestamp_ns`: capture time by this computer's clock, Unix time in nanoseconds; 0 = now. With the option
  * timestamp_clock = device: the camera's own counter as it is, in ticks of device_tick_hz, a uint64_t as the int64_t of the same
  * bits; it is mapped to Unix time (docs/time.md), and 0 is still now.
