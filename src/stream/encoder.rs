@@ -78,6 +78,8 @@ pub struct Encoder {
     threads: usize,
     /// Used again. One write appends a frame's record and the compressed frame.
     buffers: Vec<Vec<u8>>,
+    /// Frames have come since it had last none.
+    was_busy: bool,
     open: Option<OpenChunk>,
     next_chunk: u64,
     /// Frames so far.
@@ -133,6 +135,7 @@ impl Encoder {
             window: VecDeque::new(),
             threads: 1,
             buffers: Vec::new(),
+            was_busy: false,
             open: None,
             next_chunk: 0,
             dealt_with: 0,
@@ -168,7 +171,9 @@ impl Encoder {
     }
 
     fn idle(&mut self) {
-        self.intake.caught_up();
+        if std::mem::take(&mut self.was_busy) {
+            self.intake.caught_up();
+        }
         self.buffers.truncate(1);
         let deadline = match &self.open {
             Some(open) => Deadline::after(self.limits.time.saturating_sub(open.opened.elapsed())),
@@ -207,6 +212,7 @@ impl Encoder {
     fn next(&mut self) -> Option<Filled> {
         loop {
             let frame = self.intake.next()?;
+            self.was_busy = true;
             let left_out = frame.facts.left_out;
             if !left_out {
                 self.in_hand.take(frame.facts.promised);

@@ -1,5 +1,5 @@
-//! Where a frame comes in: it is checked, copied into a slot, and left to the encoder. Or a slot is lent, the camera writes into
-//! it, and its frame comes in without a copy.
+//! Where a frame comes in: it is checked, copied into a slot, and left to the encoder (`gate`, `queue`). Or a slot is lent, the camera
+//! writes into it, and its frame comes in without a copy.
 //!
 //! This runs on the camera's thread. It takes no lock that the disk or the network may hold, and allocates only when a frame is
 //! larger than any before, or when there is something to tell: the first refusal of a burst, the first gap of a chunk, a camera that is
@@ -7,9 +7,12 @@
 
 use super::Works;
 use super::decimation::Decimation;
+use super::gate::{Gate, Passing};
 use super::loans::Loans;
 use super::pixels::Geometry;
-use super::slots::{MOST_SLOTS, Pool, Slot};
+use super::queue::{Place, Queue};
+use super::slots::{Pool, Slot};
+use crate::camera_clock::Noted;
 use crate::clock::Clocks;
 use crate::codes::{self, Code, Stat};
 use crate::error::{Error, Result};
@@ -20,12 +23,10 @@ use crate::shard::FrameCompressor;
 use crate::spool::{ChunkFile, FrameRecord, Head, Promise};
 use crate::stamps;
 use crate::wait::Deadline;
-use crossbeam_queue::ArrayQueue;
 use parking_lot::{Mutex, RwLock};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
-use std::sync::{Arc, OnceLock};
-use std::thread::Thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// What is said of a frame that is pushed or committed.
 pub struct Frame {
@@ -121,28 +122,21 @@ pub enum Way {
 /// What a frame or chunk without usable memory is told.
 pub const NO_MEMORY: &str = "the frame's address is NULL, or size_bytes is more than memory can hold";
 
-/// The gate's bit that says: closed. The rest counts those who are just passing.
-const CLOSED: usize = 1 << (usize::BITS - 1);
-
 /// The entrance of a stream.
 pub struct Intake {
     works: Arc<Works>,
     pool: RwLock<Option<Arc<Pool>>>,
     loans: Arc<Loans>,
-    ready: ArrayQueue<Filled>,
-    /// Free places in that queue. Slots of one size are never more than it has, but slots of several sizes may be.
-    places: AtomicUsize,
+    queue: Queue,
     ids: Mutex<FrameIds>,
     decimation: Decimation,
     way: AtomicU8,
     /// The thread that is inside `rheed_run`; 0 = none.
     runner: AtomicUsize,
     seal_requested: AtomicBool,
-    gate: AtomicUsize,
+    gate: Gate,
     /// Frames that the encoder has dealt with.
     processed: AtomicU64,
-    encoder: OnceLock<Thread>,
-    encoder_sleeps: AtomicBool,
     /// A burst of refused frames was told; over when the encoder has caught up.
     burst_told: AtomicBool,
     stamps_told: AtomicBool,
@@ -167,17 +161,14 @@ impl Intake {
             works,
             pool: RwLock::new(pool),
             loans,
-            ready: ArrayQueue::new(MOST_SLOTS),
-            places: AtomicUsize::new(MOST_SLOTS),
+            queue: Queue::new(),
             ids: Mutex::default(),
             decimation: Decimation::new(every),
             way: AtomicU8::new(0),
             runner: AtomicUsize::new(0),
             seal_requested: AtomicBool::new(false),
-            gate: AtomicUsize::new(0),
+            gate: Gate::default(),
             processed: AtomicU64::new(0),
-            encoder: OnceLock::new(),
-            encoder_sleeps: AtomicBool::new(false),
             burst_told: AtomicBool::new(false),
             stamps_told: AtomicBool::new(false),
         })
@@ -195,7 +186,7 @@ impl Intake {
         });
         let (pixels, geometry) = checked.map_err(|error| self.rejected(error))?;
         let Some(pick) = self.decimation.pick() else {
-            let Some((mut slot, place)) = self.room_to_measure(geometry.frame_bytes(), 1, Pool::take) else {
+            let Some((mut slot, place)) = self.slot_to_measure(geometry.frame_bytes()) else {
                 return self.leave_out(frame, entered);
             };
             geometry.copy(pixels, slot.bytes_mut());
@@ -243,7 +234,7 @@ impl Intake {
         });
         let (mut loan, geometry) = checked.map_err(|error| self.rejected(error))?;
         let Some(pick) = self.decimation.pick() else {
-            if let Some(((), place)) = self.room_to_measure(0, 0, |_| Some(())) {
+            if let Some(place) = self.place_to_measure(0) {
                 geometry.convert(loan.bytes_mut());
                 return self.hand_over(frame, &geometry, entered, Use::Measured, place, || loan.keep());
             }
@@ -288,15 +279,15 @@ impl Intake {
     /// A good frame that is none of those that are kept.
     pub(super) fn leave_out(&self, frame: &Frame, entered: Clocks) -> Result<()> {
         let _passing = self.pass_gate()?;
-        self.by_camera_clock(frame.timestamp_ns, &entered); // It tells of that clock all the same.
+        if let Some(noted) = self.note_counter(frame.timestamp_ns, &entered) {
+            self.works.captured_ns(noted, &entered); // It tells of the camera's clock all the same.
+        }
         self.works.ledger.frame_left_out(frame.is_incomplete(), entered.steady_ns);
         Ok(())
     }
 
-    /// Passes the gate; what is done until the answer is dropped is done before the stream is closed.
-    fn pass_gate(&self) -> Result<PassingGate<'_>> {
-        let passing = PassingGate(&self.gate);
-        if self.gate.fetch_add(1, Ordering::AcqRel) & CLOSED == 0 { Ok(passing) } else { Err(self.why_closed()) }
+    fn pass_gate(&self) -> Result<Passing<'_>> {
+        self.gate.pass().ok_or_else(|| self.why_closed())
     }
 
     fn rejected(&self, error: Error) -> Error {
@@ -378,7 +369,7 @@ impl Intake {
 
     /// Whether frames are taken, and if not, why.
     pub fn check_open(&self) -> Result<()> {
-        if self.gate.load(Ordering::Acquire) & CLOSED == 0 { Ok(()) } else { Err(self.why_closed()) }
+        if self.gate.is_open() { Ok(()) } else { Err(self.why_closed()) }
     }
 
     /// What a call gets on a stream that takes no more frames.
@@ -405,11 +396,10 @@ impl Intake {
         }
     }
 
-    /// When a frame was taken by the camera's own clock, where that is used and as far as it is known.
-    fn by_camera_clock(&self, given_ns: i64, entered: &Clocks) -> Option<Option<i64>> {
+    /// Takes note of the camera's counter, where frames bear it.
+    fn note_counter(&self, given_ns: i64, entered: &Clocks) -> Option<Noted> {
         let counter = (given_ns != 0).then_some(given_ns.cast_unsigned())?;
-        let noted = self.works.ledger.by_camera_clock(counter, entered.steady_ns)?;
-        Some(self.works.captured_ns(noted, entered))
+        self.works.ledger.by_camera_clock(counter, entered.steady_ns)
     }
 
     fn stamp(&self, given_ns: i64, entered: &Clocks) -> (i64, bool) {
@@ -417,7 +407,8 @@ impl Intake {
         if given_ns == 0 {
             return (entered_ns, false);
         }
-        if let Some(captured) = self.by_camera_clock(given_ns, entered) {
+        if let Some(noted) = self.note_counter(given_ns, entered) {
+            let captured = self.works.captured_ns(noted, entered);
             self.works.odd_stamps.fetch_add(captured.is_none().into(), Ordering::Relaxed);
             return (captured.unwrap_or(entered_ns), captured.is_some());
         }
@@ -447,37 +438,38 @@ impl Intake {
     }
 
     /// A place in the queue; waits for one where that was asked for.
-    fn free_place(&self) -> Result<QueuePlace<'_>> {
-        self.take_or_wait(|| self.look_for_place())
+    fn free_place(&self) -> Result<Place<'_>> {
+        self.take_or_wait(|| self.queue.place())
     }
 
-    fn look_for_place(&self) -> Option<QueuePlace<'_>> {
-        let taken = self.places.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |places| places.checked_sub(1));
-        taken.ok().map(|_| QueuePlace(&self.places))
+    /// A place in the queue for a frame that is left out, where regions are to be measured in it all the same; so many slots more it
+    /// needs. Without room it is not measured, which is no refusal.
+    fn place_to_measure(&self, slots: usize) -> Option<Place<'_>> {
+        if !self.works.regions.are_watched() || !(self.is_run_here() || self.leaves_half(slots)) {
+            return None;
+        }
+        self.take_to_measure(|| self.queue.place())
     }
 
-    /// Slot and place for a frame that is left out, where regions are to be measured in it all the same; it needs a slot more, or
-    /// brings its own. Without room it is not measured, which is no refusal. Only the source of `rheed_run` waits for room: it is
-    /// asked for no frame before that.
-    fn room_to_measure<T>(
-        &self,
-        bytes: usize,
-        slots: usize,
-        take: impl Fn(&Arc<Pool>) -> Option<T>,
-    ) -> Option<(T, QueuePlace<'_>)> {
+    /// The same with a slot, for a frame that brings none.
+    fn slot_to_measure(&self, bytes: usize) -> Option<(Slot, Place<'_>)> {
         if !self.works.regions.are_watched() || !self.try_fit_pool(bytes).unwrap_or(false) {
             return None;
         }
-        if self.is_run_here() {
-            return Some((self.take_if_may(|| self.look_for_slot(bytes, &take))?, self.take_if_may(|| self.look_for_place())?));
-        }
-        let slot = self.look_for_slot(bytes, |pool| if self.leaves_half(pool, slots) { take(pool) } else { None })?;
-        Some((slot, self.look_for_place()?))
+        let place = self.place_to_measure(1)?;
+        Some((self.take_to_measure(|| self.look_for_slot(bytes, Pool::take))?, place))
+    }
+
+    /// Only the source of `rheed_run` waits for it: it is asked for no frame before that.
+    fn take_to_measure<T>(&self, mut take: impl FnMut() -> Option<T>) -> Option<T> {
+        if self.is_run_here() { self.take_if_may(take) } else { take() }
     }
 
     /// Whether a frame that is left out, and needs so many slots more, leaves half of those that are not lent to the frames that
     /// are kept.
-    fn leaves_half(&self, pool: &Arc<Pool>, slots: usize) -> bool {
+    fn leaves_half(&self, slots: usize) -> bool {
+        let pool = self.pool.read();
+        let Some(pool) = &*pool else { return false };
         let lent_to_others = (self.loans.slots() + slots).saturating_sub(1); // Who needs none has one of them.
         let free = pool.free_slots().checked_sub(slots);
         free.is_some_and(|free| 2 * free >= pool.slots().saturating_sub(lent_to_others))
@@ -516,7 +508,7 @@ impl Intake {
         if loans.slots() == 0 {
             return self.dropped(Error::plain(Code::EQueueFull, BUSY, [0; 4]));
         }
-        let numbers = [loans.slots(), loans.bytes(), loans.sizes(), self.ready.len()].map(|number| number as u64);
+        let numbers = [loans.slots(), loans.bytes(), loans.sizes(), self.queue.len()].map(|number| number as u64);
         self.dropped(Error::plain(Code::EQueueFull, LENT, numbers))
     }
 
@@ -565,7 +557,7 @@ impl Intake {
         geometry: &Geometry,
         entered: Clocks,
         what_for: Use,
-        place: QueuePlace,
+        place: Place,
         slot: impl FnOnce() -> Slot,
     ) -> Result<()> {
         let ledger = &self.works.ledger;
@@ -591,23 +583,10 @@ impl Intake {
             }
         }
         ledger.add(Stat::QueueFrames, 1);
-        let queued = self.ready.push(Filled { slot, facts });
+        place.fill(Filled { slot, facts });
         drop(passing);
-        assert!(queued.is_ok(), "a place in the queue was reserved");
-        place.fill();
-        self.wake_encoder();
+        self.queue.wake_encoder();
         Ok(())
-    }
-
-    fn wake_encoder(&self) {
-        // Pairs with the fence in `sleep`: either the encoder sees the frame, or this sees that it sleeps.
-        fence(Ordering::SeqCst);
-        if self.encoder_sleeps.load(Ordering::Relaxed)
-            && self.encoder_sleeps.swap(false, Ordering::Relaxed)
-            && let Some(encoder) = self.encoder.get()
-        {
-            encoder.unpark();
-        }
     }
 
     /// The stream is at its end: its memory is given back before its handle is.
@@ -617,22 +596,19 @@ impl Intake {
 
     /// Takes no more frames. Pushes that wait return.
     pub fn close(&self) {
-        self.gate.fetch_or(CLOSED, Ordering::AcqRel);
+        self.gate.close();
         self.works.ledger.notices.bell.ring();
-        if let Some(encoder) = self.encoder.get() {
-            encoder.unpark();
-        }
+        self.queue.wake_encoder();
     }
 
     /// The encoder's thread begins.
     pub fn attach_encoder(&self) {
-        let _ = self.encoder.set(std::thread::current());
+        self.queue.attach_encoder();
     }
 
     /// The next frame for the encoder.
     pub fn next(&self) -> Option<Filled> {
-        let next = self.ready.pop()?;
-        self.places.fetch_add(1, Ordering::AcqRel);
+        let next = self.queue.pop()?;
         self.works.ledger.add(Stat::QueueFrames, -1);
         Some(next)
     }
@@ -640,7 +616,7 @@ impl Intake {
     /// Frames that are there, and slots that a frame may come in.
     pub fn backlog(&self) -> (usize, usize) {
         let slots = self.pool.read().as_ref().map_or(1, |pool| pool.slots());
-        (self.ready.len(), slots.saturating_sub(self.loans.slots()))
+        (self.queue.len(), slots.saturating_sub(self.loans.slots()))
     }
 
     /// Whoever is refused a slot from now on is so for another reason than before.
@@ -652,33 +628,26 @@ impl Intake {
 
     /// Whether no frame is there.
     pub fn is_empty(&self) -> bool {
-        self.ready.is_empty()
+        self.queue.is_empty()
     }
 
     /// Whether no frame is there and none will come.
     pub fn is_drained(&self) -> bool {
-        self.gate.load(Ordering::Acquire) == CLOSED && self.ready.is_empty()
+        self.gate.is_shut() && self.queue.is_empty()
     }
 
     /// The encoder sleeps until a frame comes, the gate is closed, or the time is over.
     pub fn sleep(&self, deadline: Deadline) {
-        self.encoder_sleeps.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        if self.ready.is_empty() && !self.seal_requested() && self.gate.load(Ordering::Acquire) & CLOSED == 0 {
-            match deadline.left() {
-                Some(left) => std::thread::park_timeout(left),
-                None => std::thread::park(),
-            }
-        } else if self.gate.load(Ordering::Acquire) & !CLOSED != 0 {
-            std::thread::yield_now(); // Somebody is just passing the gate.
+        let slept = self.queue.sleep(deadline, || self.seal_requested() || !self.gate.is_open());
+        if !slept && self.gate.is_passed() {
+            std::thread::yield_now();
         }
-        self.encoder_sleeps.store(false, Ordering::Relaxed);
     }
 
     /// The open chunk is to be closed as soon as the queue is empty.
     pub fn request_seal(&self) {
         self.seal_requested.store(true, Ordering::Release);
-        self.wake_encoder();
+        self.queue.wake_encoder();
     }
 
     /// Whether that is still to be done.
@@ -726,31 +695,6 @@ fn new_pool(frame_bytes: usize, options: &Options) -> Result<Arc<Pool>> {
         "queue_bytes = {} is more memory than can be had: give less",
         [options.queue_bytes, 0, 0, 0],
     ))
-}
-
-/// Somebody is just passing the gate.
-struct PassingGate<'a>(&'a AtomicUsize);
-
-impl Drop for PassingGate<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// A reserved place in the queue; free again when this is dropped.
-struct QueuePlace<'a>(&'a AtomicUsize);
-
-impl QueuePlace<'_> {
-    /// It is filled: whoever empties it frees it.
-    fn fill(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for QueuePlace<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::AcqRel);
-    }
 }
 
 /// `rheed_run` is running.

@@ -1,18 +1,20 @@
 //! One live stream: the road of a frame from push to a sealed chunk in the spool.
 //!
 //! `intake` checks a frame (`pixels`, `frame_ids`), copies it into a slot (`slots`) or has lent one before (`loans`), and leaves
-//! it to the `encoder`, which looks how bright the `regions` are, compresses it (`helpers`, `effort`), appends it to the open
+//! it, past the `gate` and through the `queue`, to the `encoder`, which looks how bright the `regions` are, compresses it (`helpers`, `effort`), appends it to the open
 //! chunk's file and seals the chunk when it is full. `run` asks a source for frames; `push_chunk` does all of it at once for a
 //! whole chunk. Nothing here knows of C or of the network.
 
 mod decimation;
 mod effort;
 mod encoder;
+mod gate;
 mod helpers;
 mod intake;
 mod loans;
 mod pixels;
 mod push_chunk;
+mod queue;
 mod refused_formats;
 mod regions;
 mod run;
