@@ -327,12 +327,12 @@ pub enum Format {
 /// Flags of a pushed frame.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Frame {
+pub enum FrameFlag {
     /// The camera's SDK said that parts of the frame are missing. It is taken as it is, and counted.
     Incomplete = 1,
 }
 
-impl Frame {
+impl FrameFlag {
     /// Whether it is among a frame's flags.
     pub fn is_in(self, flags: u32) -> bool {
         flags & self as u32 != 0

@@ -4,7 +4,7 @@
 mod support;
 
 use rheed_stream::abi::calls::rheed_push;
-use rheed_stream::codes::{Code, Event, Frame, Health, NO_FRAME_ID, Stat, Text};
+use rheed_stream::codes::{Code, Event, FrameFlag, Health, NO_FRAME_ID, Stat, Text};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -343,7 +343,7 @@ fn what_went_amiss_is_known_to_the_process_that_takes_up_what_another_has_left()
     let stream = Stream::open(&with(spool_options(&workshop), &["fps=10"]));
     let incomplete = |id: u64| {
         let (size, pixels) = (FRAME_BYTES as u64, [7; FRAME_BYTES]);
-        rheed_push(stream.0, pixels.as_ptr().cast(), size, WIDTH, HEIGHT, 0, 0, id, 0, Frame::Incomplete as u32)
+        rheed_push(stream.0, pixels.as_ptr().cast(), size, WIDTH, HEIGHT, 0, 0, id, 0, FrameFlag::Incomplete as u32)
     };
     // Chunk 0 is full. In chunk 1 three frames are missed and one is incomplete, and one was rejected in its middle.
     stream.push_counted(0, 18);

@@ -2,7 +2,7 @@
 
 mod support;
 
-use rheed_stream::codes::{ABI, Code, Event, Format, Frame, Health, NO_FRAME_ID, Stat, State, Text};
+use rheed_stream::codes::{ABI, Code, Event, Format, FrameFlag, Health, NO_FRAME_ID, Stat, State, Text};
 use std::collections::BTreeMap;
 use support::{Dialect, Linked, Workshop, root, run, skip};
 
@@ -102,7 +102,7 @@ fn rust_numbers() -> BTreeMap<&'static str, i64> {
             BayerRG8 = "RHEED_FORMAT_BAYER_RG8", Rgb8 = "RHEED_FORMAT_RGB8", Bgr8 = "RHEED_FORMAT_BGR8",
             Yuyv = "RHEED_FORMAT_YUYV", Uyvy = "RHEED_FORMAT_UYVY",
         }
-        Frame { Incomplete = "RHEED_FRAME_INCOMPLETE" }
+        FrameFlag { Incomplete = "RHEED_FRAME_INCOMPLETE" }
     }
 }
 

@@ -5,7 +5,7 @@
 mod support;
 
 use rheed_stream::abi::calls::{rheed_commit, rheed_push, rheed_push_chunk};
-use rheed_stream::codes::{Code, Event, Frame, NO_FRAME_ID, Stat, Text};
+use rheed_stream::codes::{Code, Event, FrameFlag, NO_FRAME_ID, Stat, Text};
 use rheed_stream::receiver::{ChunkRecord, StreamRecord};
 use serde_json::Value;
 use std::process::Command;
@@ -277,7 +277,7 @@ fn ids_are_noted_and_incomplete_frames_counted_also_of_frames_that_are_left_out(
         let frame = [id as u8; FRAME_BYTES];
         rheed_push(stream.0, frame.as_ptr().cast(), FRAME_BYTES as u64, WIDTH, HEIGHT, 0, 0, id, 0, flags)
     };
-    let incomplete = Frame::Incomplete as u32;
+    let incomplete = FrameFlag::Incomplete as u32;
     // 0 and 8 are kept; the gaps are before one that is left out, and before one that is kept.
     let answers = [(0, 0), (4, incomplete), (8, incomplete), (9, 0)].map(|(id, flags)| push(id, flags));
     assert_eq!(answers, [OK; 4]);

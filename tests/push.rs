@@ -4,7 +4,7 @@
 mod support;
 
 use rheed_stream::abi::calls::rheed_push;
-use rheed_stream::codes::{Code, Event, Format, Frame, NO_FRAME_ID, Stat, Text};
+use rheed_stream::codes::{Code, Event, Format, FrameFlag, NO_FRAME_ID, Stat, Text};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -290,7 +290,7 @@ fn an_incomplete_frame_is_taken_as_it_is_and_counted() {
         let (size, pixels) = (frame.len() as u64, frame.as_ptr().cast());
         rheed_push(stream.0, pixels, size, WIDTH, HEIGHT, 0, 0, NO_FRAME_ID, 0, flags)
     };
-    assert_eq!(flagged(Frame::Incomplete as u32), OK);
+    assert_eq!(flagged(FrameFlag::Incomplete as u32), OK);
     assert_eq!(flagged(2), Code::EArgument as i32, "a flag that is none");
     assert_eq!(stream.stat(Stat::FramesIncomplete), 1);
     assert_eq!(stream.finalize(-1), OK);

@@ -5,7 +5,7 @@
 mod support;
 
 use rheed_stream::abi::calls::{rheed_commit, rheed_discard, rheed_free, rheed_push};
-use rheed_stream::codes::{Code, Event, Format, Frame, NO_FRAME_ID, Stat, Text};
+use rheed_stream::codes::{Code, Event, Format, FrameFlag, NO_FRAME_ID, Stat, Text};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use support::formats::TAKEN;
@@ -121,7 +121,7 @@ fn bad_night(give: fn(Told, &Stream, &[u8]) -> i32) -> Night {
         let mut told = Told { stamp_ns: begin_ns + number as i64 * 100_000_000, ..Told::mono8(number) };
         let mut bytes = FRAME_BYTES;
         match number {
-            3 => told.flags = Frame::Incomplete as u32,
+            3 => told.flags = FrameFlag::Incomplete as u32,
             4 => told.flags = 2,
             5 => told.format = Format::BayerRG8 as u32,
             6 => bytes -= 1,

@@ -246,7 +246,7 @@ impl Walk {
             walk.frames.push(FramePlace { offset: start, bytes: record.bytes.into() });
             walk.end = end;
             walk.amiss.missed += record.missed;
-            walk.amiss.incomplete += i64::from(codes::Frame::Incomplete.is_in(record.flags.into()));
+            walk.amiss.incomplete += i64::from(codes::FrameFlag::Incomplete.is_in(record.flags.into()));
             match &mut walk.stamps {
                 Some(stamps) => stamps.next(record.stamp_ns),
                 None => walk.stamps = Some(walk.head.begin_stamps(record.stamp_ns)),

@@ -303,7 +303,7 @@ impl Encoder {
         let record = FrameRecord { bytes: 0, flags, missed, id, stamp_ns };
         patiently(&works, || open.file.append(record, buffer))?;
         self.missed = frame.amiss.missed;
-        self.incomplete += i64::from(codes::Frame::Incomplete.is_in(frame.flags));
+        self.incomplete += i64::from(codes::FrameFlag::Incomplete.is_in(frame.flags));
         open.amiss = Amiss { incomplete: self.incomplete + frame.amiss.incomplete, ..frame.amiss };
         let (bytes, frames) = (open.file.bytes(), open.file.frames());
         root.wrote(bytes - before);

@@ -42,7 +42,7 @@ pub struct Frame {
     pub frame_id: u64,
     /// Unix nanoseconds, or the camera's counter (option timestamp_clock); 0 = now.
     pub timestamp_ns: i64,
-    /// `codes::Frame`.
+    /// `codes::FrameFlag`.
     pub flags: u32,
 }
 
@@ -69,7 +69,7 @@ pub struct FrameFacts {
     pub stamp_ns: i64,
     /// Whether the stamp came with the frame, or was made at entry.
     pub stamped: bool,
-    /// `codes::Frame`.
+    /// `codes::FrameFlag`.
     pub flags: u32,
     /// All that had gone amiss before it, but for incomplete frames that are kept.
     pub amiss: Amiss,
@@ -81,7 +81,7 @@ pub struct FrameFacts {
 
 impl Frame {
     fn is_incomplete(&self) -> bool {
-        codes::Frame::Incomplete.is_in(self.flags)
+        codes::FrameFlag::Incomplete.is_in(self.flags)
     }
 }
 
@@ -297,7 +297,7 @@ impl Intake {
 
     fn check(&self, size_bytes: usize, frame: &Frame) -> Result<Geometry> {
         let options = &self.works.options;
-        if frame.flags & !(codes::Frame::Incomplete as u32) != 0 {
+        if frame.flags & !(codes::FrameFlag::Incomplete as u32) != 0 {
             return Err(Error::plain(
                 Code::EArgument,
                 "flags is {}: give 0 or RHEED_FRAME_INCOMPLETE",

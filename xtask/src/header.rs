@@ -24,7 +24,7 @@ const PREFIXES: [(&str, &str); 8] = [
     ("Text", "RHEED_TEXT_"),
     ("Event", "RHEED_EVENT_"),
     ("Format", "RHEED_FORMAT_"),
-    ("Frame", "RHEED_FRAME_"),
+    ("FrameFlag", "RHEED_FRAME_"),
 ];
 
 const HEADER: &str = "include/rheed_stream.h";

@@ -176,7 +176,7 @@ fn numbers(enumerations: &[Enumeration]) -> String {
         ("Text", "Texts"),
         ("Event", "Events"),
         ("Format", "Pixel formats"),
-        ("Frame", "Flags"),
+        ("FrameFlag", "Flags"),
     ];
     for (name, title) in titles {
         let it = enumerations.iter().find(|it| it.name == name).expect("every enumeration is there");
