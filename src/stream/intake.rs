@@ -1,9 +1,11 @@
-//! Where a frame comes in: it is checked, copied into a slot, and left to the encoder (`gate`, `queue`). Or a slot is lent, the camera
-//! writes into it, and its frame comes in without a copy.
+//! Where a frame comes in, in the stream's one `way`: it is checked, finds `room`, is copied into a slot and left to the encoder (`gate`,
+//! `queue`). Or a slot is lent, the camera writes into it, and its frame comes in without a copy.
 //!
 //! This runs on the camera's thread. It takes no lock that the disk or the network may hold, and allocates only when a frame is
 //! larger than any before, or when there is something to tell: the first refusal of a burst, the first gap of a chunk, a camera that is
 //! back, a camera's clock that is mapped anew (at most every 10 s) or runs at another rate, the first time stamp that is none.
+
+mod room;
 
 use super::Works;
 use super::decimation::Decimation;
@@ -12,13 +14,13 @@ use super::loans::Loans;
 use super::pixels::Geometry;
 use super::queue::{Place, Queue};
 use super::slots::{Pool, Slot};
+use super::way::{OneWay, Run, Way};
 use crate::camera_clock::Noted;
 use crate::clock::Clocks;
 use crate::codes::{self, Code, Stat};
 use crate::error::{Error, Result};
 use crate::frame_ids::FrameIds;
 use crate::ledger::{Amiss, Phase};
-use crate::options::Options;
 use crate::shard::FrameCompressor;
 use crate::spool::{ChunkFile, FrameRecord, Head, Promise};
 use crate::stamps;
@@ -26,7 +28,7 @@ use crate::wait::Deadline;
 use parking_lot::{Mutex, RwLock};
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What is said of a frame that is pushed or committed.
 pub struct Frame {
@@ -107,18 +109,6 @@ enum Use {
     Measured,
 }
 
-/// How a stream is given its frames; the first call decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Way {
-    /// `rheed_push`, `rheed_acquire`
-    Frames = 1,
-    /// `rheed_push_chunk`
-    Chunks = 2,
-    /// `rheed_run`
-    Run = 3,
-}
-
 /// What a frame or chunk without usable memory is told.
 pub const NO_MEMORY: &str = "the frame's address is NULL, or size_bytes is more than memory can hold";
 
@@ -130,9 +120,7 @@ pub struct Intake {
     queue: Queue,
     ids: Mutex<FrameIds>,
     decimation: Decimation,
-    way: AtomicU8,
-    /// The thread that is inside `rheed_run`; 0 = none.
-    runner: AtomicUsize,
+    way: OneWay,
     seal_requested: AtomicBool,
     gate: Gate,
     /// Frames that the encoder has dealt with.
@@ -146,10 +134,10 @@ impl Intake {
     /// Open, without slots until a frame's size is known.
     pub fn new(works: Arc<Works>) -> Result<Intake> {
         // Whether the memory can be had is better known now than at the first frame.
-        drop(new_pool(usize::try_from(works.options.queue_bytes).unwrap_or(usize::MAX), &works.options)?);
+        drop(room::new_pool(usize::try_from(works.options.queue_bytes).unwrap_or(usize::MAX), &works.options)?);
         let pool = match works.options.frame_bytes {
             0 => None,
-            bytes => Some(new_pool(bytes as usize, &works.options)?),
+            bytes => Some(room::new_pool(bytes as usize, &works.options)?),
         };
         let loans = Arc::new(Loans::default());
         if let Some(pool) = &pool {
@@ -164,8 +152,7 @@ impl Intake {
             queue: Queue::new(),
             ids: Mutex::default(),
             decimation: Decimation::new(every),
-            way: AtomicU8::new(0),
-            runner: AtomicUsize::new(0),
+            way: OneWay::default(),
             seal_requested: AtomicBool::new(false),
             gate: Gate::default(),
             processed: AtomicU64::new(0),
@@ -212,7 +199,7 @@ impl Intake {
                 "size_bytes is {}: give a frame's bytes, from 1 to queue_bytes = {}",
                 [size_bytes, most, 0, 0],
             ))?;
-            self.claim(self.way_here())?;
+            self.claim(self.way.of_frame_here())?;
             Ok((place, size))
         });
         let (place, size) = checked.map_err(|error| self.rejected(error))?;
@@ -268,10 +255,8 @@ impl Intake {
     fn enter(&self) -> Result<(Clocks, Way)> {
         let entered = Clocks::now();
         self.check_open()?;
-        let way = self.way_here();
-        if ![0, way as u8].contains(&self.way.load(Ordering::Relaxed)) {
-            return Err(self.rejected(other_way()));
-        }
+        let way = self.way.of_frame_here();
+        self.way.may_be(way).map_err(|error| self.rejected(error))?;
         self.works.ledger.frame_comes(entered.steady_ns);
         Ok((entered, way))
     }
@@ -325,46 +310,27 @@ impl Intake {
         Ok(Promise::of(self.works.folder.root(), bytes))
     }
 
-    /// The stream is given its frames this way and no other. Asked for only with what is good: a mistake decides nothing.
+    /// The stream is given its frames this way and no other.
     pub fn claim(&self, way: Way) -> Result<()> {
-        if self.way.load(Ordering::Relaxed) == way as u8 {
-            return Ok(()); // As for all frames but the first: nothing is written.
-        }
-        match self.way.compare_exchange(0, way as u8, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => {
-                match way {
-                    Way::Frames => {}
-                    Way::Chunks => self.works.ledger.frames_come_in_chunks(),
-                    Way::Run => self.works.ledger.frames_are_asked_for(),
-                }
-                Ok(())
+        if self.way.claim(way)? {
+            match way {
+                Way::Frames => {}
+                Way::Chunks => self.works.ledger.frames_come_in_chunks(),
+                Way::Run => self.works.ledger.frames_are_asked_for(),
             }
-            Err(before) if before == way as u8 => Ok(()),
-            Err(_) => Err(other_way()),
         }
+        Ok(())
     }
 
     /// Whether the stream is given whole chunks.
     pub fn is_given_chunks(&self) -> bool {
-        self.way.load(Ordering::Relaxed) == Way::Chunks as u8
+        self.way.is(Way::Chunks)
     }
 
     /// `rheed_run` begins; its source's pushes are its own until the answer is dropped.
     pub fn begin_run(&self) -> Result<Running<'_>> {
         self.claim(Way::Run)?;
-        if self.runner.compare_exchange(0, this_thread(), Ordering::Relaxed, Ordering::Relaxed).is_err() {
-            return Err(Error::argument("rheed_run is already running on this stream"));
-        }
-        Ok(Running(self))
-    }
-
-    /// Whether this is the source of `rheed_run`, pushing.
-    fn is_run_here(&self) -> bool {
-        self.runner.load(Ordering::Relaxed) == this_thread()
-    }
-
-    fn way_here(&self) -> Way {
-        if self.is_run_here() { Way::Run } else { Way::Frames }
+        Ok(Running { of: self, _run: self.way.begin_run()? })
     }
 
     /// Whether frames are taken, and if not, why.
@@ -423,133 +389,6 @@ impl Intake {
         (entered_ns, false)
     }
 
-    /// What `take` makes of the slots for frames of that size; waits for it where that was asked for.
-    fn free_slot<T>(&self, frame_bytes: usize, take: impl Fn(&Arc<Pool>) -> Option<T>) -> Result<T> {
-        if let Some(taken) = self.look_for_slot(frame_bytes, &take) {
-            return Ok(taken);
-        }
-        self.fit_pool(frame_bytes)?;
-        self.take_or_wait(|| self.look_for_slot(frame_bytes, &take))
-    }
-
-    /// Looked up each time: while somebody waits, others may bring larger frames and with them other slots.
-    fn look_for_slot<T>(&self, frame_bytes: usize, take: impl Fn(&Arc<Pool>) -> Option<T>) -> Option<T> {
-        self.pool.read().as_ref().filter(|pool| pool.slot_bytes() >= frame_bytes).and_then(take)
-    }
-
-    /// A place in the queue; waits for one where that was asked for.
-    fn free_place(&self) -> Result<Place<'_>> {
-        self.take_or_wait(|| self.queue.place())
-    }
-
-    /// A place in the queue for a frame that is left out, where regions are to be measured in it all the same; so many slots more it
-    /// needs. Without room it is not measured, which is no refusal.
-    fn place_to_measure(&self, slots: usize) -> Option<Place<'_>> {
-        if !self.works.regions.are_watched() || !(self.is_run_here() || self.leaves_half(slots)) {
-            return None;
-        }
-        self.take_to_measure(|| self.queue.place())
-    }
-
-    /// The same with a slot, for a frame that brings none.
-    fn slot_to_measure(&self, bytes: usize) -> Option<(Slot, Place<'_>)> {
-        if !self.works.regions.are_watched() || !self.try_fit_pool(bytes).unwrap_or(false) {
-            return None;
-        }
-        let place = self.place_to_measure(1)?;
-        Some((self.take_to_measure(|| self.look_for_slot(bytes, Pool::take))?, place))
-    }
-
-    /// Only the source of `rheed_run` waits for it: it is asked for no frame before that.
-    fn take_to_measure<T>(&self, mut take: impl FnMut() -> Option<T>) -> Option<T> {
-        if self.is_run_here() { self.take_if_may(take) } else { take() }
-    }
-
-    /// Whether a frame that is left out, and needs so many slots more, leaves half of those that are not lent to the frames that
-    /// are kept.
-    fn leaves_half(&self, slots: usize) -> bool {
-        let pool = self.pool.read();
-        let Some(pool) = &*pool else { return false };
-        let lent_to_others = (self.loans.slots() + slots).saturating_sub(1); // Who needs none has one of them.
-        let free = pool.free_slots().checked_sub(slots);
-        free.is_some_and(|free| 2 * free >= pool.slots().saturating_sub(lent_to_others))
-    }
-
-    fn take_or_wait<T>(&self, take: impl FnMut() -> Option<T>) -> Result<T> {
-        if let Some(taken) = self.take_if_may(take) {
-            return Ok(taken);
-        }
-        self.check_open()?; // At a stream's end its slots are gone.
-        Err(if self.may_wait() { self.works.no_room(1) } else { self.queue_full() })
-    }
-
-    /// Waits where that was asked for, but not beyond the stream's end, nor for a disk: only for slots.
-    fn take_if_may<T>(&self, mut take: impl FnMut() -> Option<T>) -> Option<T> {
-        let taken = take();
-        if taken.is_some() || !self.may_wait() {
-            return taken;
-        }
-        let is_over = || self.check_open().is_err() || self.works.folder.root().is_failing();
-        let look = || take().map(Some).or_else(|| is_over().then_some(None));
-        let _held_up = self.works.ledger.hold_up();
-        self.works.ledger.notices.bell.wait_until(Deadline::never(), look).flatten()
-    }
-
-    fn may_wait(&self) -> bool {
-        self.works.options.block_when_full || self.is_run_here()
-    }
-
-    /// Why there is none.
-    fn queue_full(&self) -> Error {
-        const BUSY: &str = "no slot is free: frames come faster than they can be compressed and written (queue_bytes)";
-        const LENT: &str = "no slot is free: {} are acquired and not given back, {} bytes (at most queue_bytes) \
-            of {} sizes (at most 2), and {} frames wait to be compressed and written";
-        let loans = &self.loans;
-        if loans.slots() == 0 {
-            return self.dropped(Error::plain(Code::EQueueFull, BUSY, [0; 4]));
-        }
-        let numbers = [loans.slots(), loans.bytes(), loans.sizes(), self.queue.len()].map(|number| number as u64);
-        self.dropped(Error::plain(Code::EQueueFull, LENT, numbers))
-    }
-
-    fn dropped(&self, error: Error) -> Error {
-        let ledger = &self.works.ledger;
-        ledger.frames_dropped(1);
-        if !self.burst_told.swap(true, Ordering::Relaxed) {
-            ledger.notices.tell(codes::Event::QueueFull, ledger.get(Stat::FramesDropped), error.text());
-        }
-        error
-    }
-
-    /// Sees that there are slots for frames up to that size. New ones are made when a frame is larger than any before; those in
-    /// use go when the encoder is done with them, those that are lent when they are given back.
-    pub fn fit_pool(&self, frame_bytes: usize) -> Result<()> {
-        let text = "no memory can be had for slots of {} bytes: the frame was not taken";
-        match self.try_fit_pool(frame_bytes)? {
-            true => Ok(()),
-            false => Err(self.dropped(Error::plain(Code::EQueueFull, text, [frame_bytes as u64, 0, 0, 0]))),
-        }
-    }
-
-    /// The same; whether the memory can be had.
-    fn try_fit_pool(&self, frame_bytes: usize) -> Result<bool> {
-        let fits = |pool: &Arc<Pool>| pool.slot_bytes() >= frame_bytes;
-        if self.pool.read().as_ref().is_some_and(fits) {
-            return Ok(true);
-        }
-        let mut current = self.pool.write();
-        if current.as_ref().is_some_and(fits) {
-            return Ok(true);
-        }
-        self.check_open()?; // Behind `drop_slots` nobody would drop them.
-        let Ok(made) = new_pool(frame_bytes, &self.works.options) else { return Ok(false) };
-        self.loans.enlist(&made);
-        *current = Some(made);
-        drop(current);
-        self.works.ledger.notices.bell.ring(); // Somebody may wait for a slot of the former ones.
-        Ok(true)
-    }
-
     /// Puts a frame into the queue, unless the gate was closed meanwhile; only then it asks for the slot that it is in.
     fn hand_over(
         &self,
@@ -589,11 +428,6 @@ impl Intake {
         Ok(())
     }
 
-    /// The stream is at its end: its memory is given back before its handle is.
-    pub fn drop_slots(&self) {
-        self.pool.write().take();
-    }
-
     /// Takes no more frames. Pushes that wait return.
     pub fn close(&self) {
         self.gate.close();
@@ -611,19 +445,6 @@ impl Intake {
         let next = self.queue.pop()?;
         self.works.ledger.add(Stat::QueueFrames, -1);
         Some(next)
-    }
-
-    /// Frames that are there, and slots that a frame may come in.
-    pub fn backlog(&self) -> (usize, usize) {
-        let slots = self.pool.read().as_ref().map_or(1, |pool| pool.slots());
-        (self.queue.len(), slots.saturating_sub(self.loans.slots()))
-    }
-
-    /// Whoever is refused a slot from now on is so for another reason than before.
-    pub fn caught_up(&self) {
-        if self.burst_told.load(Ordering::Relaxed) {
-            self.burst_told.store(false, Ordering::Relaxed);
-        }
     }
 
     /// Whether no frame is there.
@@ -673,36 +494,14 @@ impl Intake {
     }
 }
 
-/// What a frame or chunk is told that comes in another way than the stream's.
-fn other_way() -> Error {
-    Error::argument(
-        "this stream is already given its frames in another way: use one of rheed_push (or rheed_acquire and rheed_commit), \
-         rheed_push_chunk and rheed_run",
-    )
-}
-
-/// A number that no other living thread has.
-fn this_thread() -> usize {
-    thread_local!(static HERE: u8 = const { 0 });
-    HERE.with(|here| std::ptr::from_ref(here) as usize)
-}
-
-/// The slots that the options give to frames of a size.
-fn new_pool(frame_bytes: usize, options: &Options) -> Result<Arc<Pool>> {
-    let pool = Pool::new(frame_bytes, options.queue_bytes);
-    pool.map(Arc::new).ok_or(Error::plain(
-        Code::EOption,
-        "queue_bytes = {} is more memory than can be had: give less",
-        [options.queue_bytes, 0, 0, 0],
-    ))
-}
-
 /// `rheed_run` is running.
-pub struct Running<'a>(&'a Intake);
+pub struct Running<'a> {
+    of: &'a Intake,
+    _run: Run<'a>,
+}
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.runner.store(0, Ordering::Relaxed);
-        self.0.works.ledger.camera_may_rest();
+        self.of.works.ledger.camera_may_rest();
     }
 }

@@ -1,9 +1,9 @@
 //! One live stream: the road of a frame from push to a sealed chunk in the spool.
 //!
-//! `intake` checks a frame (`pixels`, `frame_ids`), copies it into a slot (`slots`) or has lent one before (`loans`), and leaves
-//! it, past the `gate` and through the `queue`, to the `encoder`, which looks how bright the `regions` are, compresses it (`helpers`, `effort`), appends it to the open
-//! chunk's file and seals the chunk when it is full. `run` asks a source for frames; `push_chunk` does all of it at once for a
-//! whole chunk. Nothing here knows of C or of the network.
+//! `intake` takes frames in one `way`: it checks a frame (`pixels`, `frame_ids`), copies it into a slot (`slots`) or has lent one
+//! before (`loans`), and leaves it, past the `gate` and through the `queue`, to the `encoder`, which looks how bright the `regions`
+//! are, compresses it (`helpers`, `effort`), appends it to the open chunk's file and seals the chunk when it is full. `run` asks a
+//! source for frames; `push_chunk` does all of it at once for a whole chunk. Nothing here knows of C or of the network.
 
 mod decimation;
 mod effort;
@@ -19,6 +19,7 @@ mod refused_formats;
 mod regions;
 mod run;
 mod slots;
+mod way;
 
 pub use helpers::Helpers;
 pub use intake::Frame;

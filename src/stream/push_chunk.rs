@@ -2,8 +2,9 @@
 
 use super::effort::Effort;
 use super::encoder::Limits;
-use super::intake::{Intake, NO_MEMORY, Way};
+use super::intake::{Intake, NO_MEMORY};
 use super::pixels::Geometry;
+use super::way::Way;
 use super::{Chunk, Works};
 use crate::clock::Clocks;
 use crate::codes::{Code, NO_FRAME_ID, Stat};
