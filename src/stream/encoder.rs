@@ -406,15 +406,21 @@ mod tests {
 
     const FRAME: usize = 1000;
 
+    /// Of a stream that nobody else has.
+    fn encoder(scratch: &Scratch, limits: Limits) -> Encoder {
+        let folder = scratch.folder.clone();
+        let ledger = Arc::new(Ledger::new(&folder.local_id(), "encoded", Connection::Spooling, scratch.notices.clone()));
+        let works = Arc::new(Works::new(scratch.options.clone(), ledger, folder, Arc::default(), Helpers::default()));
+        let intake = Arc::new(Intake::new(works.clone()).unwrap());
+        Encoder::new(works, intake, Arc::default(), Arc::default(), limits).unwrap()
+    }
+
     /// Pushes so many frames of a chunk that has room for more, and waits until it is sealed all the same.
     fn a_chunk_is_sealed_after(frames: usize, limits: Limits) {
         let scratch = Scratch::new("endpoint=none");
-        let (notices, folder) = (&scratch.notices, scratch.folder.clone());
-        let ledger = Arc::new(Ledger::new(&folder.local_id(), "limits", Connection::Spooling, notices.clone()));
-        let works = Arc::new(Works::new(scratch.options.clone(), ledger.clone(), folder, Arc::default(), Helpers::default()));
-        let intake = Arc::new(Intake::new(works.clone()).unwrap());
-        let desk = Arc::new(ChunkDesk::default());
-        let encoder = Encoder::new(works, intake.clone(), desk.clone(), Arc::default(), limits).unwrap();
+        let notices = &scratch.notices;
+        let encoder = encoder(&scratch, limits);
+        let (ledger, intake, desk) = (encoder.works.ledger.clone(), encoder.intake.clone(), encoder.desk.clone());
         let encoding = std::thread::spawn(move || encoder.run());
 
         for _ in 0..frames {
@@ -435,11 +441,7 @@ mod tests {
     fn stamps_while_set_by(options: &str, stamped: bool, set_by: i64) -> ChunkStamps {
         const BEGIN: i64 = 1_700_000_000_000_000_000;
         let scratch = Scratch::new(options);
-        let (notices, folder) = (&scratch.notices, scratch.folder.clone());
-        let ledger = Arc::new(Ledger::new(&folder.local_id(), "set", Connection::Spooling, notices.clone()));
-        let works = Arc::new(Works::new(scratch.options.clone(), ledger.clone(), folder, Arc::default(), Helpers::default()));
-        let intake = Arc::new(Intake::new(works.clone()).unwrap());
-        let mut encoder = Encoder::new(works, intake, Arc::default(), Arc::default(), Limits::USUAL).unwrap();
+        let mut encoder = encoder(&scratch, Limits::USUAL);
         for frame in 0..4 {
             let steady_ns = 5_000_000_000 + frame * 100_000_000;
             let entered = Clocks { wall_ns: BEGIN + frame * 100_000_000 + if frame < 2 { 0 } else { set_by }, steady_ns };
@@ -448,7 +450,7 @@ mod tests {
             let facts = FrameFacts { width, height, id, entered, stamp_ns, stamped, flags, amiss, promised, left_out };
             let mut buffer = vec![0; FrameRecord::SIZE];
             encoder.compressor.append(&[7; FRAME], &mut buffer).unwrap();
-            ledger.frames_accepted(1, FRAME as i64, steady_ns);
+            encoder.works.ledger.frames_accepted(1, FRAME as i64, steady_ns);
             encoder.in_hand.take(0);
             encoder.append(&facts, &mut buffer).unwrap();
         }
@@ -470,6 +472,22 @@ mod tests {
         }
         // The host's own are kept as they are given.
         assert_eq!(stamps_while_set_by(host, true, -10 * second).odd, 1);
+    }
+
+    #[test]
+    fn a_burst_of_refusals_is_told_once_though_the_encoder_begins_in_its_midst() {
+        const ALL: u64 = 1 << 20;
+        let scratch = Scratch::new(&format!("endpoint=none\nqueue_bytes={ALL}"));
+        let mut encoder = encoder(&scratch, Limits::USUAL);
+        let intake = encoder.intake.clone();
+        let acquire = || intake.acquire(ALL, Some(|_| ()));
+        acquire().unwrap();
+        assert!(acquire().is_err());
+        intake.request_seal(); // So that it does not sleep.
+        encoder.idle();
+        assert!(acquire().is_err());
+        let told: Vec<i64> = std::iter::from_fn(|| scratch.notices.events.take()).map(|event| event.value).collect();
+        assert_eq!(told, [1]);
     }
 
     #[test]

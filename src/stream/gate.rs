@@ -28,7 +28,7 @@ impl Gate {
     }
 
     /// Whether somebody is just passing.
-    pub fn is_passed(&self) -> bool {
+    pub fn is_being_passed(&self) -> bool {
         self.0.load(Ordering::Acquire) & !CLOSED != 0
     }
 
@@ -54,13 +54,13 @@ mod tests {
     #[test]
     fn nobody_passes_a_closed_gate_and_it_is_shut_when_the_last_one_is_through() {
         let gate = Gate::default();
-        assert!(gate.is_open() && !gate.is_passed());
+        assert!(gate.is_open() && !gate.is_being_passed());
         let [first, last] = [gate.pass().unwrap(), gate.pass().unwrap()];
         drop(first);
         gate.close();
-        assert!(!gate.is_open() && gate.is_passed() && gate.pass().is_none() && !gate.is_shut());
+        assert!(!gate.is_open() && gate.is_being_passed() && gate.pass().is_none() && !gate.is_shut());
         drop(last);
-        assert!(!gate.is_passed() && gate.is_shut());
+        assert!(!gate.is_being_passed() && gate.is_shut());
     }
 
     #[test]

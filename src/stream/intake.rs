@@ -460,7 +460,7 @@ impl Intake {
     /// The encoder sleeps until a frame comes, the gate is closed, or the time is over.
     pub fn sleep(&self, deadline: Deadline) {
         let slept = self.queue.sleep(deadline, || self.seal_requested() || !self.gate.is_open());
-        if !slept && self.gate.is_passed() {
+        if !slept && self.gate.is_being_passed() {
             std::thread::yield_now();
         }
     }
