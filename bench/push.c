@@ -132,8 +132,8 @@ static void *watch(void *argument) {
         for (int32_t region = 0; region < of->regions; region++) {
             for (int32_t count = CAPACITY; count == CAPACITY;) {
                 int64_t missed = 0;
-                MUST(rheed_region_read(of->stream, region, &positions[region], times_ns, NULL, means, NULL, NULL, CAPACITY, &count,
-                                       &missed) == RHEED_OK);
+                MUST(rheed_region_read(of->stream, region, &positions[region], times_ns, NULL, NULL, means, NULL, NULL, CAPACITY,
+                                       &count, &missed) == RHEED_OK);
                 of->read += region == 0 ? count : 0;
                 of->missed += missed;
             }

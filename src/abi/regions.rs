@@ -18,7 +18,7 @@ export! {
     /// wait, and are then refused.
     /// rheed_region_read gives the readings; those of a former place are gone. To set a region where it is changes nothing.
     ///
-    /// The first call allocates 1.4 MB, which stay until the stream ends: the readings of the last 16,384 frames of all 8 regions
+    /// The first call allocates 1.6 MB, which stay until the stream ends: the readings of the last 16,384 frames of all 8 regions
     /// (136 s at 120 frames per second, 32 s at 500).
     ///
     /// Any thread, never waits. Returns RHEED_OK, RHEED_E_ARGUMENT (no such region; it does not lie in frames like the last one,
@@ -35,10 +35,12 @@ export! {
     /// at first and goes on with each call; it is all that a reader needs, so several may read. `*count` receives how many were
     /// written. Fewer than `capacity`: that is all for now. Call it again, a few times a second.
     ///
-    /// Each array takes `capacity` values, or is NULL when it is not wanted. `times_ns`: when the frame was captured, its
-    /// timestamp_ns or when it was pushed (Unix time, nanoseconds). `frame_ids`: the camera's count or RHEED_NO_FRAME_ID. Of the
-    /// region's pixels, with 8 bits each: `means`, 0 to 255; `maxima`; `sums`. In a frame in which the region does not lie, since the
-    /// frame size changed, the mean is NaN, maximum and sum are -1. An incomplete frame is measured as it came.
+    /// Each array takes `capacity` values, or is NULL when it is not wanted. `times_ns`: when the frame was captured, Unix time in
+    /// nanoseconds: its timestamp_ns, or when it was pushed; with timestamp_clock = device what the camera's counter was mapped to.
+    /// `frame_ids`: the camera's count or RHEED_NO_FRAME_ID. `flags`: those that the frame was pushed with, 0 or
+    /// RHEED_FRAME_INCOMPLETE: a frame of which parts are missing is measured as it came, and its reading may not be the spot's. Of
+    /// the region's pixels, with 8 bits each: `means`, 0 to 255; `maxima`; `sums`. In a frame in which the region does not lie, since
+    /// the frame size changed, the mean is NaN, maximum and sum are -1.
     ///
     /// `missed` (may be NULL) receives how many of the region's readings were overwritten before this call could give them: of
     /// 16,384 frames they are kept. `*position` is the number of the last frame that was read or missed, among all frames that
@@ -54,6 +56,7 @@ export! {
         position: *mut u64,
         times_ns: *mut i64,
         frame_ids: *mut u64,
+        flags: *mut u32,
         means: *mut f64,
         maxima: *mut i32,
         sums: *mut i64,
@@ -68,6 +71,7 @@ export! {
         let taken = stream.stream()?.read_region(region, from, capacity, |at, reading| {
             boundary::output_at(times_ns, at, reading.time_ns);
             boundary::output_at(frame_ids, at, reading.frame_id);
+            boundary::output_at(flags, at, reading.flags);
             boundary::output_at(means, at, reading.mean);
             boundary::output_at(maxima, at, reading.maximum);
             boundary::output_at(sums, at, reading.sum);
