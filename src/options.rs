@@ -325,14 +325,14 @@ const KEYS: &[Key] = &[
         name: "roi",
         default: "",
         values: "x,y,w,h: whole numbers of pixels",
-        meaning: "The window of each frame that is kept: w x h pixels, of which the first is in column x and row y, counted from 0. The rest is not read. A frame that it does not fit into is refused. Default: the whole frame.",
+        meaning: "The window of each frame that is kept (regions whose brightness is measured: [regions](regions.md)): w x h pixels, of which the first is in column x and row y, counted from 0. The rest is not read. A frame that it does not fit into is refused. Default: the whole frame.",
         set: |o, v| window(v).map(|it| o.roi = Some(it)),
     },
     Key {
         name: "bin",
         default: "1",
         values: "1, 2 or 4",
-        meaning: "Each square of so many pixels both ways becomes one, their mean (8 bits each, rounded to the nearest). What is left over at the right and the bottom of the frame, or of `roi`, is left out.",
+        meaning: "Each square of so many pixels both ways becomes one: their mean, not their sum, taken after each was cut to 8 bits and rounded to the nearest. What is left over at the right and the bottom of the frame, or of `roi`, is left out.",
         set: |o, v| whole(v, 1, 4).ok().filter(|it| *it != 3).map(|it| o.bin = it).ok_or_else(|| "1, 2 or 4".into()),
     },
     Key {

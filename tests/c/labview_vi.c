@@ -95,6 +95,7 @@ static void *chart_loop(void *unused) {
         int count;
         last = stop;
         do {
+            unsigned long long same = position;
             long long times_ns[CAPACITY], sums[CAPACITY], missed = 77;
             unsigned long long frame_ids[CAPACITY];
             unsigned flags[CAPACITY];
@@ -106,6 +107,12 @@ static void *chart_loop(void *unused) {
                 CHECK(frame_ids[at] == charted && flags[at] == charted % 2 && times_ns[at] > 1600000000000000000LL);
                 CHECK(sums[at] == sum_of(charted) && means[at] == (double)sums[at] / (ROWS * COLUMNS) && maxima[at] <= 255);
             }
+            if (count == 0) break;
+            /* The one beside it: as many, from the same position. */
+            int as_many = 0;
+            const unsigned long long first = frame_ids[0];
+            CHECK(rheed_region_read(stream, 1, &same, times_ns, frame_ids, flags, means, maxima, sums, count, &as_many, &missed) == OK);
+            CHECK(as_many == count && missed == 0 && same == position && frame_ids[0] == first);
         } while (count == CAPACITY);
     }
     CHECK(charted >= 40 && position == charted); /* Those in two chunks. */
@@ -140,6 +147,7 @@ int main(int argc, char **argv) {
     if (opened != OK) fprintf(stderr, "%s\n", message);
     CHECK(opened == OK);
     CHECK(rheed_region_set(stream, 0, LEFT, TOP, COLUMNS, ROWS) == OK);
+    CHECK(rheed_region_set(stream, 1, 0, 0, 2, 2) == OK);
 
     CHECK(pthread_create(&pushing, NULL, push_loop, NULL) == 0);
     CHECK(pthread_create(&polling, NULL, poll_loop, NULL) == 0);
