@@ -446,7 +446,8 @@ impl Options {
         }
     }
 
-    fn check_window(&self, Region { width, height, .. }: Region) -> Result<()> {
+    fn check_window(&self, window: Region) -> Result<()> {
+        let (width, height) = (window.width(), window.height());
         let [columns, rows] = [width, height].map(|side| u64::from(side / self.bin));
         if columns * rows == 0 {
             return Err(bad(
@@ -733,13 +734,12 @@ fn whole<T: std::str::FromStr + PartialOrd + std::fmt::Display + Copy>(
 
 fn window(value: &str) -> std::result::Result<Region, String> {
     let sides: Option<Vec<u16>> = value.split(',').map(|side| side.trim_matches([' ', '\t']).parse().ok()).collect();
-    match sides.as_deref() {
-        // No frame is larger than what 16 bits count.
-        Some(&[x, y, w, h]) if w > 0 && h > 0 && x.checked_add(w).is_some() && y.checked_add(h).is_some() => {
-            Ok(Region { x: x.into(), y: y.into(), width: w.into(), height: h.into() })
-        }
-        _ => Err(format!("x,y,w,h: four whole numbers, w and h from 1 on, x + w and y + h at most {}", u16::MAX)),
-    }
+    let most = u16::MAX.into(); // No frame is larger.
+    let window = match sides.as_deref() {
+        Some(&[x, y, w, h]) => Region::new(x.into(), y.into(), w.into(), h.into()).filter(|it| it.fits(most, most)),
+        _ => None,
+    };
+    window.ok_or_else(|| format!("x,y,w,h: four whole numbers, w and h from 1 on, x + w and y + h at most {most}"))
 }
 
 fn compression(value: &str) -> std::result::Result<Compression, String> {
@@ -949,7 +949,7 @@ mod tests {
 
     #[test]
     fn a_window_is_four_numbers_with_or_without_blanks() {
-        let window = |x, y, width, height| Some(Region { x, y, width, height });
+        let window = Region::new;
         for (text, expected) in [
             ("roi = 1,2,3,4", window(1, 2, 3, 4)),
             ("roi = 0 , 10,\t640 ,480", window(0, 10, 640, 480)),

@@ -3,7 +3,6 @@
 use super::{boundary, export};
 use crate::codes::Code;
 use crate::error::{Error, Result};
-use crate::stream::Region;
 
 export! {
     /// Sets one of 8 regions of a stream, rectangles whose brightness is measured in every frame, or moves it: `region` 0 to 7,
@@ -26,8 +25,7 @@ export! {
     /// measured; a handle of rheed_resume), RHEED_E_HANDLE, RHEED_E_CLOSED and RHEED_E_ABORTED (no more frames will come),
     /// RHEED_E_FORKED, RHEED_E_INTERNAL (also without memory for the readings).
     fn rheed_region_set(stream: rheed_stream, region: i32, x: u32, y: u32, width: u32, height: u32) -> i32 {
-        let place = (width != 0 || height != 0).then_some(Region { x, y, width, height });
-        stream.stream()?.set_region(region, place)?;
+        stream.stream()?.set_region(region, x, y, width, height)?;
         Ok(Code::Ok)
     }
 

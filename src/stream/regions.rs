@@ -140,11 +140,6 @@ impl Regions {
     }
 
     fn check(&self, region: Region) -> Result<()> {
-        let Region { x, y, width, height } = region;
-        if width == 0 || height == 0 {
-            let text = "a region of {} x {} pixels: give at least one row and column, or 0 x 0 for no region";
-            return Err(Error::plain(Code::EArgument, text, [width.into(), height.into(), 0, 0]));
-        }
         let (columns, rows, those) = match self.frame_size.load(Ordering::Relaxed) {
             0 => (MOST_SIDE, MOST_SIDE, "the largest frames"),
             size => ((size >> 32) as u32, size as u32, "the stream's frames"),
@@ -152,6 +147,7 @@ impl Regions {
         if region.fits(columns, rows) {
             return Ok(());
         }
+        let (width, height, x, y) = (region.width(), region.height(), region.x(), region.y());
         let text =
             format!("a region of {width} x {height} pixels at {x}, {y} does not lie in {those}, {columns} x {rows} pixels");
         Err(Error::new(Code::EArgument, text))
@@ -217,6 +213,16 @@ impl Regions {
             taken.position = last;
         }
     }
+}
+
+/// The region that is asked for; none where there is to be none.
+pub fn place(x: u32, y: u32, width: u32, height: u32) -> Result<Option<Region>> {
+    if (width, height) == (0, 0) {
+        return Ok(None);
+    }
+    let text = "a region of {} x {} pixels: give at least one row and column, or 0 x 0 for no region";
+    let none = || Error::plain(Code::EArgument, text, [width.into(), height.into(), 0, 0]);
+    Region::new(x, y, width, height).ok_or_else(none).map(Some)
 }
 
 fn index(number: i32) -> Result<usize> {
@@ -291,8 +297,8 @@ mod tests {
     use crate::stream::slots::Pool;
     use std::sync::Arc;
 
-    const SPOT: Region = Region { x: 1, y: 1, width: 2, height: 2 };
-    const BESIDE: Region = Region { x: 0, y: 0, width: 2, height: 2 };
+    const SPOT: Region = Region::new(1, 1, 2, 2).unwrap();
+    const BESIDE: Region = Region::new(0, 0, 2, 2).unwrap();
 
     /// Frames of 4 x 4 pixels, whose numbers count from 1, and the encoder that measures them.
     struct Bench {
