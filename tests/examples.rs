@@ -204,6 +204,8 @@ fn incomplete_frames_leave_the_growth_rate_and_the_chart_as_they_are() {
         let simulated = ["--torn", torn, "--seconds", "25", "pace=off"].map(String::from);
         let ended = run(&program, simulated.into_iter().chain(offline.clone())).well();
         is_told(&ended, 0.5);
+        let (_, since) = ended.out.split_once(" ML/s").expect("a rate is told");
+        assert!(!since.contains("no oscillation"), "{}", ended.out);
         let left_out = 15 * torn.parse::<u64>().expect("a number");
         assert!(ended.out.contains(&format!("\n{left_out} incomplete frames are left out\n")), "{}", ended.out);
     }
