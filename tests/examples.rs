@@ -221,6 +221,14 @@ fn frames_that_are_refused_and_a_stream_that_does_not_open_are_no_success() {
         ended.err.starts_with("a frame was refused: ") && ended.err.contains("roi") && ended.err.contains("\n1 refused in all\n"),
         "{ended:?}"
     );
+    // A full spool stops no camera. These frames cannot be compressed.
+    let file = workshop.path().join("noise.raw").display().to_string();
+    std::fs::write(&file, recording(1000 * 100 * 100)).expect("target can be written");
+    let full = ["--width", "100", "--height", "100", "--file", &file, "pace=off", "spool_max_bytes=1MiB"];
+    let ended = run(&program, offline.iter().map(String::as_str).chain(full));
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(ended.out.contains("done: finalized") && ended.err.ends_with(" refused in all\n"), "{ended:?}");
+    assert!(!ended.err.contains("\n1 refused in all\n"), "{ended:?}");
     // More than any memory.
     let endless = ["--width", "1000000000", "--height", "1000000000"];
     let ended = run(&program, offline.iter().map(String::as_str).chain(endless));
