@@ -12,6 +12,7 @@
  * as a slot is free (one is kept, meanwhile, with rheed_acquire), so that the encoder never sleeps. A frame that is refused is counted and not timed.
  *
  * With `--regions` so many of 100 x 100 pixels are watched, and a thread polls all of them ten times a second: each frame has to be read.
+ * `poll_ns`: how long such a call took.
  *
  * `cpu_ns` is of the library's threads, of the polling and of the pushes, not of reading and copying. `--copies 0` pushes and nothing else.
  */
@@ -118,6 +119,8 @@ typedef struct {
     rheed_stream stream;
     int32_t regions;
     int64_t read, missed;
+    size_t room, polls;
+    int64_t *took_ns;
     volatile int over; /* Looked at between polls. */
 } watcher;
 
@@ -132,8 +135,10 @@ static void *watch(void *argument) {
         for (int32_t region = 0; region < of->regions; region++) {
             for (int32_t count = CAPACITY; count == CAPACITY;) {
                 int64_t missed = 0;
-                MUST(rheed_region_read(of->stream, region, &positions[region], times_ns, NULL, means, NULL, NULL, CAPACITY, &count,
-                                       &missed) == RHEED_OK);
+                const int64_t begin = now_ns();
+                MUST(rheed_region_read(of->stream, region, &positions[region], times_ns, NULL, NULL, means, NULL, NULL, CAPACITY,
+                                       &count, &missed) == RHEED_OK);
+                if (of->polls < of->room) of->took_ns[of->polls++] = now_ns() - begin;
                 of->read += region == 0 ? count : 0;
                 of->missed += missed;
             }
@@ -149,6 +154,12 @@ static void set_regions(const watcher *of, uint32_t width, uint32_t height) {
         const uint32_t x = (width - side) * (uint32_t)region / 8, y = (height - side) * (uint32_t)(region * 3 % 8) / 8;
         MUST(rheed_region_set(of->stream, region, x, y, side, side) == RHEED_OK);
     }
+}
+
+static void print_polls(const watcher *of) {
+    printf("\"poll_ns\": [");
+    for (size_t at = 0; at < of->polls; at++) printf("%s%" PRId64, at == 0 ? "" : ",", of->took_ns[at]);
+    printf("], ");
 }
 
 static void print_action(const char *name, const camera *cameras, size_t threads, int action) {
@@ -189,6 +200,9 @@ int main(int argc, char **argv) {
         }
     }
     watcher watching = {.stream = stream, .regions = (int32_t)argument(argc, argv, "--regions", 0)};
+    watching.room = (size_t)((seconds + 10.0) * 10.0) * (size_t)watching.regions;
+    watching.took_ns = (int64_t *)calloc(watching.room + 1, sizeof(int64_t));
+    MUST(watching.took_ns != NULL);
     pthread_t watching_id;
     set_regions(&watching, of.width * 8 / (format >> 16 & 0xFF), of.height);
     MUST(pthread_create(&watching_id, NULL, watch, &watching) == 0);
@@ -217,6 +231,7 @@ int main(int argc, char **argv) {
     print_action("push_ns", cameras, threads, PUSH);
     print_action("hot_ns", cameras, threads, HOT);
     print_action("cold_ns", cameras, threads, COLD);
+    print_polls(&watching);
     printf("\"refused\": %" PRIu64 ", \"cpu_ns\": %" PRId64 ", \"raw_bytes\": %zu}\n", refused, cpu, count * of.bytes);
     return 0;
 }

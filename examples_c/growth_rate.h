@@ -2,12 +2,12 @@
  * How fast a crystal grows, from the intensity of its specular spot, which oscillates once for each layer. For oscillation.c, and to copy:
  * plain C, which needs the library for nothing.
  *
- *     static growth spot;
+ *     static growth spot;                                spot.slowest = 60.0; for layers that take up to so many seconds, else 7
  *     growth_note(&spot, seconds, mean);                 for each reading
  *     growth_rate rate = growth_measure(&spot);          whenever somebody looks
  *
- * Noise and drift are no oscillation: rate.seconds_a_layer is 0 then. It knows a layer when it has seen at least four, within the
- * window of 30 s; those that take less than 0.2 s or more than 7 s want another GROWTH_STEP.
+ * Noise and drift are no oscillation: rate.seconds_a_layer is 0 then. It knows a layer when it has seen at least four, within a
+ * window of 4.3 times the slowest, 30 s for 7; and when it takes at least a 35th of the slowest, 0.2 s.
  */
 #ifndef GROWTH_RATE_H
 #define GROWTH_RATE_H
@@ -16,34 +16,45 @@
 #include <string.h>
 
 enum { GROWTH_STEPS = 600 };
-#define GROWTH_STEP 0.05 /* Seconds. */
-#define GROWTH_BACK 1.0  /* Seconds: readings may be out of order by so much. Further back, a clock was set. */
-#define GROWTH_ALIKE 0.5 /* A layer is one that is like another at least as much. */
+#define GROWTH_SLOWEST 7.0 /* Seconds a layer, if the caller says nothing else. */
+#define GROWTH_BACK 1.0    /* Seconds: readings may be out of order by so much. Further back, a clock was set. */
+#define GROWTH_ALIKE 0.5   /* A layer is one that is like another at least as much: its autocorrelation. */
 
 typedef struct {
+    double slowest;                 /* Seconds that a layer takes at most, 0: GROWTH_SLOWEST. Set before the first reading. */
     double intensity[GROWTH_STEPS]; /* A mean for each step, oldest first. */
     int steps;
     double sum; /* Of the readings in the step that is not over. */
-    long long count, step;
+    long long count, step, gap; /* Before that one: steps without any. */
 } growth;
 
 typedef struct {
     double seconds_a_layer; /* 0: nothing oscillates. */
     int layers;             /* Later ones that are like the first. */
-    double alike;           /* At least so much: 1 would be the same. */
+    double alike;           /* At least so much, as autocorrelation: 1 would be the same. */
 } growth_rate;
 
-/* A reading, in the order of their times; one that is not a number is left out. A step without any is as the one before. Where the time
-   goes back, as when a clock was set, or on by more than the window, all is begun anew. */
+/* Four layers of the slowest and a little more are the window. */
+static inline double growth_step(const growth *of) { return (of->slowest > 0.0 ? of->slowest : GROWTH_SLOWEST) / 140.0; }
+
+static inline void growth_append(growth *of, double mean) {
+    if (of->steps == GROWTH_STEPS) memmove(of->intensity, of->intensity + 1, (size_t)--of->steps * sizeof(double));
+    of->intensity[of->steps++] = mean;
+}
+
+/* A reading, in the order of their times, however evenly they come: steps without any lie on the straight line between their
+   neighbours. Leave out what is no reading of the spot, as of an incomplete frame; one that is not a number is left out. Where the
+   time goes back, as when a clock was set, or on by more than the window, all is begun anew. */
 static inline void growth_note(growth *of, double seconds, double mean) {
     if (isnan(mean) || !(fabs(seconds) < 1e15)) return;
-    const long long step = (long long)floor(seconds / GROWTH_STEP);
-    if (of->count > 0 && (step - of->step > GROWTH_STEPS || of->step - step > (long long)(GROWTH_BACK / GROWTH_STEP)))
-        memset(of, 0, sizeof *of);
-    for (; of->count > 0 && of->step < step; of->step++) {
-        if (of->steps == GROWTH_STEPS) memmove(of->intensity, of->intensity + 1, (size_t)--of->steps * sizeof(double));
-        of->intensity[of->steps++] = of->sum / (double)of->count;
-        if (of->step + 1 == step) of->count = 0, of->sum = 0.0;
+    const growth anew = {of->slowest, {0.0}, 0, 0.0, 0, 0, 0};
+    const long long step = (long long)floor(seconds / growth_step(of));
+    if (of->count > 0 && (step - of->step > GROWTH_STEPS || of->step - step > (long long)ceil(GROWTH_BACK / growth_step(of)))) *of = anew;
+    if (of->count > 0 && of->step < step) {
+        const double now = of->sum / (double)of->count, before = of->steps > 0 ? of->intensity[of->steps - 1] : now;
+        for (long long at = 1; at <= of->gap + 1; at++) growth_append(of, before + (now - before) * (double)at / (double)(of->gap + 1));
+        of->gap = step - of->step - 1;
+        of->count = 0, of->sum = 0.0;
     }
     if (of->count++ == 0) of->step = step;
     of->sum += mean;
@@ -104,7 +115,7 @@ static inline growth_rate growth_measure(const growth *of) {
         rate.alike = fmin(rate.alike, how_much);
         layer = top / rate.layers;
     }
-    rate.seconds_a_layer = layer * GROWTH_STEP;
+    rate.seconds_a_layer = layer * growth_step(of);
     return rate.layers < 2 ? none : rate;
 }
 

@@ -1,67 +1,27 @@
 /*
- * The specular spot's intensity, live in the terminal, and how fast the crystal grows, from its period (growth_rate.h).
+ * The specular spot's intensity, live in the terminal, and how fast the crystal grows, from its period (growth_rate.h). It needs
+ * both headers beside it; spot_camera.h stands for your camera.
  *
- *     oscillation [--seconds 60] [--fps 60] [--period 2] [--noise 4] [--region X,Y,W,H]
+ *     oscillation [--slowest 7] [--region X,Y,W,H] [--seconds 60] [--fps 60] [--period 2] [--noise 4] [--torn 0]
  *                 [--file FILE --width W --height H --bits 8] [key=value ...]
  *
- * Simulated growth begins after 3 s, with --period seconds a layer (0: nothing grows) and --noise grey levels of flicker; or FILE holds
+ * The rate is found of layers that take up to --slowest seconds, as soon as four have grown. Simulated growth begins after 3 s, with
+ * --period seconds a layer (0: nothing grows), --noise grey levels of flicker, and --torn percent of incomplete frames; or FILE holds
  * frames, as for replay_raw.c. Each key=value becomes a line of the stream's options (docs/options.md): endpoint=none needs no
- * network, pace=off plays as fast as it goes. Ends with 0 when no frame was lost.
+ * network, pace=off plays as fast as it goes. Ends with 0 when no frame was refused or lost.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "rheed_stream.h"
 
 #include "growth_rate.h"
+#include "spot_camera.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-typedef struct {
-    double seconds, fps, period, noise, width, height, bits;
-    FILE *file;
-    unsigned char *pixels;
-    int64_t begin_ns;
-    rheed_stream stream;
-} camera;
-
-/* A spot in the middle, which darkens and brightens with each layer, less and less as the surface roughens. */
-static void draw_picture(const camera *of, double time) {
-    static uint32_t random = 1;
-    const int width = (int)of->width, height = (int)of->height;
-    const double grown = time > 3.0 ? time - 3.0 : 0.0, radius = of->height / 40.0;
-    const double wave = of->period > 0.0 ? 60.0 * exp(-grown / 40.0) * cos(6.283185307 * grown / of->period) : 0.0;
-    random = random * 1664525u + 1013904223u;
-    const double brightness = 120.0 + wave + of->noise * ((random >> 8) / 8388608.0 - 1.0);
-    for (int at = 0; at < width * height; at++) {
-        const double x = (at % width - width / 2) / radius, y = (at / width - height / 2) / radius, away = x * x + y * y;
-        const double value = 8.0 + (away < 16.0 ? brightness * exp(-away) : 0.0);
-        of->pixels[at] = (unsigned char)fmin(fmax(value, 0.0), 255.0);
-    }
-}
-
-/* The next frame, when it is due: 1 there was one, 0 it was the last before. */
-static int32_t RHEED_CALL next_frame(void *user, rheed_stream stream, uint64_t index) {
-    const camera *const of = (const camera *)user;
-    const size_t bytes = (size_t)of->width * (size_t)of->height * (of->bits > 8.0 ? 2 : 1);
-    const uint32_t format = of->bits > 8.0 ? RHEED_FORMAT_MONO16 : RHEED_FORMAT_MONO8;
-    const double time = (double)index / of->fps;
-    if (time >= of->seconds || (of->file != NULL && fread(of->pixels, 1, bytes, of->file) < bytes)) return 0;
-    if (of->file == NULL) draw_picture(of, time);
-    rheed_push(stream, of->pixels, bytes, (uint32_t)of->width, (uint32_t)of->height, 0, format, index,
-               of->begin_ns + (int64_t)(time * 1e9), 0);
-    return 1;
-}
-
-static void *camera_thread(void *argument) {
-    const rheed_stream stream = ((camera *)argument)->stream;
-    rheed_run(stream, next_frame, argument);
-    rheed_finalize(stream, 0); /* No more frames: main sees it. */
-    return NULL;
-}
-
-/* ---- What your program adds ------------------------------------------------------------------------------------------ */
+static double slowest = GROWTH_SLOWEST;
 
 /* A line of a chart that scrolls; so it works in a pipe, too. */
 static void show(const growth *spot, double time) {
@@ -77,13 +37,16 @@ static void show(const growth *spot, double time) {
     fflush(stdout);
 }
 
-/* Reads region 0 a few times a second, until the camera has ended and all is read. */
+/* Reads region 0 a few times a second, until the camera has ended and all is read. Incomplete frames show something else. */
 static void watch(rheed_stream stream, int64_t begin_ns) {
     enum { CAPACITY = 1000 };
     static growth spot;
     static int64_t times_ns[CAPACITY];
+    static uint32_t flags[CAPACITY];
     static double means[CAPACITY];
     uint64_t position = 0;
+    long left_out = 0;
+    spot.slowest = slowest;
     for (int is_over = 0; !is_over;) {
         const struct timespec pause = {0, 125000000};
         int64_t state = 0, missed = 0;
@@ -92,18 +55,25 @@ static void watch(rheed_stream stream, int64_t begin_ns) {
         nanosleep(&pause, NULL);
         is_over = rheed_stats(stream, &state, 1, NULL) != RHEED_OK || state >= RHEED_STATE_FINALIZING;
         while (count == CAPACITY) {
-            if (rheed_region_read(stream, 0, &position, times_ns, NULL, means, NULL, NULL, CAPACITY, &count, &missed) != RHEED_OK) return;
+            if (rheed_region_read(stream, 0, &position, times_ns, NULL, flags, means, NULL, NULL, CAPACITY, &count, &missed) != RHEED_OK)
+                return;
             if (missed > 0) printf("%lld readings missed\n", (long long)missed);
-            for (int32_t at = 0; at < count; at++) growth_note(&spot, time = (double)(times_ns[at] - begin_ns) * 1e-9, means[at]);
+            for (int32_t at = 0; at < count; at++) {
+                time = (double)(times_ns[at] - begin_ns) * 1e-9;
+                if ((flags[at] & RHEED_FRAME_INCOMPLETE) == 0) growth_note(&spot, time, means[at]);
+                else left_out++;
+            }
         }
         if (spot.steps > 0 && time > 0.0) show(&spot, time);
         else if (time > 0.0) printf("no reading: does the region lie in the frames?\n");
     }
+    if (left_out > 0) printf("%ld incomplete frames are left out\n", left_out);
 }
 
 static int set(camera *of, unsigned *region, const char *name, const char *value) {
-    const char *const names[] = {"--seconds", "--fps", "--period", "--noise", "--width", "--height", "--bits"};
-    double *const places[] = {&of->seconds, &of->fps, &of->period, &of->noise, &of->width, &of->height, &of->bits};
+    const char *const names[] = {"--slowest", "--seconds", "--fps", "--period", "--noise", "--torn", "--width", "--height", "--bits"};
+    double *const places[] = {&slowest,  &of->seconds, &of->fps,    &of->period, &of->noise,
+                              &of->torn, &of->width,   &of->height, &of->bits};
     for (size_t at = 0; at < sizeof names / sizeof *names; at++) {
         if (strcmp(name, names[at]) == 0) return (*places[at] = atof(value)) >= 0.0;
     }
@@ -112,9 +82,9 @@ static int set(camera *of, unsigned *region, const char *name, const char *value
 }
 
 int main(int argc, char **argv) {
-    camera of = {60.0, 60.0, 2.0, 4.0, 320.0, 240.0, 8.0, NULL, NULL, (int64_t)time(NULL) * 1000000000, 0};
+    camera of = {60.0, 60.0, 2.0, 4.0, 0.0, 320.0, 240.0, 8.0, NULL, NULL, (int64_t)time(NULL) * 1000000000, 0, 0};
     unsigned region[4] = {0, 0, 0, 0};
-    char options[8192] = "", text[1024];
+    char options[8192] = "", text[1024] = "it is of another version, or memory is short";
     for (int at = 1; at < argc; at++) {
         const size_t used = strlen(options);
         if (strncmp(argv[at], "--", 2) != 0) snprintf(options + used, sizeof options - used, "%s\n", argv[at]);
@@ -138,8 +108,9 @@ int main(int argc, char **argv) {
         ended = rheed_finalize(of.stream, 60000);
     }
     rheed_text(of.stream, ended < 0 ? RHEED_TEXT_LAST_ERROR : RHEED_TEXT_STATUS, text, sizeof text, NULL);
+    if (of.refused != 0) fprintf(stderr, "%ld refused in all\n", of.refused);
     printf("%s: %s\n", rheed_strerror(ended), text);
     rheed_free(of.stream);
     free(of.pixels);
-    return ended != RHEED_OK;
+    return ended != RHEED_OK || of.refused != 0;
 }

@@ -78,7 +78,7 @@ static void frame_written(void *pixels, uint64_t frame_id, int is_complete) {
 }
 
 int main(int argc, char **argv) {
-    char options[8192] = "", text[1024];
+    char options[8192] = "", text[1024] = "the library is of another version";
     if (argc < 3 || (camera.frames = (uint64_t)atol(argv[1])) == 0 || !((camera.fps = atof(argv[2])) > 0.0)) {
         fprintf(stderr, "%s FRAMES FPS [key=value ...]\n", argv[0]);
         return 2;

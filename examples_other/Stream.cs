@@ -40,6 +40,12 @@ static class Native {
     public static extern int rheed_stats(ulong stream, long[] values, int count, out int needed);
     [DllImport(Library, CallingConvention = C)]
     public static extern int rheed_text(ulong stream, int which, byte[] buffer, int size, out int needed);
+    [DllImport(Library, CallingConvention = C)]
+    public static extern int rheed_region_set(ulong stream, int region, uint x, uint y, uint width, uint height);
+    [DllImport(Library, CallingConvention = C)]
+    public static extern int rheed_region_read(ulong stream, int region, ref ulong position, long[] times_ns, ulong[] frame_ids,
+                                               uint[] flags, double[] means, int[] maxima, long[] sums, int capacity,
+                                               out int count, out long missed);
     [DllImport(Library, CallingConvention = C)] public static extern int rheed_finalize(ulong stream, int timeout_ms);
     [DllImport(Library, CallingConvention = C)] public static extern int rheed_free(ulong stream);
 }
@@ -54,7 +60,7 @@ sealed class RheedStream : IDisposable {
     // The numbers of rheed_stream.h that this program needs.
     public const int Abi = 1, Pending = 1, QueueFull = -5, DiskFull = -11, TextStatus = 3, TextLastError = 4;
     public const int Accepted = 2, Confirmed = 3, InSpool = 4, Lost = 5, Stats = 24;
-    const uint Mono8 = 0x01080001;
+    const uint Mono8 = 0x01080001, Incomplete = 1;
 
     readonly ulong handle;
     public readonly string Remark;
@@ -92,6 +98,25 @@ sealed class RheedStream : IDisposable {
         int needed;
         Check(Native.rheed_stats(handle, values, values.Length, out needed));
         return values;
+    }
+
+    public void SetRegion(int region, uint x, uint y, uint width, uint height) {
+        Check(Native.rheed_region_set(handle, region, x, y, width, height));
+    }
+
+    /// Readings newer than `position`, which is 0 at first and goes on: Unix seconds and the mean of each whole frame.
+    public List<KeyValuePair<double, double>> Readings(int region, ref ulong position) {
+        const int Most = 1000;
+        long[] times = new long[Most]; uint[] flags = new uint[Most]; double[] means = new double[Most];
+        var readings = new List<KeyValuePair<double, double>>();
+        for (int count = Most; count == Most;) {
+            long missed;
+            Check(Native.rheed_region_read(handle, region, ref position, times, null, flags, means, null, null, Most, out count,
+                                           out missed));
+            for (int at = 0; at < count; at++)
+                if ((flags[at] & Incomplete) == 0) readings.Add(new KeyValuePair<double, double>(times[at] * 1e-9, means[at]));
+        }
+        return readings;
     }
 
     public string Text(int which) {
@@ -136,8 +161,15 @@ static class Program {
         }
     }
 
+    static void ShowSpot(RheedStream stream, ref ulong position) {
+        foreach (var reading in stream.Readings(0, ref position))
+            Console.WriteLine(FormattableString.Invariant($"spot: {reading.Key:F3} s {reading.Value:F2}"));
+    }
+
     static int Play(RheedStream stream) {
         if (stream.Remark != "") Console.WriteLine(stream.Remark);
+        stream.SetRegion(0, Width / 2 - 10, Height / 2 - 10, 20, 20); // Around the spot.
+        ulong position = 0;
         var clock = Stopwatch.StartNew();
         for (int index = 0; index < Frames; index++) {
             var pixels = Picture(index);
@@ -145,9 +177,11 @@ static class Program {
             if (early > 0) Thread.Sleep((int)early);
             stream.Push(pixels, Width, Height, (ulong)index);
             foreach (string told in stream.Events()) Console.WriteLine("event: " + told);
+            if (index % 15 == 14) ShowSpot(stream, ref position); // A few times a second.
         }
         int ended = stream.Finish(60000);
         foreach (string told in stream.Events()) Console.WriteLine("event: " + told);
+        ShowSpot(stream, ref position);
         long[] stats = stream.GetStats();
         long taken = stats[RheedStream.Accepted], lost = stats[RheedStream.Lost];
         Console.WriteLine(stream.Text(RheedStream.TextStatus));

@@ -10,6 +10,8 @@
  *     line   = rheed_mex('event', stream)             '' when none waits
  *     values = rheed_mex('stats', stream)             values(1 + RHEED_STAT_x)
  *     text   = rheed_mex('text', stream, which)
+ *     rheed_mex('region', stream, region, x, y, width, height)
+ *     values = rheed_mex('readings', stream, region, position)   a column each: its position, Unix seconds, mean, flags; at most 1000
  *     rheed_mex('free', stream)
  */
 #include "mex.h"
@@ -18,7 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT_SIZE = 1024, STATS = RHEED_STAT_CAMERA_CLOCK_BOUND_NS + 1 };
+enum { TEXT_SIZE = 1024, STATS = RHEED_STAT_CAMERA_CLOCK_BOUND_NS + 1, CAPACITY = 1000, ROWS = 4 };
 
 /* Leaves the call as an error of MATLAB's. */
 static void fail(int32_t code, const char *words) {
@@ -95,6 +97,28 @@ static mxArray *text(rheed_stream stream, int32_t which) {
     return mxCreateString(words);
 }
 
+static int32_t set_region(rheed_stream stream, int count, const mxArray *arguments[]) {
+    uint32_t place[4];
+    for (int at = 0; at < 4; at++) place[at] = (uint32_t)number(count, arguments, 3 + at);
+    return rheed_region_set(stream, (int32_t)number(count, arguments, 2), place[0], place[1], place[2], place[3]);
+}
+
+static mxArray *readings(rheed_stream stream, int count, const mxArray *arguments[]) {
+    int64_t times_ns[CAPACITY];
+    uint32_t flags[CAPACITY];
+    double means[CAPACITY];
+    uint64_t position = (uint64_t)number(count, arguments, 3);
+    int32_t read = 0;
+    check(stream, rheed_region_read(stream, (int32_t)number(count, arguments, 2), &position, times_ns, NULL, flags, means, NULL, NULL,
+                                    CAPACITY, &read, NULL));
+    mxArray *const columns = mxCreateDoubleMatrix(ROWS, (size_t)read, mxREAL);
+    for (int32_t at = 0; at < read; at++) {
+        const double column[ROWS] = {(double)position - read + 1 + at, (double)times_ns[at] * 1e-9, means[at], flags[at]};
+        memcpy(mxGetPr(columns) + ROWS * at, column, sizeof column);
+    }
+    return columns;
+}
+
 void mexFunction(int results, mxArray *result[], int count, const mxArray *arguments[]) {
     char what[16] = "";
     mxArray *answer = NULL;
@@ -109,6 +133,8 @@ void mexFunction(int results, mxArray *result[], int count, const mxArray *argum
     else if (strcmp(what, "event") == 0) answer = event(stream);
     else if (strcmp(what, "stats") == 0) answer = stats(stream);
     else if (strcmp(what, "text") == 0) answer = text(stream, (int32_t)number(count, arguments, 2));
+    else if (strcmp(what, "region") == 0) check(stream, code = set_region(stream, count, arguments));
+    else if (strcmp(what, "readings") == 0) answer = readings(stream, count, arguments);
     else mexErrMsgIdAndTxt("rheed:usage", "nothing is called %s", what);
     result[0] = answer != NULL ? answer : mxCreateDoubleScalar(code);
 }

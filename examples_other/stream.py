@@ -10,10 +10,11 @@ import ctypes
 import os
 import sys
 import time
-from ctypes import POINTER, byref, c_char_p, c_int32, c_int64, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_double, c_int32, c_int64, c_uint32, c_uint64, c_void_p
 
 # The numbers of rheed_stream.h that this program needs.
 W_PENDING, E_QUEUE_FULL, E_DISK_FULL = 1, -5, -11
+FRAME_INCOMPLETE = 1
 TEXT_STATUS, TEXT_LAST_ERROR = 3, 4
 STAT_ACCEPTED, STAT_CONFIRMED, STAT_PENDING, STAT_LOST, STATS = 2, 3, 4, 5, 24
 ABI, FORMAT_MONO8 = 1, 0x01080001
@@ -45,6 +46,9 @@ def load():
                              POINTER(c_int32)],
         "rheed_stats": [c_uint64, POINTER(c_int64), c_int32, POINTER(c_int32)],
         "rheed_text": [c_uint64, c_int32, c_char_p, c_int32, POINTER(c_int32)],
+        "rheed_region_set": [c_uint64, c_int32, c_uint32, c_uint32, c_uint32, c_uint32],
+        "rheed_region_read": [c_uint64, c_int32, POINTER(c_uint64), POINTER(c_int64), POINTER(c_uint64), POINTER(c_uint32),
+                              POINTER(c_double), POINTER(c_int32), POINTER(c_int64), c_int32, POINTER(c_int32), POINTER(c_int64)],
         "rheed_finalize": [c_uint64, c_int32],
         "rheed_free": [c_uint64],
     }
@@ -108,6 +112,20 @@ class Stream:
         self.check(self.library.rheed_stats(self.handle, values, STATS, None))
         return list(values)
 
+    def set_region(self, region, x, y, width, height):
+        self.check(self.library.rheed_region_set(self.handle, region, x, y, width, height))
+
+    def readings(self, region, position):
+        """Those newer than `position`, a c_uint64 that is 0 at first and goes on: Unix seconds and the mean of each whole frame."""
+        most, count = 1000, c_int32(1000)
+        times, flags, means = (c_int64 * most)(), (c_uint32 * most)(), (c_double * most)()
+        while count.value == most:
+            self.check(self.library.rheed_region_read(self.handle, region, byref(position), times, None, flags, means, None, None,
+                                                      most, byref(count), None))
+            for at in range(count.value):
+                if not flags[at] & FRAME_INCOMPLETE:
+                    yield times[at] * 1e-9, means[at]
+
     def text(self, which):
         text = ctypes.create_string_buffer(1024)
         self.library.rheed_text(self.handle, which, text, len(text), None)
@@ -128,6 +146,8 @@ def main(arguments):
         if stream.remark:
             print(stream.remark)
         pictures = [picture(index) for index in range(FRAMES)]  # Not in the loop: this camera is slower than a real one.
+        stream.set_region(0, WIDTH // 2 - 10, HEIGHT // 2 - 10, 20, 20)  # Around the spot.
+        position = c_uint64(0)
         due = time.monotonic()
         for index, pixels in enumerate(pictures):
             time.sleep(max(0.0, due - time.monotonic()))
@@ -135,9 +155,14 @@ def main(arguments):
             stream.push(pixels, len(pixels), WIDTH, HEIGHT, 0, FORMAT_MONO8, index)
             for event in stream.events():
                 print("event:", event)
+            if index % 15 == 14:  # A few times a second.
+                for seconds, mean in stream.readings(0, position):
+                    print(f"spot: {seconds:.3f} s {mean:.2f}")
         ended = stream.finalize(60000)
         for event in stream.events():
             print("event:", event)
+        for seconds, mean in stream.readings(0, position):
+            print(f"spot: {seconds:.3f} s {mean:.2f}")
         stats = stream.stats()
         print(stream.text(TEXT_STATUS))
         print(f"{stats[STAT_ACCEPTED]} taken, {stats[STAT_CONFIRMED]} confirmed, {stats[STAT_LOST]} lost")

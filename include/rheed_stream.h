@@ -644,7 +644,7 @@ int32_t RHEED_CALL rheed_set_log(rheed_log_callback callback,
  * wait, and are then refused.
  * rheed_region_read gives the readings; those of a former place are gone. To set a region where it is changes nothing.
  *
- * The first call allocates 1.4 MB, which stay until the stream ends: the readings of the last 16,384 frames of all 8 regions
+ * The first call allocates 1.6 MB, which stay until the stream ends: the readings of the last 16,384 frames of all 8 regions
  * (136 s at 120 frames per second, 32 s at 500).
  *
  * Any thread, never waits. Returns RHEED_OK, RHEED_E_ARGUMENT (no such region; it does not lie in frames like the last one,
@@ -664,10 +664,12 @@ int32_t RHEED_CALL rheed_region_set(rheed_stream stream,
  * at first and goes on with each call; it is all that a reader needs, so several may read. `*count` receives how many were
  * written. Fewer than `capacity`: that is all for now. Call it again, a few times a second.
  *
- * Each array takes `capacity` values, or is NULL when it is not wanted. `times_ns`: when the frame was captured, its
- * timestamp_ns or when it was pushed (Unix time, nanoseconds). `frame_ids`: the camera's count or RHEED_NO_FRAME_ID. Of the
- * region's pixels, with 8 bits each: `means`, 0 to 255; `maxima`; `sums`. In a frame in which the region does not lie, since the
- * frame size changed, the mean is NaN, maximum and sum are -1. An incomplete frame is measured as it came.
+ * Each array takes `capacity` values, or is NULL when it is not wanted. `times_ns`: when the frame was captured, Unix time in
+ * nanoseconds: its timestamp_ns, or when it was pushed; with timestamp_clock = device what the camera's counter was mapped to.
+ * `frame_ids`: the camera's count or RHEED_NO_FRAME_ID. `flags`: those that the frame was pushed with, 0 or
+ * RHEED_FRAME_INCOMPLETE: a frame of which parts are missing is measured as it came, and its reading may not be the spot's. Of
+ * the region's pixels, with 8 bits each: `means`, 0 to 255; `maxima`; `sums`. In a frame in which the region does not lie, since
+ * the frame size changed, the mean is NaN, maximum and sum are -1.
  *
  * `missed` (may be NULL) receives how many of the region's readings were overwritten before this call could give them: of
  * 16,384 frames they are kept. `*position` is the number of the last frame that was read or missed, among all frames that
@@ -683,6 +685,7 @@ int32_t RHEED_CALL rheed_region_read(rheed_stream stream,
                           uint64_t *position,
                           int64_t *times_ns,
                           uint64_t *frame_ids,
+                          uint32_t *flags,
                           double *means,
                           int32_t *maxima,
                           int64_t *sums,

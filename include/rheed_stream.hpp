@@ -118,6 +118,8 @@ struct Reading {
     /** When the frame was captured, Unix time in nanoseconds. */
     std::int64_t time_ns = 0;
     std::uint64_t frame_id = RHEED_NO_FRAME_ID;
+    /** 0 or RHEED_FRAME_INCOMPLETE: the frame was measured as it came. */
+    std::uint32_t flags = 0;
     double mean = 0.0;
     std::int32_t maximum = 0;
     std::int64_t sum = 0;
@@ -410,29 +412,37 @@ public:
 
     /**
      * All readings of a region newer than `position`, oldest first; position is 0 at first and goes on with each call. `missed`, when
-     * given, receives how many were overwritten before. Throws Error.
+     * given, receives how many were overwritten before. Throws Error, or std::bad_alloc: position is as before then, and no reading is
+     * lost. What fails with readings in hand, since the region is moved or removed meanwhile, is told by the next call.
      */
     std::vector<Reading> read_region(std::int32_t region, std::uint64_t &position, std::int64_t *missed = nullptr) {
         constexpr std::int32_t piece = 256;
         std::array<std::int64_t, piece> times;
         std::array<std::uint64_t, piece> ids;
+        std::array<std::uint32_t, piece> flags;
         std::array<double, piece> means;
         std::array<std::int32_t, piece> maxima;
         std::array<std::int64_t, piece> sums;
         std::vector<Reading> readings;
+        std::uint64_t read_up_to = position;
         std::int64_t missed_in_all = 0;
         for (std::int32_t count = piece; count == piece;) {
             std::int64_t missed_now = 0;
-            detail::check(handle_, rheed_region_read(handle_, region, &position, times.data(), ids.data(), means.data(),
-                                                     maxima.data(), sums.data(), piece, &count, &missed_now));
+            const std::int32_t code =
+                rheed_region_read(handle_, region, &read_up_to, times.data(), ids.data(), flags.data(), means.data(),
+                                  maxima.data(), sums.data(), piece, &count, &missed_now);
+            if (readings.empty()) {
+                detail::check(handle_, code);
+            }
             for (std::size_t at = 0; at < static_cast<std::size_t>(count); at++) {
-                readings.push_back({times[at], ids[at], means[at], maxima[at], sums[at]});
+                readings.push_back({times[at], ids[at], flags[at], means[at], maxima[at], sums[at]});
             }
             missed_in_all += missed_now;
         }
         if (missed != nullptr) {
             *missed = missed_in_all;
         }
+        position = read_up_to;
         return readings;
     }
 

@@ -71,7 +71,7 @@ int rheed_next_event(unsigned long long stream, int timeout_ms, int *kind, long 
 int rheed_region_set(unsigned long long stream, int region, unsigned int x, unsigned int y, unsigned int width, unsigned int height);
 
 /* Copies a region's readings, a frame each, oldest first: those newer than `*position`, at most `capacity`. `*position` is 0 at first and goes on with each call; it is all that a reader needs, so several may read. `*count` receives how many were written. */
-int rheed_region_read(unsigned long long stream, int region, unsigned long long *position, long long *times_ns, unsigned long long *frame_ids, double *means, int *maxima, long long *sums, int capacity, int *count, long long *missed);
+int rheed_region_read(unsigned long long stream, int region, unsigned long long *position, long long *times_ns, unsigned long long *frame_ids, unsigned int *flags, double *means, int *maxima, long long *sums, int capacity, int *count, long long *missed);
 
 /* For LabVIEW: rheed_init and rheed_labview_attach in one call, so that there is no moment in which an aborted VI would leave the stream behind. `instance` is given by LabVIEW: a parameter of type Instance Data Pointer. */
 int rheed_labview_init(const char *options, unsigned long long *stream, char *message, int message_size, void **instance);

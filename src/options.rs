@@ -325,14 +325,14 @@ const KEYS: &[Key] = &[
         name: "roi",
         default: "",
         values: "x,y,w,h: whole numbers of pixels",
-        meaning: "The window of each frame that is kept: w x h pixels, of which the first is in column x and row y, counted from 0. The rest is not read. A frame that it does not fit into is refused. Default: the whole frame.",
+        meaning: "The window of each frame that is kept (regions whose brightness is measured: [regions](regions.md)): w x h pixels, of which the first is in column x and row y, counted from 0. The rest is not read. A frame that it does not fit into is refused. Default: the whole frame.",
         set: |o, v| window(v).map(|it| o.roi = Some(it)),
     },
     Key {
         name: "bin",
         default: "1",
         values: "1, 2 or 4",
-        meaning: "Each square of so many pixels both ways becomes one, their mean (8 bits each, rounded to the nearest). What is left over at the right and the bottom of the frame, or of `roi`, is left out.",
+        meaning: "Each square of so many pixels both ways becomes one: their mean, not their sum, taken after each was cut to 8 bits and rounded to the nearest. What is left over at the right and the bottom of the frame, or of `roi`, is left out.",
         set: |o, v| whole(v, 1, 4).ok().filter(|it| *it != 3).map(|it| o.bin = it).ok_or_else(|| "1, 2 or 4".into()),
     },
     Key {
@@ -446,7 +446,8 @@ impl Options {
         }
     }
 
-    fn check_window(&self, Region { width, height, .. }: Region) -> Result<()> {
+    fn check_window(&self, window: Region) -> Result<()> {
+        let (width, height) = (window.width(), window.height());
         let [columns, rows] = [width, height].map(|side| u64::from(side / self.bin));
         if columns * rows == 0 {
             return Err(bad(
@@ -733,13 +734,12 @@ fn whole<T: std::str::FromStr + PartialOrd + std::fmt::Display + Copy>(
 
 fn window(value: &str) -> std::result::Result<Region, String> {
     let sides: Option<Vec<u16>> = value.split(',').map(|side| side.trim_matches([' ', '\t']).parse().ok()).collect();
-    match sides.as_deref() {
-        // No frame is larger than what 16 bits count.
-        Some(&[x, y, w, h]) if w > 0 && h > 0 && x.checked_add(w).is_some() && y.checked_add(h).is_some() => {
-            Ok(Region { x: x.into(), y: y.into(), width: w.into(), height: h.into() })
-        }
-        _ => Err(format!("x,y,w,h: four whole numbers, w and h from 1 on, x + w and y + h at most {}", u16::MAX)),
-    }
+    let most = u16::MAX.into(); // No frame is larger.
+    let window = match sides.as_deref() {
+        Some(&[x, y, w, h]) => Region::new(x.into(), y.into(), w.into(), h.into()).filter(|it| it.fits(most, most)),
+        _ => None,
+    };
+    window.ok_or_else(|| format!("x,y,w,h: four whole numbers, w and h from 1 on, x + w and y + h at most {most}"))
 }
 
 fn compression(value: &str) -> std::result::Result<Compression, String> {
@@ -949,7 +949,7 @@ mod tests {
 
     #[test]
     fn a_window_is_four_numbers_with_or_without_blanks() {
-        let window = |x, y, width, height| Some(Region { x, y, width, height });
+        let window = Region::new;
         for (text, expected) in [
             ("roi = 1,2,3,4", window(1, 2, 3, 4)),
             ("roi = 0 , 10,\t640 ,480", window(0, 10, 640, 480)),

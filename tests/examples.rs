@@ -5,8 +5,9 @@ mod support;
 
 use rheed_stream::receiver::{Receiver, StreamRecord};
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use support::service::{self, only_stream, pixels};
 use support::{Dialect, Ended, Linked, MustSucceed, Workshop, root, run, skip};
 
@@ -135,6 +136,12 @@ fn rates(shown: &str) -> Vec<f64> {
     rates.collect()
 }
 
+/// `oscillation`, which needs no service, and the options for it.
+fn offline(workshop: &Workshop) -> (PathBuf, [String; 2]) {
+    let program = workshop.build(&Dialect::c("c99"), &root().join("examples_c/oscillation.c"), Linked::Shared);
+    (program, ["endpoint=none".into(), format!("spool_dir={}", workshop.spool().display())])
+}
+
 /// Whether the last one is that of the simulated growth.
 #[track_caller]
 fn is_told(ended: &Ended, layers_a_second: f64) {
@@ -154,14 +161,79 @@ fn the_spots_oscillation_tells_the_growth_rate() {
 #[test]
 fn without_a_network_the_spots_oscillation_tells_the_growth_rate_all_the_same() {
     let workshop = Workshop::new();
-    let program = workshop.build(&Dialect::c("c99"), &root().join("examples_c/oscillation.c"), Linked::Shared);
-    let offline = ["endpoint=none".into(), format!("spool_dir={}", workshop.spool().display()), "pace=off".into()];
-    for (period, seconds, noise) in [("0.7", "15", "20"), ("4", "45", "20")] {
-        let simulated = ["--period", period, "--seconds", seconds, "--noise", noise].map(String::from);
-        let ended = run(&program, simulated.iter().chain(&offline)).well();
-        is_told(&ended, 1.0 / period.parse::<f64>().expect("a number"));
+    let (program, offline) = offline(&workshop);
+    // What grows slowly is looked at for longer, also in a camera's fewer frames.
+    let slow = "--slowest 60 --fps 10 --width 64 --height 48";
+    for (simulated, period) in [
+        ("--period 0.7 --seconds 15 --noise 20", 0.7),
+        ("--period 4 --seconds 45 --noise 20", 4.0),
+        (&format!("--period 12 --seconds 100 {slow}"), 12.0),
+        (&format!("--period 55 --seconds 300 {slow}"), 55.0),
+    ] {
+        let simulated = simulated.split(' ').map(String::from).chain(["pace=off".into()]);
+        let ended = run(&program, simulated.chain(offline.clone())).well();
+        is_told(&ended, 1.0 / period);
         assert!(ended.out.contains("0 confirmed"), "{}", ended.out);
     }
+}
+
+#[test]
+fn the_spots_intensity_is_shown_while_the_camera_films() {
+    let workshop = Workshop::new();
+    let (program, offline) = offline(&workshop);
+    let mut filming =
+        Command::new(program).args(["--seconds", "60"]).args(offline).stdout(Stdio::piped()).spawn().expect("it runs");
+    let shown = filming.stdout.as_mut().expect("it is piped");
+    // Each line is written whole and at once: what waits to be read ends where a line does.
+    let mut lines = [0; 1 << 16];
+    for _ in 0..3 {
+        let read = shown.read(&mut lines).expect("a pipe can be read");
+        let lines = String::from_utf8_lossy(&lines[..read]);
+        assert!(lines.contains(" s ") && lines.contains('|') && lines.ends_with('\n'), "{lines:?}");
+    }
+    let ended = filming.try_wait().expect("it is a child");
+    filming.kill().and_then(|()| filming.wait()).expect("it is a child");
+    assert_eq!(ended, None);
+}
+
+#[test]
+fn incomplete_frames_leave_the_growth_rate_and_the_chart_as_they_are() {
+    let workshop = Workshop::new();
+    let (program, offline) = offline(&workshop);
+    for torn in ["1", "10", "50"] {
+        let simulated = ["--torn", torn, "--seconds", "25", "pace=off"].map(String::from);
+        let ended = run(&program, simulated.into_iter().chain(offline.clone())).well();
+        is_told(&ended, 0.5);
+        let (_, since) = ended.out.split_once(" ML/s").expect("a rate is told");
+        assert!(!since.contains("no oscillation"), "{}", ended.out);
+        let left_out = 15 * torn.parse::<u64>().expect("a number");
+        assert!(ended.out.contains(&format!("\n{left_out} incomplete frames are left out\n")), "{}", ended.out);
+    }
+}
+
+#[test]
+fn frames_that_are_refused_and_a_stream_that_does_not_open_are_no_success() {
+    let workshop = Workshop::new();
+    let (program, offline) = offline(&workshop);
+    let ended = run(&program, offline.iter().map(String::as_str).chain(["roi=0,0,1000,1000"]));
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(
+        ended.err.starts_with("a frame was refused: ") && ended.err.contains("roi") && ended.err.contains("\n1 refused in all\n"),
+        "{ended:?}"
+    );
+    // A full spool stops no camera. These frames cannot be compressed.
+    let file = workshop.path().join("noise.raw").display().to_string();
+    std::fs::write(&file, recording(1000 * 100 * 100)).expect("target can be written");
+    let full = ["--width", "100", "--height", "100", "--file", &file, "pace=off", "spool_max_bytes=1MiB"];
+    let ended = run(&program, offline.iter().map(String::as_str).chain(full));
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(ended.out.contains("done: finalized") && ended.err.ends_with(" refused in all\n"), "{ended:?}");
+    assert!(!ended.err.contains("\n1 refused in all\n"), "{ended:?}");
+    // More than any memory.
+    let endless = ["--width", "1000000000", "--height", "1000000000"];
+    let ended = run(&program, offline.iter().map(String::as_str).chain(endless));
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert_eq!(ended.err, "the stream does not open: it is of another version, or memory is short\n");
 }
 
 #[test]
@@ -299,6 +371,10 @@ int main(void) {
     /* Out of order by a little is no clock that was set. */
     for (int at = 0; at < 1200; at++) growth_note(&spot, at / 60.0 - (at % 3) * 0.1, 100.0 + 50.0 * cos(3.14159265 * at / 60.0));
     printf("%.1f\n", growth_measure(&spot).seconds_a_layer);
+    /* So is how slowly it grows what the caller has said. */
+    spot.slowest = 60.0;
+    for (int at = 0; at < 30000; at++) growth_note(&spot, 5e9 + at / 100.0, 100.0 + 50.0 * cos(3.14159265 * at / 2000.0));
+    printf("%.0f\n", growth_measure(&spot).seconds_a_layer);
     return 0;
 }
 "#,
@@ -306,5 +382,37 @@ int main(void) {
     let folder = format!("-I{}", root().join("examples_c").display());
     let program = workshop.build_with(&Dialect::c("c99"), &source, Linked::No, &[folder]);
     let ended = run(&program, [""; 0]).well();
-    assert_eq!(ended.out, "2.00\n2.00\n2.00\n2.00\n2.00\n2.00\n2.0\n", "{ended:?}");
+    assert_eq!(ended.out, "2.00\n2.00\n2.00\n2.00\n2.00\n2.00\n2.0\n40\n", "{ended:?}");
+}
+
+#[test]
+fn readings_that_come_unevenly_give_the_wave_and_the_growth_rate_of_those_that_come_evenly() {
+    let workshop = Workshop::new();
+    let source = workshop.write(
+        "uneven.c",
+        r#"
+#include "growth_rate.h"
+#include <stdio.h>
+
+static double at_time(double seconds) { return 100.0 + 50.0 * cos(3.14159265 * seconds); }
+
+int main(void) {
+    static growth spot;
+    double furthest = 0.0;
+    unsigned random = 1;
+    /* Of 20 frames a second two of three are incomplete, now and then five behind one another. */
+    for (int at = 0; at < 500; at++) {
+        random = random * 1664525u + 1013904223u;
+        if ((random >> 16) % 3 == 0 || at % 6 == 0) growth_note(&spot, at / 20.0, at_time(at / 20.0));
+    }
+    for (int at = 0; at < spot.steps; at++) furthest = fmax(furthest, fabs(spot.intensity[at] - at_time(at / 20.0)));
+    printf("%.2f, within %d grey levels\n", growth_measure(&spot).seconds_a_layer, (int)ceil(furthest / 10.0) * 10);
+    return 0;
+}
+"#,
+    );
+    let folder = format!("-I{}", root().join("examples_c").display());
+    let program = workshop.build_with(&Dialect::c("c99"), &source, Linked::No, &[folder]);
+    let ended = run(&program, [""; 0]).well();
+    assert_eq!(ended.out, "2.00, within 10 grey levels\n", "{ended:?}");
 }

@@ -87,7 +87,11 @@ fn the_flat_header_is_plain_c_whose_types_have_their_sizes_on_32_and_64_bits() {
 }
 
 /// Pointers to many numbers, by their names: the others point to one.
-const ARRAYS: [&str; 6] = ["values", "times_ns", "frame_ids", "means", "maxima", "sums"];
+const ARRAYS: [&str; 7] = ["values", "times_ns", "frame_ids", "flags", "means", "maxima", "sums"];
+
+fn is_array(it: &Parameter) -> bool {
+    ARRAYS.contains(&it.name.as_str()) && it.kind.ends_with(" *")
+}
 
 /// How a parameter is set, by its C type: LabVIEW's type, data type, and pass or format.
 fn settings(it: &Parameter) -> [String; 3] {
@@ -109,7 +113,7 @@ fn settings(it: &Parameter) -> [String; 3] {
             let dimensions = if it.name == "frames" { 3 } else { 2 };
             one("Array", format!("Unsigned 8-bit Integer, {dimensions} dimensions"), "Array Data Pointer, Constant")
         }
-        kind if ARRAYS.contains(&it.name.as_str()) => {
+        kind if is_array(it) => {
             let of = kind.strip_suffix(" *").expect("an array is a pointer");
             one("Array", format!("{}, 1 dimension", number(of)), "Array Data Pointer")
         }
@@ -139,7 +143,7 @@ fn every_node_is_set_as_the_header_declares_its_function() {
             let [kind, data, format] = &settings(parameter);
             assert_eq!(row[..5], ["", &parameter.name, kind, data, format], "{}", function.name);
             // What the library writes into has room for what it is told: the size that comes behind, or behind the last of several.
-            let is_written = parameter.kind == "char *" || ARRAYS.contains(&parameter.name.as_str());
+            let is_written = parameter.kind == "char *" || is_array(parameter);
             let mut behind = function.parameters.iter().skip_while(|it| it.name != parameter.name);
             let size = behind.find(|it| it.kind == "int32_t").filter(|_| is_written);
             assert_eq!(row[5], size.map_or("-", |size| &size.name), "{} of {}", parameter.name, function.name);

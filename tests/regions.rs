@@ -3,9 +3,10 @@
 
 mod support;
 
-use rheed_stream::codes::{Code, Stat};
+use rheed_stream::codes::{Code, Frame, Stat};
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use support::Workshop;
 use support::frames::numbered;
 use support::host::{FRAME_BYTES, HEIGHT, OK, Stream, WIDTH};
@@ -132,6 +133,63 @@ fn frames_that_decimate_leaves_out_are_measured_like_those_that_are_kept() {
     measured_of(commit, false);
     measured_of(push, true);
     measured_of(|stream, number| if number % 2 == 0 { push(stream, number) } else { commit(stream, number) }, false);
+}
+
+#[test]
+fn an_incomplete_frame_is_measured_as_it_came_and_its_reading_says_so_also_where_it_is_left_out() {
+    let flags = |number: u64| if number % 5 < 2 { Frame::Incomplete as u32 } else { 0 };
+    let workshop = Workshop::new();
+    let stream = Stream::open(&with(options(&workshop), &["fps=100", "decimate=3", "when_full=block"]));
+    assert_eq!(stream.set_region(4, 1, 2, 17, 9), OK);
+    // What is missing is dark.
+    let frame = |number: u64| {
+        let mut frame = numbered(number, FRAME_BYTES);
+        if flags(number) != 0 {
+            frame[FRAME_BYTES / 3..].fill(0);
+        }
+        frame
+    };
+    for number in 0..100 {
+        assert_eq!(stream.push_flagged(&frame(number), WIDTH, HEIGHT, number, 0, flags(number)), OK);
+    }
+    assert_eq!(stream.finalize(-1), OK);
+    assert_eq!((stream.stat(Stat::FramesLeftOut), stream.stat(Stat::FramesIncomplete)), (66, 40));
+    let readings = stream.readings(4, &mut 0);
+    assert_eq!(readings.len(), 100);
+    for (number, reading) in (0..).zip(readings) {
+        let expected = (number, flags(number), sum(&frame(number), WIDTH, [1, 2, 17, 9]));
+        assert_eq!((reading.frame_id, reading.flags, reading.sum), expected);
+    }
+}
+
+#[test]
+fn by_a_cameras_clock_a_readings_time_is_when_the_frame_was_captured_and_neither_the_counter_nor_the_push() {
+    const LATE: Duration = Duration::from_millis(50);
+    let unix_ns = || SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970").as_nanos() as i64;
+    // A machine that is busy for longer stamps by the push, as it promises: another try.
+    loop {
+        let workshop = Workshop::new();
+        let stream = Stream::open(&with(options(&workshop), &["fps=10", "timestamp_clock=device"]));
+        assert_eq!(stream.set_region(0, 0, 0, WIDTH, HEIGHT), OK);
+        let (powered, begin_ns) = (Instant::now(), unix_ns());
+        let counter = || 1_000_000_007 + powered.elapsed().as_nanos() as i64;
+        let first = counter();
+        assert_eq!(stream.push_shade(1, 0, first), OK);
+        let second = counter();
+        let captured = Instant::now();
+        while captured.elapsed() < LATE {}
+        assert_eq!(stream.push_shade(1, 1, second), OK);
+        if powered.elapsed() > 3 * LATE {
+            continue;
+        }
+        assert_eq!(stream.flush(-1), OK);
+        let times: Vec<i64> = stream.readings(0, &mut 0).iter().map(|reading| reading.time_ns).collect();
+        let [of_first, of_second] = times[..] else { panic!("{times:?}") };
+        assert!((begin_ns - 1_000_000_000..=unix_ns()).contains(&of_first), "Unix time: {of_first}");
+        let apart = of_second - of_first - (second - first);
+        assert!(apart.abs() < LATE.as_nanos() as i64 / 10, "{times:?} of {first} and {second}");
+        return;
+    }
 }
 
 #[test]

@@ -3,14 +3,10 @@
 /// A rectangle of pixels, at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
-    /// Columns left of it.
-    pub x: u32,
-    /// Rows above it.
-    pub y: u32,
-    /// Columns.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
+    x: u32,
+    y: u32,
+    width: u32,
+    height: u32,
 }
 
 /// What the pixels of a region come to.
@@ -23,6 +19,34 @@ pub struct Brightness {
 }
 
 impl Region {
+    /// None without any pixel.
+    pub const fn new(x: u32, y: u32, width: u32, height: u32) -> Option<Region> {
+        if width == 0 || height == 0 {
+            return None;
+        }
+        Some(Region { x, y, width, height })
+    }
+
+    /// Columns left of it.
+    pub fn x(&self) -> u32 {
+        self.x
+    }
+
+    /// Rows above it.
+    pub fn y(&self) -> u32 {
+        self.y
+    }
+
+    /// Columns.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Rows.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
     /// The first column that is not in it.
     pub fn right(&self) -> u64 {
         u64::from(self.x) + u64::from(self.width)
@@ -76,7 +100,7 @@ mod tests {
         let noise: Vec<u8> = (0..width * height).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8 % 251).collect();
         for (x, y) in [(0, 0), (1, 0), (5, 3), (33, 8)] {
             for (columns, rows) in (1..=width - x).flat_map(|columns| [1, height - y].map(|rows| (columns, rows))) {
-                let region = Region { x, y, width: columns, height: rows };
+                let region = Region::new(x, y, columns, rows).unwrap();
                 assert!(region.fits(width, height));
                 let mut frame = vec![255; noise.len()]; // Brighter than any pixel of the region.
                 let mut expected = Brightness { sum: 0, maximum: 0 };
@@ -92,15 +116,21 @@ mod tests {
 
     #[test]
     fn the_brightest_and_largest_region_has_a_sum_that_overflows_nothing() {
-        let region = Region { x: 0, y: 0, width: 65_535, height: 300 };
+        let region = Region::new(0, 0, 65_535, 300).unwrap();
         let frame = vec![255; region.pixels() as usize];
         assert_eq!(region.brightness(&frame, 65_535), Brightness { sum: 255 * region.pixels(), maximum: 255 });
     }
 
     #[test]
     fn a_region_fits_up_to_the_last_row_and_column() {
-        let region = Region { x: 3, y: 4, width: 5, height: 6 };
+        let region = Region::new(3, 4, 5, 6).unwrap();
         assert!(region.fits(8, 10) && !region.fits(7, 10) && !region.fits(8, 9));
         assert!(!Region { x: u32::MAX, ..region }.fits(u32::MAX, u32::MAX), "the sum does not overflow");
+    }
+
+    #[test]
+    fn a_region_has_at_least_one_pixel() {
+        assert_eq!(Region::new(3, 4, 1, 1).map(|region| region.pixels()), Some(1));
+        assert_eq!([Region::new(3, 4, 0, 5), Region::new(3, 4, 5, 0), Region::new(3, 4, 0, 0)], [None; 3]);
     }
 }

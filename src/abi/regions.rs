@@ -3,7 +3,6 @@
 use super::{boundary, export};
 use crate::codes::Code;
 use crate::error::{Error, Result};
-use crate::stream::Region;
 
 export! {
     /// Sets one of 8 regions of a stream, rectangles whose brightness is measured in every frame, or moves it: `region` 0 to 7,
@@ -18,7 +17,7 @@ export! {
     /// wait, and are then refused.
     /// rheed_region_read gives the readings; those of a former place are gone. To set a region where it is changes nothing.
     ///
-    /// The first call allocates 1.4 MB, which stay until the stream ends: the readings of the last 16,384 frames of all 8 regions
+    /// The first call allocates 1.6 MB, which stay until the stream ends: the readings of the last 16,384 frames of all 8 regions
     /// (136 s at 120 frames per second, 32 s at 500).
     ///
     /// Any thread, never waits. Returns RHEED_OK, RHEED_E_ARGUMENT (no such region; it does not lie in frames like the last one,
@@ -26,8 +25,7 @@ export! {
     /// measured; a handle of rheed_resume), RHEED_E_HANDLE, RHEED_E_CLOSED and RHEED_E_ABORTED (no more frames will come),
     /// RHEED_E_FORKED, RHEED_E_INTERNAL (also without memory for the readings).
     fn rheed_region_set(stream: rheed_stream, region: i32, x: u32, y: u32, width: u32, height: u32) -> i32 {
-        let place = (width != 0 || height != 0).then_some(Region { x, y, width, height });
-        stream.stream()?.set_region(region, place)?;
+        stream.stream()?.set_region(region, x, y, width, height)?;
         Ok(Code::Ok)
     }
 
@@ -35,10 +33,12 @@ export! {
     /// at first and goes on with each call; it is all that a reader needs, so several may read. `*count` receives how many were
     /// written. Fewer than `capacity`: that is all for now. Call it again, a few times a second.
     ///
-    /// Each array takes `capacity` values, or is NULL when it is not wanted. `times_ns`: when the frame was captured, its
-    /// timestamp_ns or when it was pushed (Unix time, nanoseconds). `frame_ids`: the camera's count or RHEED_NO_FRAME_ID. Of the
-    /// region's pixels, with 8 bits each: `means`, 0 to 255; `maxima`; `sums`. In a frame in which the region does not lie, since the
-    /// frame size changed, the mean is NaN, maximum and sum are -1. An incomplete frame is measured as it came.
+    /// Each array takes `capacity` values, or is NULL when it is not wanted. `times_ns`: when the frame was captured, Unix time in
+    /// nanoseconds: its timestamp_ns, or when it was pushed; with timestamp_clock = device what the camera's counter was mapped to.
+    /// `frame_ids`: the camera's count or RHEED_NO_FRAME_ID. `flags`: those that the frame was pushed with, 0 or
+    /// RHEED_FRAME_INCOMPLETE: a frame of which parts are missing is measured as it came, and its reading may not be the spot's. Of
+    /// the region's pixels, with 8 bits each: `means`, 0 to 255; `maxima`; `sums`. In a frame in which the region does not lie, since
+    /// the frame size changed, the mean is NaN, maximum and sum are -1.
     ///
     /// `missed` (may be NULL) receives how many of the region's readings were overwritten before this call could give them: of
     /// 16,384 frames they are kept. `*position` is the number of the last frame that was read or missed, among all frames that
@@ -54,6 +54,7 @@ export! {
         position: *mut u64,
         times_ns: *mut i64,
         frame_ids: *mut u64,
+        flags: *mut u32,
         means: *mut f64,
         maxima: *mut i32,
         sums: *mut i64,
@@ -68,6 +69,7 @@ export! {
         let taken = stream.stream()?.read_region(region, from, capacity, |at, reading| {
             boundary::output_at(times_ns, at, reading.time_ns);
             boundary::output_at(frame_ids, at, reading.frame_id);
+            boundary::output_at(flags, at, reading.flags);
             boundary::output_at(means, at, reading.mean);
             boundary::output_at(maxima, at, reading.maximum);
             boundary::output_at(sums, at, reading.sum);

@@ -25,7 +25,6 @@ pub use helpers::Helpers;
 pub use intake::Frame;
 pub use loans::Loans;
 pub use regions::{Reading, Taken};
-pub use rheed_pixels::Region;
 
 use crate::camera_clock::{News, Noted};
 use crate::clock::{Clocks, ReferenceClock};
@@ -390,15 +389,15 @@ impl Stream {
         self.desk.push(&self.works, &self.intake, chunk)
     }
 
-    /// `rheed_region_set`; no region: none any more.
-    pub fn set_region(&self, number: i32, region: Option<Region>) -> Result<()> {
+    /// `rheed_region_set`
+    pub fn set_region(&self, number: i32, x: u32, y: u32, width: u32, height: u32) -> Result<()> {
         self.intake.check_open()?;
         if self.intake.is_given_chunks() {
             let text =
                 "this stream is given whole chunks, in any order: regions are measured in frames that are given one by one";
             return Err(Error::argument(text));
         }
-        self.works.regions.set(number, region)
+        self.works.regions.set(number, regions::place(x, y, width, height)?)
     }
 
     /// `rheed_region_read`
@@ -488,7 +487,7 @@ mod tests {
     #[test]
     fn a_push_waits_for_nobody_who_reads_regions() {
         let (stream, encode) = Stream::open(works(&Scratch::new("endpoint=none"))).unwrap();
-        stream.set_region(0, Some(Region { x: 0, y: 0, width: 100, height: 10 })).unwrap();
+        stream.set_region(0, 0, 0, 100, 10).unwrap();
         let encoding = std::thread::spawn(encode);
         let reader = stream.works.regions.hold();
         (0..50).for_each(|_| push(&stream)); // It would wait for itself.

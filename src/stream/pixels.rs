@@ -37,10 +37,10 @@ impl Geometry {
         options: &Options,
     ) -> Result<Geometry> {
         let storage = storage(pixel_format, options)?;
-        if width == 0 || height == 0 || width > MOST_SIDE || height > MOST_SIDE {
+        let Some(whole) = Region::new(0, 0, width, height).filter(|whole| whole.fits(MOST_SIDE, MOST_SIDE)) else {
             let numbers = [width.into(), height.into(), MOST_SIDE.into(), 0];
             return Err(Error::plain(Code::EArgument, "a frame of {} x {} pixels: each side is from 1 to {}", numbers));
-        }
+        };
         let row = storage.bytes(width as usize);
         let stride = if stride_bytes == 0 { row } else { stride_bytes as usize };
         if stride < row {
@@ -57,16 +57,16 @@ impl Geometry {
                 numbers,
             ));
         }
-        let kept = kept(width, height, options)?;
+        let kept = kept(whole, options)?;
         Ok(Geometry {
             storage,
             stride,
             rows: height as usize,
-            left: kept.x as usize,
-            top: kept.y as usize,
+            left: kept.x() as usize,
+            top: kept.y() as usize,
             bin: options.bin as usize,
-            width: kept.width / options.bin,
-            height: kept.height / options.bin,
+            width: kept.width() / options.bin,
+            height: kept.height() / options.bin,
         })
     }
 
@@ -135,15 +135,16 @@ impl Geometry {
     }
 }
 
-/// What the options keep of a frame of that size, before binning.
-fn kept(width: u32, height: u32, options: &Options) -> Result<Region> {
-    let window = options.roi.unwrap_or(Region { x: 0, y: 0, width, height });
+/// What the options keep of a frame, before binning.
+fn kept(whole: Region, options: &Options) -> Result<Region> {
+    let (width, height) = (whole.width(), whole.height());
+    let window = options.roi.unwrap_or(whole);
     if !window.fits(width, height) {
         let numbers = [width.into(), height.into(), window.right(), window.bottom()];
         let text = "a frame of {} x {} pixels, but roi reaches to {} x {} (x + w, y + h): give roi as it fits the frame";
         return Err(Error::plain(Code::EArgument, text, numbers));
     }
-    if window.width < options.bin || window.height < options.bin {
+    if window.width() < options.bin || window.height() < options.bin {
         let numbers = [width, height, options.bin, options.bin].map(u64::from);
         return Err(Error::plain(Code::EArgument, "a frame of {} x {} pixels has no square of {} x {} for bin", numbers));
     }

@@ -41,7 +41,7 @@ static void child(rheed_stream stream, void *slot, const char *options) {
     CHECK_CODE(rheed_set_log(ignore, NULL, 4), RHEED_E_FORKED);
     uint64_t position = 0;
     CHECK_CODE(rheed_region_set(stream, 0, 0, 0, 1, 1), RHEED_E_FORKED);
-    CHECK_CODE(rheed_region_read(stream, 0, &position, NULL, NULL, NULL, NULL, NULL, 1, &number, NULL), RHEED_E_FORKED);
+    CHECK_CODE(rheed_region_read(stream, 0, &position, NULL, NULL, NULL, NULL, NULL, NULL, 1, &number, NULL), RHEED_E_FORKED);
     void *node = NULL;
     CHECK_CODE(rheed_labview_reserve(&node), RHEED_E_FORKED);
     CHECK_CODE(rheed_labview_init(options, &other, text, sizeof text, &node), RHEED_E_FORKED);

@@ -60,7 +60,7 @@ static void *watch_until_refused(void *stream) {
     for (uint32_t x = 0; code != RHEED_E_HANDLE; x = (x + 1) % WIDTH) {
         code = rheed_region_set(*(rheed_stream *)stream, 0, x, 0, 1, 1);
         CHECK(is_fair(code));
-        code = rheed_region_read(*(rheed_stream *)stream, 0, &position, NULL, NULL, means, NULL, NULL, 100, &count, NULL);
+        code = rheed_region_read(*(rheed_stream *)stream, 0, &position, NULL, NULL, NULL, means, NULL, NULL, 100, &count, NULL);
         CHECK(is_fair(code) || code == RHEED_E_ARGUMENT); /* Closed before one was set. */
     }
     return NULL;

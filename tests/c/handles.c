@@ -39,8 +39,8 @@ static void is_refused(rheed_stream handle) {
     CHECK_CODE(rheed_region_set(handle, 0, 0, 0, 1, 1), RHEED_E_HANDLE);
     CHECK_CODE(rheed_region_set(handle, 99, 0, 0, 1, 0), RHEED_E_HANDLE);
     uint64_t position = 0;
-    CHECK_CODE(rheed_region_read(handle, 0, &position, NULL, NULL, NULL, NULL, NULL, 1, &number, &wide), RHEED_E_HANDLE);
-    CHECK_CODE(rheed_region_read(handle, 0, &position, NULL, NULL, NULL, NULL, NULL, -1, &number, &wide), RHEED_E_HANDLE);
+    CHECK_CODE(rheed_region_read(handle, 0, &position, NULL, NULL, NULL, NULL, NULL, NULL, 1, &number, &wide), RHEED_E_HANDLE);
+    CHECK_CODE(rheed_region_read(handle, 0, &position, NULL, NULL, NULL, NULL, NULL, NULL, -1, &number, &wide), RHEED_E_HANDLE);
 }
 
 static void *is_refused_on_a_thread(void *handle) {

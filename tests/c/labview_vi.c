@@ -1,5 +1,5 @@
 /* A VI as labview/README.md draws it, in C: declarations from the header for the import wizard, one loop that pushes, one that polls,
-   each on a thread of its own; the procedures of the Callbacks tab are called by name. The first argument is how the VI ends:
+   one that reads the spot's intensity, each on a thread of its own; the procedures of the Callbacks tab are called by name. The first argument is how the VI ends:
    `finalizes`, `forgets` (no finalize, no free) or `aborts`; or `quits`: it forgets, and LabVIEW is gone a moment later. */
 #define _GNU_SOURCE /* RTLD_DEFAULT */
 #include "../../labview/rheed_stream_labview.h"
@@ -24,7 +24,10 @@
         }                                                                             \
     } while (0)
 
-enum { WIDTH = 32, HEIGHT = 16, OK = 0, PENDING = 1, QUEUE_FULL = -5, SEALED = 10, STATS = 28, STATUS = 3, TEXT_SIZE = 1024 };
+enum { WIDTH = 32, HEIGHT = 16, OK = 0, PENDING = 1, QUEUE_FULL = -5, SEALED = 10, STATS = 28, STATUS = 3, TEXT_SIZE = 1024, CAPACITY = 1000 };
+
+/* The region around the spot. */
+enum { LEFT = 5, TOP = 3, COLUMNS = 9, ROWS = 7 };
 
 /* What lies on the diagram's wires. */
 static unsigned long long stream;
@@ -51,7 +54,7 @@ static void *push_loop(void *unused) {
     for (unsigned long long at = 0; at < frames; at++) {
         int code;
         fill_numbered(image[0], at);
-        do code = rheed_push(stream, image[0], sizeof image, WIDTH, HEIGHT, 0, 0, at, 0, 0);
+        do code = rheed_push(stream, image[0], sizeof image, WIDTH, HEIGHT, 0, 0, at, 0, at % 2); /* Every other one is incomplete. */
         while (code == QUEUE_FULL); /* This camera waits. */
         CHECK(code == OK);
     }
@@ -70,6 +73,49 @@ static void *poll_loop(void *unused) {
         CHECK(rheed_text(stream, STATUS, text, TEXT_SIZE, &needed) == OK && text[0] != '\0');
         if (values[SEALED] >= 2) stop = 1; /* The user has seen enough. */
     }
+    return NULL;
+}
+
+/* What a frame's region has to give. A 2D array of U8 is cut out by Array Subset, and summed. */
+static long long sum_of(unsigned long long number) {
+    unsigned char image[HEIGHT][WIDTH];
+    long long sum = 0;
+    fill_numbered(image[0], number);
+    for (int row = TOP; row < TOP + ROWS; row++) {
+        for (int column = LEFT; column < LEFT + COLUMNS; column++) sum += image[row][column];
+    }
+    return sum;
+}
+
+/* The shift register's loop: nothing is kept from one turn to the next but the position. */
+static void *chart_loop(void *unused) {
+    unsigned long long position = 0, charted = 0;
+    (void)unused;
+    for (int last = 0; !last;) {
+        int count;
+        last = stop;
+        do {
+            unsigned long long same = position;
+            long long times_ns[CAPACITY], sums[CAPACITY], missed = 77;
+            unsigned long long frame_ids[CAPACITY];
+            unsigned flags[CAPACITY];
+            double means[CAPACITY];
+            int maxima[CAPACITY];
+            CHECK(rheed_region_read(stream, 0, &position, times_ns, frame_ids, flags, means, maxima, sums, CAPACITY, &count, &missed) == OK);
+            CHECK(missed == 0);
+            for (int at = 0; at < count; at++, charted++) {
+                CHECK(frame_ids[at] == charted && flags[at] == charted % 2 && times_ns[at] > 1600000000000000000LL);
+                CHECK(sums[at] == sum_of(charted) && means[at] == (double)sums[at] / (ROWS * COLUMNS) && maxima[at] <= 255);
+            }
+            if (count == 0) break;
+            /* The one beside it: as many, from the same position. */
+            int as_many = 0;
+            const unsigned long long first = frame_ids[0];
+            CHECK(rheed_region_read(stream, 1, &same, times_ns, frame_ids, flags, means, maxima, sums, count, &as_many, &missed) == OK);
+            CHECK(as_many == count && missed == 0 && same == position && frame_ids[0] == first);
+        } while (count == CAPACITY);
+    }
+    CHECK(charted >= 40 && position == charted); /* Those in two chunks. */
     return NULL;
 }
 
@@ -94,17 +140,21 @@ int main(int argc, char **argv) {
     if (quits) frames = 6000; /* Three times what fits in the queue. */
     for (int at = 2; at < argc; at++) strcat(strcat(options, argv[at]), "\r\n");
     void *instance = NULL; /* What LabVIEW keeps for the node of rheed_labview_init. */
-    pthread_t pushing, polling;
+    pthread_t pushing, polling, charting;
 
     CHECK(callback("rheed_labview_reserve", &instance) == OK);
     const int opened = rheed_labview_init(options, &stream, message, TEXT_SIZE, &instance);
     if (opened != OK) fprintf(stderr, "%s\n", message);
     CHECK(opened == OK);
+    CHECK(rheed_region_set(stream, 0, LEFT, TOP, COLUMNS, ROWS) == OK);
+    CHECK(rheed_region_set(stream, 1, 0, 0, 2, 2) == OK);
 
     CHECK(pthread_create(&pushing, NULL, push_loop, NULL) == 0);
     CHECK(pthread_create(&polling, NULL, poll_loop, NULL) == 0);
+    CHECK(pthread_create(&charting, NULL, chart_loop, NULL) == 0);
     CHECK(pthread_join(pushing, NULL) == 0);
     CHECK(pthread_join(polling, NULL) == 0);
+    CHECK(pthread_join(charting, NULL) == 0);
 
     if (strcmp(ends, "finalizes") == 0) {
         int ended;

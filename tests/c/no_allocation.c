@@ -99,7 +99,7 @@ int main(int argc, char **argv) {
         rejected += push(stream, 1, RHEED_FORMAT_MONO8) == RHEED_E_ARGUMENT;
         counting = 0; /* Who sets and reads regions may wait for the encoder, and the first such wait allocates. */
         CHECK_CODE(rheed_region_set(stream, 0, (uint32_t)taken % 2, 0, SIDE - 1, SIDE), RHEED_OK);
-        CHECK_CODE(rheed_region_read(stream, 0, &position, NULL, NULL, NULL, NULL, NULL, 1000, &readings, NULL), RHEED_OK);
+        CHECK_CODE(rheed_region_read(stream, 0, &position, NULL, NULL, NULL, NULL, NULL, NULL, 1000, &readings, NULL), RHEED_OK);
         counting = 1;
     }
     counting = 0;

@@ -1,5 +1,5 @@
 /* The brightness of regions, beside what a plain loop makes of the same pixels: every frame is there once, in order, under its id
- * and time, whoever reads and however regions come, move and go meanwhile. */
+ * and time, with its flags, whoever reads and however regions come, move and go meanwhile. */
 #define _POSIX_C_SOURCE 200809L
 #include "host.h"
 
@@ -18,6 +18,7 @@ static const region ALL[REGIONS] = {{0, 0, WIDTH, HEIGHT}, {0, 0, 1, 1}, {WIDTH 
 typedef struct {
     int64_t time_ns;
     uint64_t frame_id;
+    uint32_t flags;
     double mean;
     int32_t maximum;
     int64_t sum;
@@ -25,11 +26,14 @@ typedef struct {
 
 static int64_t time_of(uint64_t number) { return INT64_C(1700000000000000000) + (int64_t)number * 8333333; }
 
+/* Some are incomplete, also behind one another. */
+static uint32_t flags_of(uint64_t number) { return number % 7 < 2 || number % 13 == 5 ? RHEED_FRAME_INCOMPLETE : 0; }
+
 static int32_t push_at(rheed_stream stream, uint64_t number, uint32_t width, uint32_t height) {
     unsigned char pixels[4 * FRAME_BYTES];
     CHECK((size_t)width * height <= sizeof pixels);
     fill_numbered(pixels, (size_t)width * height, number);
-    return rheed_push(stream, pixels, (uint64_t)width * height, width, height, 0, RHEED_FORMAT_MONO8, number, time_of(number), 0);
+    return rheed_push(stream, pixels, (uint64_t)width * height, width, height, 0, RHEED_FORMAT_MONO8, number, time_of(number), flags_of(number));
 }
 
 /* Whether that is the reading of frame `number`, of such a width, by the plain loop. */
@@ -37,7 +41,7 @@ static int is_of(const reading *one, const region *of, uint64_t number, uint32_t
     unsigned char pixels[4 * FRAME_BYTES];
     int64_t sum = 0;
     int32_t maximum = 0;
-    if (one->frame_id != number || one->time_ns != time_of(number)) return 0;
+    if (one->frame_id != number || one->time_ns != time_of(number) || one->flags != flags_of(number)) return 0;
     if (of->x + of->width > width || of->y + of->height > height) return isnan(one->mean) && one->maximum == -1 && one->sum == -1;
     fill_numbered(pixels, (size_t)width * height, number);
     for (uint32_t row = of->y; row < of->y + of->height; row++) {
@@ -59,13 +63,14 @@ static int32_t read_some(rheed_stream stream, int32_t number, uint64_t *position
     enum { MOST = 700 }; /* More than one piece of those in which the library copies. */
     int64_t times[MOST], sums[MOST];
     uint64_t ids[MOST];
+    uint32_t flags[MOST];
     double means[MOST];
     int32_t maxima[MOST], count = 77;
     if (most > MOST) most = MOST;
-    CHECK_CODE(rheed_region_read(stream, number, position, times, ids, means, maxima, sums, most, &count, missed), RHEED_OK);
+    CHECK_CODE(rheed_region_read(stream, number, position, times, ids, flags, means, maxima, sums, most, &count, missed), RHEED_OK);
     CHECK(count >= 0 && count <= most);
     for (int32_t at = 0; at < count; at++) {
-        const reading one = {times[at], ids[at], means[at], maxima[at], sums[at]};
+        const reading one = {times[at], ids[at], flags[at], means[at], maxima[at], sums[at]};
         into[at] = one;
     }
     return count;
@@ -75,7 +80,7 @@ static int32_t read_some(rheed_stream stream, int32_t number, uint64_t *position
 static int32_t count_of(rheed_stream stream, int32_t number) {
     int32_t count = 77;
     uint64_t position = 0;
-    CHECK_CODE(rheed_region_read(stream, number, &position, NULL, NULL, NULL, NULL, NULL, INT32_MAX, &count, NULL), RHEED_OK);
+    CHECK_CODE(rheed_region_read(stream, number, &position, NULL, NULL, NULL, NULL, NULL, NULL, INT32_MAX, &count, NULL), RHEED_OK);
     return count;
 }
 
@@ -89,7 +94,7 @@ static void arguments(int argc, char **argv) {
     int64_t missed = 77;
     char text[1024];
 #define READ(region, position, capacity, count) \
-    rheed_region_read(stream, region, position, NULL, NULL, NULL, NULL, NULL, capacity, count, &missed)
+    rheed_region_read(stream, region, position, NULL, NULL, NULL, NULL, NULL, NULL, capacity, count, &missed)
 
     /* Before the first frame whatever can be a frame's is taken. */
     CHECK_CODE(rheed_region_set(stream, -1, 0, 0, 1, 1), RHEED_E_ARGUMENT);
@@ -140,9 +145,9 @@ static void arguments(int argc, char **argv) {
     await_all(stream);
     double means[20] = {0};
     int32_t maxima[20] = {0};
-    CHECK_CODE(rheed_region_read(stream, 1, &position, NULL, NULL, means, NULL, NULL, 5, &count, NULL), RHEED_OK);
+    CHECK_CODE(rheed_region_read(stream, 1, &position, NULL, NULL, NULL, means, NULL, NULL, 5, &count, NULL), RHEED_OK);
     CHECK(count == 5 && means[4] > 0.0 && means[5] == 0.0);
-    CHECK_CODE(rheed_region_read(stream, 1, &position, NULL, NULL, NULL, maxima, NULL, 20, &count, NULL), RHEED_OK);
+    CHECK_CODE(rheed_region_read(stream, 1, &position, NULL, NULL, NULL, NULL, maxima, NULL, 20, &count, NULL), RHEED_OK);
     CHECK(count == 14 && maxima[13] > 0 && maxima[14] == 0 && position == 20);
 
     /* The end: no region any more, but what was read. */
@@ -223,7 +228,7 @@ static void full_rate(int argc, char **argv) {
         void *slot = NULL;
         CHECK_CODE(rheed_acquire(stream, FRAME_BYTES, &slot), RHEED_OK);
         fill_numbered((unsigned char *)slot, FRAME_BYTES, number);
-        CHECK_CODE(rheed_commit(stream, slot, WIDTH, HEIGHT, 0, 0, number, time_of(number), 0), RHEED_OK);
+        CHECK_CODE(rheed_commit(stream, slot, WIDTH, HEIGHT, 0, 0, number, time_of(number), flags_of(number)), RHEED_OK);
     }
     for (int32_t at = 0; at < 2 * REGIONS; at++) CHECK(pthread_join(threads[at], NULL) == 0);
     CHECK_CODE(rheed_finalize(stream, -1), RHEED_OK);
@@ -245,7 +250,7 @@ static void overrun(int argc, char **argv) {
     uint64_t position = 100;
     int32_t count = 0, begin = 0;
     int64_t missed = 77;
-    CHECK_CODE(rheed_region_read(stream, 3, &position, NULL, NULL, NULL, NULL, NULL, 0, &count, &missed), RHEED_OK);
+    CHECK_CODE(rheed_region_read(stream, 3, &position, NULL, NULL, NULL, NULL, NULL, NULL, 0, &count, &missed), RHEED_OK);
     CHECK(position == MANY - KEPT && missed == MANY - KEPT - 100 && count == 0);
     position = 0;
     do {
@@ -292,7 +297,7 @@ static void moves(int argc, char **argv) {
         }
         if (round % 2 == 0) {
             CHECK_CODE(rheed_region_set(stream, 6, 0, 0, 0, 0), RHEED_OK);
-            CHECK_CODE(rheed_region_read(stream, 6, &position, NULL, NULL, NULL, NULL, NULL, 1, &count, NULL), RHEED_E_ARGUMENT);
+            CHECK_CODE(rheed_region_read(stream, 6, &position, NULL, NULL, NULL, NULL, NULL, NULL, 1, &count, NULL), RHEED_E_ARGUMENT);
             CHECK_CODE(push_at(stream, number++, WIDTH, HEIGHT), RHEED_OK);
             await_all(stream);
         }

@@ -17,6 +17,7 @@ static char *path, *options;
 static rheed_stream stream;
 static uint64_t frame;
 static int32_t answer;
+static uint64_t position; /* A shift register. */
 
 /* A terminal of the function node: a copy of its own, with room that the call must not touch. */
 static char *terminal(size_t bytes) {
@@ -93,6 +94,37 @@ static void look(void) {
     give_back(status, 16);
 }
 
+static void watch(void) {
+    int32_t(RHEED_CALL * call)(rheed_stream, int32_t, uint32_t, uint32_t, uint32_t, uint32_t);
+    find_in(library, "rheed_region_set", &call);
+    answer = call(stream, 0, 0, 0, WIDTH, HEIGHT);
+    position = 0;
+}
+
+/* The arrays that are wired have the room of `capacity`, and no more. */
+static void chart(void) {
+    enum { CAPACITY = 7 };
+    int32_t(RHEED_CALL * call)(rheed_stream, int32_t, uint64_t *, int64_t *, uint64_t *, uint32_t *, double *, int32_t *, int64_t *,
+                               int32_t, int32_t *, int64_t *);
+    find_in(library, "rheed_region_read", &call);
+    unsigned char pixels[FRAME_BYTES];
+    int32_t count = 77;
+    int64_t missed = 77;
+    char *const flags = terminal(CAPACITY * sizeof(uint32_t)), *const sums = terminal(CAPACITY * sizeof(int64_t));
+    const uint64_t before = position;
+    answer = call(stream, 0, &position, NULL, NULL, (uint32_t *)flags, NULL, NULL, (int64_t *)sums, CAPACITY, &count, &missed);
+    CHECK(count == (before + CAPACITY <= FRAMES ? CAPACITY : (int32_t)(FRAMES - before)) && missed == 0);
+    CHECK(position == before + (uint64_t)count);
+    for (int32_t at = 0; at < count; at++) {
+        int64_t sum = 0;
+        fill_numbered(pixels, FRAME_BYTES, before + (uint64_t)at);
+        for (size_t pixel = 0; pixel < FRAME_BYTES; pixel++) sum += pixels[pixel];
+        CHECK(((int64_t *)sums)[at] == sum && ((uint32_t *)flags)[at] == 0);
+    }
+    give_back(flags, CAPACITY * sizeof(uint32_t));
+    give_back(sums, CAPACITY * sizeof(int64_t));
+}
+
 static void *run_there(void *what) {
     void (*deed)(void);
     memcpy(&deed, what, sizeof deed);
@@ -114,8 +146,10 @@ static void must(void (*deed)(void)) {
 
 static void acquire(void) {
     must(init);
+    must(watch);
     for (frame = 0; frame < FRAMES; frame++) must(push);
     must(flush);
+    while (position < FRAMES) must(chart);
     on_another_thread(look);
 }
 

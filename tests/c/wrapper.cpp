@@ -1,11 +1,28 @@
 // The C++ coat: who owns the handle, what is thrown and what is not, and that no exception passes through the library.
 
+#include "rheed_stream.h"
+
+#include <cstdint>
+#include <functional>
+
+/* What happens between the pieces in which the coat reads a region, the next one's number given. */
+static std::function<void(int)> before_piece;
+static int pieces;
+
+template <class... Arguments> static std::int32_t read_piece(Arguments... arguments) {
+    if (before_piece) before_piece(++pieces);
+    return rheed_region_read(arguments...);
+}
+
+#define rheed_region_read read_piece
 #include "rheed_stream.hpp"
+#undef rheed_region_read
 
 #include "host.h"
 
 #include <atomic>
 #include <cstring>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -232,6 +249,9 @@ static void chunks(const std::string &options) {
     CHECK(stream.stats()[RHEED_STAT_FRAMES_ACCEPTED] == 20);
 }
 
+// Some are incomplete.
+static std::uint32_t flags_of(std::uint64_t id) { return id % 3 == 1 ? std::uint32_t{RHEED_FRAME_INCOMPLETE} : 0; }
+
 static void watching(const std::string &options) {
     auto stream = rheed::Stream::open(options);
     std::uint64_t position = 0;
@@ -239,19 +259,44 @@ static void watching(const std::string &options) {
     CHECK(thrown([&] { (void)stream.read_region(2, position); }) == RHEED_E_ARGUMENT);
     stream.set_region(2, 1, 2, 10, 3);
     CHECK(stream.read_region(2, position).empty());
-    for (std::uint64_t id = 0; id < 600; id++) stream.push_or_throw(frame(id)); // More than are read at a time.
+    for (std::uint64_t id = 0; id < 600; id++) { // More than are read at a time.
+        auto one = frame(id);
+        one.flags = flags_of(id);
+        stream.push_or_throw(one);
+    }
     stream.flush();
     const auto readings = stream.read_region(2, position, &missed);
     CHECK(readings.size() == 600 && position == 600 && missed == 0);
     for (std::uint64_t id = 0; id < 600; id++) {
         const auto &one = readings[id];
         CHECK(one.frame_id == id && one.mean == 5.0 && one.maximum == 5 && one.sum == 150 && one.time_ns > 0);
+        CHECK(one.flags == flags_of(id));
     }
     CHECK(stream.read_region(2, position).empty() && position == 600);
     CHECK(thrown([&] { stream.set_region(8, 0, 0, 1, 1); }) == RHEED_E_ARGUMENT);
     CHECK(thrown([&] { stream.set_region(2, 0, 0, WIDTH + 1, 1); }) == RHEED_E_ARGUMENT);
-    stream.remove_region(2);
-    CHECK(thrown([&] { (void)stream.read_region(2, position); }) == RHEED_E_ARGUMENT);
+
+    // Whatever fails between two pieces, no reading is lost.
+    position = 0;
+    missed = 77;
+    before_piece = [](int piece) {
+        if (piece == 2) throw std::bad_alloc();
+    };
+    bool has_thrown = false;
+    try {
+        (void)stream.read_region(2, position, &missed);
+    } catch (const std::bad_alloc &) {
+        has_thrown = true;
+    }
+    CHECK(has_thrown && position == 0 && missed == 77);
+    pieces = 0;
+    before_piece = [&](int piece) {
+        if (piece == 2) stream.remove_region(2);
+    };
+    const auto former = stream.read_region(2, position, &missed);
+    CHECK(former.size() == 256 && former.back().frame_id == 255 && position == 256 && missed == 0);
+    before_piece = nullptr;
+    CHECK(thrown([&] { (void)stream.read_region(2, position); }) == RHEED_E_ARGUMENT && position == 256);
     CHECK(thrown([&] { rheed::Stream().remove_region(2); }) == RHEED_E_HANDLE);
 }
 

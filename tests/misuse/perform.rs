@@ -6,7 +6,7 @@ use rheed_stream::abi::calls::*;
 use rheed_stream::abi::labview::*;
 use rheed_stream::abi::look::*;
 use rheed_stream::abi::regions::*;
-use rheed_stream::codes::{Code, Event, Stat, Text};
+use rheed_stream::codes::{Code, Event, Frame, Stat, Text};
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -224,7 +224,7 @@ fn stats(number: u64, places: &Places) -> i32 {
 fn read_region(number: u64, reader: &Reader) -> i32 {
     const ROOM: usize = 41;
     let (mut times, mut ids, mut means) = ([-77; ROOM], [77; ROOM], [-77.0; ROOM]);
-    let (mut maxima, mut sums) = ([-77; ROOM], [-77; ROOM]);
+    let (mut maxima, mut sums, mut flags) = ([-77; ROOM], [-77; ROOM], [77; ROOM]);
     let (mut position, mut count, mut missed) = (reader.position.unwrap_or_default(), 77, 77);
     fn unless<T>(is_null: bool, place: *mut T) -> *mut T {
         if is_null { ptr::null_mut() } else { place }
@@ -236,6 +236,7 @@ fn read_region(number: u64, reader: &Reader) -> i32 {
         unless(reader.position.is_none(), &mut position),
         unless(null(0), times.as_mut_ptr()),
         unless(null(1), ids.as_mut_ptr()),
+        unless(null(6), flags.as_mut_ptr()),
         unless(null(2), means.as_mut_ptr()),
         unless(null(3), maxima.as_mut_ptr()),
         unless(null(4), sums.as_mut_ptr()),
@@ -251,6 +252,8 @@ fn read_region(number: u64, reader: &Reader) -> i32 {
     let written = |index: usize| if null(index) { 0 } else { count };
     assert!(times.iter().enumerate().all(|(at, time)| (*time != -77) == (at < written(0))), "times: {times:?} for {count}");
     assert!(ids[written(1)..].iter().all(|id| *id == 77), "ids: {ids:?} for {count}");
+    let is_known = |flags| [0, Frame::Incomplete as u32].contains(&flags);
+    assert!(flags.iter().enumerate().all(|(at, it)| if at < written(6) { is_known(*it) } else { *it == 77 }), "flags: {flags:?}");
     assert!(means.iter().enumerate().all(|(at, mean)| (*mean == -77.0) == (at >= written(2))), "means: {means:?} for {count}");
     assert!(maxima.iter().enumerate().all(|(at, maximum)| (*maximum == -77) == (at >= written(3))), "maxima: {maxima:?}");
     assert!(sums.iter().enumerate().all(|(at, sum)| (*sum == -77) == (at >= written(4))), "sums: {sums:?} for {count}");

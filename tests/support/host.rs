@@ -29,6 +29,7 @@ pub struct Told {
 pub struct Reading {
     pub time_ns: i64,
     pub frame_id: u64,
+    pub flags: u32,
     pub mean: f64,
     pub maximum: i32,
     pub sum: i64,
@@ -59,7 +60,12 @@ impl Stream {
 
     /// A Mono8 frame.
     pub fn push(&self, pixels: &[u8], width: u32, height: u32, id: u64, timestamp_ns: i64) -> i32 {
-        rheed_push(self.0, pixels.as_ptr().cast(), pixels.len() as u64, width, height, 0, 0, id, timestamp_ns, 0)
+        self.push_flagged(pixels, width, height, id, timestamp_ns, 0)
+    }
+
+    /// The same, with flags.
+    pub fn push_flagged(&self, pixels: &[u8], width: u32, height: u32, id: u64, timestamp_ns: i64, flags: u32) -> i32 {
+        rheed_push(self.0, pixels.as_ptr().cast(), pixels.len() as u64, width, height, 0, 0, id, timestamp_ns, flags)
     }
 
     /// So many frames whose shades and ids count from `first`, all of which have to be taken.
@@ -123,27 +129,28 @@ impl Stream {
     #[track_caller]
     pub fn readings(&self, region: i32, position: &mut u64) -> Vec<Reading> {
         const MOST: usize = 16_384;
-        let (mut times, mut ids, mut means, mut maxima, mut sums) =
-            (vec![0; MOST], vec![0; MOST], vec![0.0; MOST], vec![0; MOST], vec![0; MOST]);
+        let (mut times, mut ids, mut flags) = (vec![0; MOST], vec![0; MOST], vec![0; MOST]);
+        let (mut means, mut maxima, mut sums) = (vec![0.0; MOST], vec![0; MOST], vec![0; MOST]);
         let (mut count, mut missed) = (0, 0);
-        let arrays = (times.as_mut_ptr(), ids.as_mut_ptr(), means.as_mut_ptr(), maxima.as_mut_ptr(), sums.as_mut_ptr());
-        let most = MOST as i32;
         let code = rheed_region_read(
             self.0,
             region,
             position,
-            arrays.0,
-            arrays.1,
-            arrays.2,
-            arrays.3,
-            arrays.4,
-            most,
+            times.as_mut_ptr(),
+            ids.as_mut_ptr(),
+            flags.as_mut_ptr(),
+            means.as_mut_ptr(),
+            maxima.as_mut_ptr(),
+            sums.as_mut_ptr(),
+            MOST as i32,
             &mut count,
             &mut missed,
         );
         assert_eq!((code, missed), (OK, 0));
-        let reading =
-            |at: usize| Reading { time_ns: times[at], frame_id: ids[at], mean: means[at], maximum: maxima[at], sum: sums[at] };
+        let reading = |at: usize| {
+            let (time_ns, frame_id, flags, mean) = (times[at], ids[at], flags[at], means[at]);
+            Reading { time_ns, frame_id, flags, mean, maximum: maxima[at], sum: sums[at] }
+        };
         (0..count as usize).map(reading).collect()
     }
 

@@ -70,6 +70,8 @@ pub struct Turn {
     /// A memcpy to one place, again and again, and one to a place that went out of the cache.
     hot: Vec<f64>,
     cold: Vec<f64>,
+    /// Of a region's new readings, ten times a second.
+    poll: Vec<f64>,
     pub refused: f64,
     pub sent_bytes: f64,
     pub cpu_seconds_a_gigabyte: f64,
@@ -134,6 +136,8 @@ fn watch(site: &Site, table: &mut Table, case: &str, camera: &Camera) -> Result<
         let row = Row::new(NAME, case, format!("push {name}, us"), Better::Less).ours(percentiles(&pushes(&watched), percent));
         table.add(row.beside("without regions", percentiles(&pushes(&alone), percent)));
     }
+    let polls: Vec<Vec<f64>> = watched.iter().map(|turn| turn.poll.clone()).collect();
+    table.add(Row::new(NAME, case, "rheed_region_read p50, us", Better::Less).ours(percentiles(&polls, 50.0)));
     let microseconds_a_frame = |turns: &[Turn]| {
         let frame_bytes = camera.frames.frame_bytes() as f64;
         turns.iter().map(|turn| turn.cpu_seconds_a_gigabyte * frame_bytes * 1e-3).collect::<Vec<_>>()
@@ -151,6 +155,7 @@ pub fn run(site: &Site, camera: &Camera, more: &[&str]) -> Result<Turn> {
         push: microseconds(&answer, "push_ns")?,
         hot: microseconds(&answer, "hot_ns")?,
         cold: microseconds(&answer, "cold_ns")?,
+        poll: microseconds(&answer, "poll_ns")?,
         sent_bytes: service.received()?,
         refused: answer.number("refused")?,
         cpu_seconds_a_gigabyte: answer.number("cpu_ns")? / answer.number("raw_bytes")?,
