@@ -3,7 +3,7 @@
 
 mod support;
 
-use rheed_stream::codes::{Code, Frame, Stat};
+use rheed_stream::codes::{Code, FrameFlag, Stat};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -137,7 +137,7 @@ fn frames_that_decimate_leaves_out_are_measured_like_those_that_are_kept() {
 
 #[test]
 fn an_incomplete_frame_is_measured_as_it_came_and_its_reading_says_so_also_where_it_is_left_out() {
-    let flags = |number: u64| if number % 5 < 2 { Frame::Incomplete as u32 } else { 0 };
+    let flags = |number: u64| if number % 5 < 2 { FrameFlag::Incomplete as u32 } else { 0 };
     let workshop = Workshop::new();
     let stream = Stream::open(&with(options(&workshop), &["fps=100", "decimate=3", "when_full=block"]));
     assert_eq!(stream.set_region(4, 1, 2, 17, 9), OK);

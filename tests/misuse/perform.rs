@@ -6,7 +6,7 @@ use rheed_stream::abi::calls::*;
 use rheed_stream::abi::labview::*;
 use rheed_stream::abi::look::*;
 use rheed_stream::abi::regions::*;
-use rheed_stream::codes::{Code, Event, Frame, Stat, Text};
+use rheed_stream::codes::{Code, Event, FrameFlag, Stat, Text};
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -252,7 +252,7 @@ fn read_region(number: u64, reader: &Reader) -> i32 {
     let written = |index: usize| if null(index) { 0 } else { count };
     assert!(times.iter().enumerate().all(|(at, time)| (*time != -77) == (at < written(0))), "times: {times:?} for {count}");
     assert!(ids[written(1)..].iter().all(|id| *id == 77), "ids: {ids:?} for {count}");
-    let is_known = |flags| [0, Frame::Incomplete as u32].contains(&flags);
+    let is_known = |flags| [0, FrameFlag::Incomplete as u32].contains(&flags);
     assert!(flags.iter().enumerate().all(|(at, it)| if at < written(6) { is_known(*it) } else { *it == 77 }), "flags: {flags:?}");
     assert!(means.iter().enumerate().all(|(at, mean)| (*mean == -77.0) == (at >= written(2))), "means: {means:?} for {count}");
     assert!(maxima.iter().enumerate().all(|(at, maximum)| (*maximum == -77) == (at >= written(3))), "maxima: {maxima:?}");
