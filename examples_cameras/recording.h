@@ -34,22 +34,29 @@ static inline void tell_events(rheed_stream stream, int32_t wait_ms) {
     }
 }
 
+/* Tells what is the matter, once. */
+static inline void complain(rheed_stream stream, const char *what, int32_t about, int *is_told) {
+    char text[1024] = "";
+    if (*is_told) return;
+    *is_told = 1;
+    rheed_text(stream, about, text, sizeof text, NULL);
+    fprintf(stderr, "%s: %s\n", what, text);
+}
+
 /*
- * Tells events, and once why a frame was refused. Whether to go on: where no frame was ever taken none will be, since the format is
- * wrong. Else it was an odd one, which does not end the recording of a growth.
+ * Tells events, and why a frame was refused. Whether to go on: not on a stream that is closed, by whomever, since it takes nothing
+ * more. And where no frame was ever taken none will be, since the format is wrong. Else it was an odd one, which does not end
+ * the recording of a growth.
  */
 static inline int goes_on(rheed_stream stream, int32_t wait_ms) {
-    static int is_told;
+    static int is_end_told, is_refusal_told;
     int64_t stats[RHEED_STAT_FRAMES_INCOMPLETE + 1] = {0};
     tell_events(stream, wait_ms);
-    rheed_stats(stream, stats, RHEED_STAT_FRAMES_INCOMPLETE + 1, NULL);
+    if (RHEED_FAILED(rheed_stats(stream, stats, RHEED_STAT_FRAMES_INCOMPLETE + 1, NULL)) ||
+        stats[RHEED_STAT_STATE] >= RHEED_STATE_FINALIZING)
+        return complain(stream, "the stream is closed, and takes no more frames", RHEED_TEXT_STATUS, &is_end_told), 0;
     if (stats[RHEED_STAT_FRAMES_REJECTED] == 0) return 1;
-    if (!is_told) {
-        char text[1024] = "";
-        rheed_text(stream, RHEED_TEXT_LAST_ERROR, text, sizeof text, NULL);
-        fprintf(stderr, "a frame is refused: %s\n", text);
-        is_told = 1;
-    }
+    complain(stream, "a frame is refused", RHEED_TEXT_LAST_ERROR, &is_refusal_told);
     return stats[RHEED_STAT_FRAMES_ACCEPTED] + stats[RHEED_STAT_FRAMES_DROPPED] != 0;
 }
 

@@ -118,6 +118,14 @@ fn a_camera_whose_plug_is_pulled_ends_the_recording_well() {
 }
 
 #[test]
+fn a_stream_that_is_closed_meanwhile_ends_the_recording_and_it_is_said_why() {
+    let Some(site) = stage() else { return };
+    let camera = Camera::start(&site.workshop, HERE, 0);
+    site.is_left_when_the_stream_is_closed(&ARAVIS, &[], &["--camera", HERE, "--set", SIZE, "--fps", "50", "--seconds", "0"]);
+    camera.end();
+}
+
+#[test]
 fn a_camera_that_does_not_hear_the_stop_does_not_keep_the_program() {
     let Some(site) = stage() else { return };
     let camera = Camera::start(&site.workshop, HERE, 0);

@@ -93,6 +93,13 @@ fn a_frame_that_an_element_flags_as_corrupted_is_incomplete() {
 }
 
 #[test]
+fn a_stream_that_is_closed_meanwhile_ends_the_recording_and_it_is_said_why() {
+    let Some(site) = stage() else { return };
+    let endless = "videotestsrc is-live=true ! video/x-raw,format=GRAY8,framerate=50/1";
+    site.is_left_when_the_stream_is_closed(&GSTREAMER, &[], &[endless, "--fps", "50"]);
+}
+
+#[test]
 fn a_live_source_whose_rate_is_not_known_is_asked_for_it() {
     let Some(site) = stage() else { return };
     // 0/1 is GStreamer's word for it. Of others the rate may be known before the first frame, or not.

@@ -6,6 +6,9 @@ use crate::support::{MustSucceed, root};
 use crate::v4l2;
 use std::process::Command;
 
+/// The driver's of tests/cameras/v4l2_device.c.
+const NUMBER: &str = "77";
+
 /// By BT.601, a half upwards.
 fn luma(pixel: &[u8]) -> u8 {
     let [blue, green, red] = [pixel[0], pixel[1], pixel[2]].map(u32::from);
@@ -29,10 +32,8 @@ fn a_video_file_arrives_whole_as_its_luma() {
 #[test]
 fn a_cameras_frames_arrive_until_it_is_gone_and_that_is_told() {
     let Some(site) = Site::stage(&OPENCV) else { return };
-    let number = v4l2::DEVICE.trim_start_matches("/dev/video");
-    let mut environment = v4l2::environment("none", &site, "GREY", 33);
-    environment[1].1 = "GREY 32x16 32 60".to_owned(); // Odd widths OpenCV 4.6 itself tears.
-    let ended = site.start_in(&environment, &[number, "--seconds", "0"]).finish().well();
+    let driver = v4l2::driver("none", &site, "GREY 32x16 32 60"); // Odd widths OpenCV 4.6 itself tears.
+    let ended = site.start_in(&driver, &[NUMBER, "--seconds", "0"]).finish().well();
     assert!(ended.err.contains("the camera is gone"), "{ended:?}");
     let picture = |number| (0..16).flat_map(move |y| (0..32).map(move |x| (x + y + number) as u8));
     // The first of the driver's 60 OpenCV keeps to itself.
@@ -41,6 +42,13 @@ fn a_cameras_frames_arrive_until_it_is_gone_and_that_is_told() {
         "the shards differ from what the driver gave"
     );
     assert_eq!((count(&ended, "opencv", "read"), count(&ended, "stream", "taken")), (59, 59), "{ended:?}");
+}
+
+#[test]
+fn a_stream_that_is_closed_meanwhile_ends_the_recording_and_it_is_said_why() {
+    let Some(site) = Site::stage(&OPENCV) else { return };
+    let endless = v4l2::driver("none", &site, "GREY 32x16 32 4000000000");
+    site.is_left_when_the_stream_is_closed(&OPENCV, &endless, &[NUMBER, "--seconds", "0"]);
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::process::Command;
 
 /// Lines that a reader still takes in.
 const SHORT: usize = 150;
+/// What they share, for all of them together.
+const SHARED: (&str, usize) = ("recording.h", 100);
 
 /// A program, and the SDK that it needs.
 pub struct Program {
@@ -70,12 +72,13 @@ impl Program {
         Ok(workshop.build_with(&self.dialect(), source, Linked::Shared, &sdk))
     }
 
-    /// A library of this folder that stands before the SDK's: what `LD_PRELOAD` is told.
+    /// A library of this folder that stands before the SDK's, or ours: what `LD_PRELOAD` is told.
     #[track_caller]
     pub fn preloaded(&self, workshop: &Workshop, source: &str) -> String {
         let library = workshop.path().join(source).with_extension("so");
         let mut gcc = Command::new("gcc");
         gcc.args(["-shared", "-fPIC", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&library);
+        gcc.arg(format!("-I{}", root().join("include").display()));
         gcc.arg(root().join("tests/cameras").join(source)).args(self.sdk().expect("the program is built with it"));
         gcc.arg("-ldl").must_succeed();
         library.display().to_string()
@@ -113,6 +116,21 @@ impl Site {
         start_in(environment, &self.program, given.iter().copied().chain(options.iter().map(String::as_str)))
     }
 
+    /// Plays it a camera that goes on for ever. Before the 20th frame the stream is closed behind the program's back.
+    #[track_caller]
+    pub fn is_left_when_the_stream_is_closed(&self, program: &Program, environment: &[(&'static str, String)], given: &[&str]) {
+        let mut environment = environment.to_vec();
+        let closing = program.preloaded(&self.workshop, "closes_stream.c");
+        match environment.iter_mut().find(|(name, _)| *name == "LD_PRELOAD") {
+            Some((_, libraries)) => *libraries = format!("{closing}:{libraries}"),
+            None => environment.push(("LD_PRELOAD", closing)),
+        }
+        let ended = self.start_in(&environment, given).finish();
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        assert_eq!(ended.err.matches("the stream is closed, and takes no more frames").count(), 1, "{ended:?}");
+        assert_eq!((count(&ended, "stream", "taken"), count(&ended, "stream", "rejected")), (19, 0), "{ended:?}");
+    }
+
     #[track_caller]
     pub fn arrived(&self, ended: &Ended) -> Vec<u8> {
         taken_and_confirmed(&self.service, ended)
@@ -148,10 +166,13 @@ fn every_program_is_short_and_in_the_table() {
     let mut tested: Vec<&str> = COMPILED.iter().map(|program| program.file).chain([PYPYLON]).collect();
     tested.sort();
     assert_eq!(sources, tested);
+    let lines = |file: &str| {
+        let source = root().join("examples_cameras").join(file);
+        std::fs::read_to_string(source).expect("a program can be read").lines().count()
+    };
+    assert!(lines(SHARED.0) < SHARED.1, "{} has {} lines", SHARED.0, lines(SHARED.0));
     for file in tested {
-        let text = std::fs::read_to_string(root().join("examples_cameras").join(file)).expect("a program can be read");
-        let lines = text.lines().count();
-        assert!(lines < SHORT, "{file} has {lines} lines");
+        assert!(lines(file) < SHORT, "{file} has {} lines", lines(file));
         assert!(table.contains(&format!("`{file}`")), "examples_cameras/README.md does not tell of {file}");
     }
 }

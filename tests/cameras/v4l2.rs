@@ -27,9 +27,15 @@ fn play_with(mishap: &str, site: &Site, fourcc: &str, row_bytes: u64, options: &
 /// In which the driver is preloaded.
 #[track_caller]
 pub fn environment(mishap: &str, site: &Site, fourcc: &str, row_bytes: u64) -> [(&'static str, String); 3] {
+    driver(mishap, site, &format!("{fourcc} {WIDTH}x{HEIGHT} {row_bytes} 60"))
+}
+
+/// The same, with the driver's own words for what it has.
+#[track_caller]
+pub fn driver(mishap: &str, site: &Site, stand_in: &str) -> [(&'static str, String); 3] {
     [
         ("LD_PRELOAD", V4L2.preloaded(&site.workshop, "v4l2_device.c")),
-        ("STAND_IN", format!("{fourcc} {WIDTH}x{HEIGHT} {row_bytes} 60")),
+        ("STAND_IN", stand_in.to_owned()),
         ("MISHAP", mishap.to_owned()),
     ]
 }
@@ -101,6 +107,13 @@ fn frames_of_which_none_can_be_taken_end_the_recording_and_it_is_said_why() {
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     assert!(ended.err.contains("a frame is refused") && ended.err.contains("roi"), "{ended:?}");
     assert_eq!((count(&ended, "stream", "taken"), count(&ended, "stream", "rejected")), (0, 1), "{ended:?}");
+}
+
+#[test]
+fn a_stream_that_is_closed_meanwhile_ends_the_recording_and_it_is_said_why() {
+    let Some(site) = Site::stage(&V4L2) else { return };
+    let endless = driver("none", &site, "GREY 33x16 40 4000000000");
+    site.is_left_when_the_stream_is_closed(&V4L2, &endless, &["--device", DEVICE, "--seconds", "0"]);
 }
 
 #[test]
