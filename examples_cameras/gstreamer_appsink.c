@@ -1,11 +1,12 @@
 /*
- * Whatever GStreamer can read, pushed from its streaming thread: a camera by v4l2src, aravissrc or rtspsrc, or a video file.
+ * Whatever GStreamer can read, pushed from its streaming thread: a camera by v4l2src or rtspsrc, or a video file. GigE Vision and
+ * USB3 Vision cameras are better off with aravis_camera.c: aravissrc throws incomplete frames away, and numbers none.
  *
  *     gstreamer_appsink [--fps 30] [PIPELINE | FILE] [key=value ...]
  *
  * PIPELINE is what gst-launch-1.0 takes, without a sink: "v4l2src device=/dev/video0"; without one it is videotestsrc. Colour
- * becomes grey. --fps is for live sources, whose rate is not known in advance, and needed there. Each key=value becomes a line of the stream's
- * options (docs/options.md). Ends with its source or at Ctrl-C; with 0 when the stream lost, dropped and refused no frame.
+ * becomes grey. --fps is for live sources, whose rate is not known in advance, and needed there. Each key=value becomes a line
+ * of the stream's options (docs/options.md). Ends with its source or at Ctrl-C; with 0 when the stream lost, dropped and refused no frame.
  */
 #include <gst/app/gstappsink.h>
 #include <gst/video/video.h>
@@ -21,6 +22,7 @@ typedef struct {
     rheed_stream stream;
     GstElement *pipeline;
     gboolean is_live;
+    gint is_unnumbered; /* Set by the streaming thread. */
     uint64_t samples, unreadable;
 } recording;
 
@@ -49,8 +51,9 @@ static GstFlowReturn on_sample(GstAppSink *sink, gpointer user) {
         const uint32_t stride = (uint32_t)GST_VIDEO_FRAME_PLANE_STRIDE(&frame, 0); /* Rows are padded to 4 bytes, or more. */
         const uint32_t row = width * (uint32_t)GST_VIDEO_FRAME_COMP_PSTRIDE(&frame, 0);
         const uint32_t format = GST_VIDEO_FRAME_FORMAT(&frame) == GST_VIDEO_FORMAT_GRAY8 ? RHEED_FORMAT_MONO8 : RHEED_FORMAT_MONO16;
-        /* Sources of live video number their frames here. In files it may be a place in the file, and nothing gets lost. */
+        /* Some sources of live video number their frames here. In files it may be a place in the file, and nothing gets lost. */
         const uint64_t id = into->is_live && GST_BUFFER_OFFSET_IS_VALID(buffer) ? GST_BUFFER_OFFSET(buffer) : RHEED_NO_FRAME_ID;
+        if (into->is_live && id == RHEED_NO_FRAME_ID) g_atomic_int_set(&into->is_unnumbered, TRUE);
         const uint32_t flags = GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_CORRUPTED) ? RHEED_FRAME_INCOMPLETE : 0;
         rheed_push(into->stream, GST_VIDEO_FRAME_PLANE_DATA(&frame, 0), (uint64_t)stride * (height - 1) + row, width, height,
                    stride, format, id, captured_at(into, sample), flags);
@@ -66,12 +69,14 @@ static int failed(const char *what, const char *why) {
 }
 
 /* Plays to the end; whether it ended well. */
-static gboolean play(GstElement *pipeline, rheed_stream stream) {
-    GstBus *bus = gst_element_get_bus(pipeline);
-    gboolean is_over = FALSE, is_well = TRUE;
-    gst_element_set_state(pipeline, GST_STATE_PLAYING);
-    while (!is_over && !interrupted && (stream == 0 || goes_on(stream, 0))) {
+static gboolean play(recording *of) {
+    GstBus *bus = gst_element_get_bus(of->pipeline);
+    gboolean is_over = FALSE, is_well = TRUE, is_told = FALSE;
+    gst_element_set_state(of->pipeline, GST_STATE_PLAYING);
+    while (!is_over && !interrupted && (of->stream == 0 || goes_on(of->stream, 0))) {
         GstMessage *message = gst_bus_timed_pop_filtered(bus, 200 * GST_MSECOND, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+        if (!is_told && g_atomic_int_get(&of->is_unnumbered))
+            is_told = failed("its source does not number frames", "what it loses is not seen");
         if (message == NULL) continue;
         is_over = TRUE;
         if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
@@ -82,7 +87,7 @@ static gboolean play(GstElement *pipeline, rheed_stream stream) {
         }
         gst_message_unref(message);
     }
-    gst_element_set_state(pipeline, GST_STATE_NULL); /* No callback after this. */
+    gst_element_set_state(of->pipeline, GST_STATE_NULL); /* No callback after this. */
     gst_object_unref(bus);
     return is_well;
 }
@@ -112,7 +117,7 @@ int main(int argc, char **argv) {
     /* What is not live waits with its first frame now, so its rate is known; it then keeps its pace. Live frames just come. */
     gst_element_set_state(into.pipeline, GST_STATE_PAUSED);
     const GstStateChangeReturn ready = gst_element_get_state(into.pipeline, NULL, NULL, 20 * GST_SECOND);
-    if (ready == GST_STATE_CHANGE_FAILURE) return !play(into.pipeline, 0); /* It says why. */
+    if (ready == GST_STATE_CHANGE_FAILURE) return !play(&into); /* It says why. */
     into.is_live = ready == GST_STATE_CHANGE_NO_PREROLL;
     g_object_set(sink, "sync", !into.is_live, NULL);
     GstPad *pad = gst_element_get_static_pad(sink, "sink");
@@ -130,7 +135,7 @@ int main(int argc, char **argv) {
     callbacks.new_sample = on_sample;
     gst_app_sink_set_callbacks(GST_APP_SINK(sink), &callbacks, &into, NULL);
     end_when_interrupted();
-    const gboolean is_well = play(into.pipeline, into.stream);
+    const gboolean is_well = play(&into);
 
     printf("pipeline: %" PRIu64 " samples, %" PRIu64 " unreadable\n", into.samples, into.unreadable);
     const int code = finish(into.stream);

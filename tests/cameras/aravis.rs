@@ -3,6 +3,7 @@
 use crate::fake_gige::{ADDRESSES, Camera, Sent, is_alone_on_a_network};
 use crate::programs::{ARAVIS, Site, count};
 use crate::support::long_run::{figure, times};
+use crate::support::service::only_stream;
 use crate::support::{Ended, Running};
 use rheed_stream::receiver::StreamRecord;
 use std::time::Duration;
@@ -70,6 +71,9 @@ fn arrives_bit_for_bit(features: &str, as_kept: fn(u64) -> u8) {
     }
     assert_eq!(whole, count(&ended, "camera", "completed"), "the shards differ from what the camera sent: {ended:?}");
     assert!(whole > 100, "{ended:?}");
+    // Of frames without a time the declared rate would be told.
+    let chunks = only_stream(&site.service).chunks;
+    assert!(chunks.iter().all(|chunk| chunk.avg_frame_rate != chunk.raw_frame_rate), "{chunks:?}");
 }
 
 #[test]

@@ -67,6 +67,32 @@ fn a_live_source_loses_nothing_and_its_frames_bear_their_times() {
     let chunks = only_stream(&site.service).chunks;
     let lasted = chunks[0].end_unix_ms_utc - chunks[0].start_unix_ms_utc;
     assert!((lasted - 1000.0).abs() < 10.0, "50 stamps of a clock that ticks 50 times a second: {lasted} ms");
+    assert_ne!(chunks[0].avg_frame_rate, chunks[0].raw_frame_rate, "measured by stamps, to the nanosecond");
+    assert!(!ended.err.contains("does not number"), "{ended:?}");
+}
+
+#[test]
+fn a_frames_time_is_when_it_was_taken_however_late_the_callback_comes() {
+    let Some(site) = stage() else { return };
+    let size = "video/x-raw,format=GRAY8,width=64,height=32,framerate=50/1";
+    // 30 ms for each frame, of which one comes every 20 ms.
+    let source = format!("{TURNING} is-live=true ! {size} ! queue ! identity sleep-time=30000");
+    let ended = site.start(&[&source, "--fps", "50"]).finish().well();
+    site.arrived(&ended);
+    let chunk = &only_stream(&site.service).chunks[0];
+    let lasted = chunk.end_unix_ms_utc - chunk.start_unix_ms_utc;
+    assert!(chunk.avg_frame_rate != chunk.raw_frame_rate && (lasted - 1000.0).abs() < 10.0, "{chunk:?}");
+}
+
+#[test]
+fn that_a_live_source_does_not_number_its_frames_is_said_once() {
+    let Some(site) = stage() else { return };
+    // A decoder takes the numbers away.
+    let source = format!("{TURNING} is-live=true ! video/x-raw,width=64,height=32,framerate=50/1 ! theoraenc ! theoradec");
+    let ended = site.start(&[&source, "--fps", "50"]).finish().well();
+    assert_eq!(ended.err.matches("its source does not number frames").count(), 1, "{ended:?}");
+    assert_eq!(count(&ended, "stream", "missed"), 0, "{ended:?}");
+    site.arrived(&ended);
 }
 
 #[test]

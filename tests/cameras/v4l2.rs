@@ -4,7 +4,7 @@ use crate::programs::{Site, V4L2, count};
 use crate::support::service::only_stream;
 use crate::support::{Ended, skip, start_in};
 use std::os::unix::process::ExitStatusExt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The stand-in's.
 pub const DEVICE: &str = "/dev/video77";
@@ -40,6 +40,10 @@ pub fn driver(mishap: &str, site: &Site, stand_in: &str) -> [(&'static str, Stri
     ]
 }
 
+fn unix_ms() -> f64 {
+    SystemTime::UNIX_EPOCH.elapsed().expect("the clock is right").as_secs_f64() * 1e3
+}
+
 /// Numbers of the frames: behind the 11th two are lost.
 fn numbers() -> impl Iterator<Item = u64> {
     (0..62).filter(|number| !(12..14).contains(number))
@@ -49,6 +53,7 @@ fn numbers() -> impl Iterator<Item = u64> {
 fn a_drivers_frames_arrive_bit_for_bit_and_what_it_lost_or_damaged_is_counted() {
     for (fourcc, row_bytes) in [("GREY", 40), ("Y10", 66), ("Y12", 72), ("Y14", 66), ("Y16", 80), ("YUYV", 66), ("UYVY", 80)] {
         let Some(site) = Site::stage(&V4L2) else { return };
+        let began_ms = unix_ms();
         let ended = play(&site, fourcc, row_bytes).well();
         assert!(ended.err.contains("the camera is gone"), "{ended:?}");
         let (driver, stream) = (|word| count(&ended, "driver", word), |word| count(&ended, "stream", word));
@@ -62,6 +67,9 @@ fn a_drivers_frames_arrive_bit_for_bit_and_what_it_lost_or_damaged_is_counted() 
         // By the driver's stamps, 4 ms apart or more.
         let chunk = &only_stream(&site.service).chunks[0];
         assert!(chunk.end_unix_ms_utc - chunk.start_unix_ms_utc > 59.0 * 4.0, "{chunk:?}");
+        assert!(chunk.avg_frame_rate != chunk.raw_frame_rate, "{chunk:?}");
+        let hour_ago = began_ms - 3_600_000.0..unix_ms() - 3_600_000.0;
+        assert!(hour_ago.contains(&chunk.start_unix_ms_utc), "{hour_ago:?}: {chunk:?}");
     }
 }
 

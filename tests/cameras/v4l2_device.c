@@ -6,7 +6,7 @@
  * EAGAIN, before the 9th EIO, and goes on so until all is stopped, queued and started anew. MISHAP adds one: "silence", EIO for good;
  * "empty", the 20th has no byte; "odd", of the 20th the driver says that its buffer is too small; "bandwidth", it cannot start;
  * "rateless", it knows of no rate. "none": all frames come without any of this. Pixels are (column + row + number) as the format has them; what pads the rows is 0xEE. The descriptor
- * is a file in memory, so that the kernel itself maps and closes it.
+ * is a file in memory, so that the kernel itself maps and closes it. Stamps are of an hour ago.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -94,7 +94,7 @@ static int give(struct v4l2_buffer *buffer) {
     if (camera.number == 20 && is_played("empty")) buffer->bytesused = 0;
     if (camera.number == 20 && is_played("odd")) buffer->bytesused = buffer->length = 10;
     buffer->sequence = camera.sequence;
-    buffer->timestamp.tv_sec = now.tv_sec;
+    buffer->timestamp.tv_sec = now.tv_sec - 3600; /* Of a computer that started a while ago: below 0 otherwise. */
     buffer->timestamp.tv_usec = now.tv_nsec / 1000;
     camera.sequence += camera.number == 11 && !is_played("none") ? 3 : 1;
     camera.number++;
