@@ -12,13 +12,13 @@ struct Filled : peak::core::Buffer {
     std::size_t Width() const override { return WIDTH; }
     std::size_t Height() const override { return HEIGHT; }
     std::uint64_t PixelFormat() const override {
-        if (is_played("unreadable") && at == 3) throw peak::core::Exception("no pixel format");
-        return 0x01080001;
+        if (is_played("unreadable") && (at == 3 || at == 5)) throw peak::core::Exception("no pixel format");
+        return is_played("packed") ? MONO12P : 0x01080001;
     }
-    std::uint64_t FrameID() const override { return numbers[at]; }
+    std::uint64_t FrameID() const override { return number_of(at); }
     std::uint64_t Timestamp_ns() const override {
         if (is_played("timeless")) throw peak::core::Exception("this transport layer does not tell the time");
-        return 1000000000u + 10000000u * numbers[at];
+        return ticks(1000000000);
     }
     bool IsIncomplete() const override { return at == DAMAGED; }
 };
@@ -30,7 +30,7 @@ struct Source : peak::core::DataStream {
         if (at == 4 && timeouts++ == 0) throw peak::core::TimeoutException("no buffer in time");
         if (is_lost(at)) throw peak::core::Exception("the device is not there");
         if (is_played("stopped") && at == UNTIL_LOST) throw peak::core::AbortedException("by KillWait");
-        draw8(numbers[at], WIDTH);
+        draw8(number_of(at), WIDTH);
         const auto buffer = std::make_shared<Filled>(at++);
         running = at < FRAMES;
         return buffer;

@@ -21,13 +21,14 @@ IMAQdxError IMAQdxGetImage(IMAQdxSession id, Image *image, IMAQdxBufferNumberMod
     (void)id, (void)image;
     if (mode != IMAQdxBufferNumberModeBufferNumber || (at == 2 && timeouts++ == 0)) return IMAQdxErrorTimeout;
     if (is_lost(at + 1)) return IMAQdxErrorCameraRemoved;
-    if (numbers[at + 1] > desiredBufferNumber && desiredBufferNumber > 0 && overwrite_mode != IMAQdxOverwriteModeGetOldest)
+    if (number_of(at + 1) > desiredBufferNumber && desiredBufferNumber > 0 && overwrite_mode != IMAQdxOverwriteModeGetOldest)
         return IMAQdxErrorBufferNotAvailable;
     at++;
-    while (at < FRAMES && numbers[at] < desiredBufferNumber) at++;
-    *actualBufferNumber = (uInt32)numbers[at];
+    while (at < FRAMES && number_of(at) < desiredBufferNumber) at++;
+    *actualBufferNumber = (uInt32)number_of(at);
     running = at < FRAMES - 1;
-    draw12(numbers[at], WIDTH + PADDING);
+    take(number_of(at));
+    draw12(number_of(at), WIDTH + PADDING);
     return IMAQdxErrorSuccess;
 }
 
@@ -43,5 +44,5 @@ int imaqGetImageInfo(const Image *image, ImageInfo *info) {
 int main(int argc, char **argv) {
     const rheed_stream stream = open_stream(argc, argv);
     grab(stream, 1, NULL, &running);
-    return finish(stream, FRAMES);
+    return finish(stream, NONE_TO_GIVE_BACK);
 }

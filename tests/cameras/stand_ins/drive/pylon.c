@@ -17,12 +17,12 @@ GENAPIC_RESULT PylonStreamGrabberRetrieveResult(PYLON_STREAMGRABBER_HANDLE grabb
     memset(result, 0, sizeof *result);
     *ready = 1;
     if (at == FRAMES) return result->Status = Canceled, running = 0, GENAPI_E_OK;
-    draw8(numbers[at], WIDTH + PADDING);
+    draw8(number_of(at), WIDTH + PADDING);
     result->pBuffer = pixels8, result->PayloadSize = at == DAMAGED ? WIDTH : sizeof pixels8;
     result->Status = at == DAMAGED ? Failed : Grabbed;
     result->PixelType = is_played("packed") ? PixelType_Mono12p : PixelType_Mono8;
     result->SizeX = WIDTH, result->SizeY = HEIGHT, result->PaddingX = PADDING;
-    result->BlockID = numbers[at], result->TimeStamp = 125000000u + 1250000u * numbers[at];
+    result->BlockID = number_of(at), result->TimeStamp = ticks(125000000);
     at++;
     return GENAPI_E_OK;
 }

@@ -23,8 +23,8 @@ struct Result : Pylon::CGrabResultData {
     void *GetBuffer() const override { return pixels8; }
     size_t GetPayloadSize() const override { return at == DAMAGED ? 17u : sizeof pixels8; }
     size_t GetBufferSize() const override { return sizeof pixels8; }
-    uint64_t GetBlockID() const override { return has_picture() ? numbers[at] : UINT64_MAX; }
-    uint64_t GetTimeStamp() const override { return has_picture() ? 1000000000u + 10000000u * numbers[at] : 0; }
+    uint64_t GetBlockID() const override { return has_picture() ? number_of(at) : UINT64_MAX; }
+    uint64_t GetTimeStamp() const override { return has_picture() ? ticks(1000000000) : 0; }
 };
 
 } // namespace
@@ -35,8 +35,8 @@ int main(int argc, char **argv) {
     Pylon::CInstantCamera camera;
     Result result;
     for (; result.at <= FRAMES; ++result.at) {
-        if (result.has_picture()) draw8(numbers[result.at], WIDTH + PADDING);
+        if (result.has_picture()) draw8(number_of(result.at), WIDTH + PADDING);
         static_cast<Pylon::CImageEventHandler &>(pusher).OnImageGrabbed(camera, Pylon::CGrabResultPtr(&result));
     }
-    return finish(stream, FRAMES); // The smart pointer does.
+    return finish(stream, NONE_TO_GIVE_BACK); // The smart pointer does.
 }

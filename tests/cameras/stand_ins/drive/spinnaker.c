@@ -9,7 +9,7 @@ spinError spinCameraGetNextImageEx(spinCamera camera, uint64_t timeout_ms, spinI
     if (at == 3 && timeouts++ == 0) return SPINNAKER_ERR_TIMEOUT;
     if (is_lost(at + 1)) return SPINNAKER_ERR_IO;
     running = ++at < FRAMES - 1;
-    draw8(numbers[at], WIDTH + PADDING);
+    draw8(number_of(at), WIDTH + PADDING);
     return *image = &at, SPINNAKER_ERR_SUCCESS;
 }
 
@@ -24,9 +24,9 @@ spinError spinImageGetStride(spinImage image, size_t *stride_bytes) {
 spinError spinImageGetTLPixelFormat(spinImage image, uint64_t *format) {
     return (void)image, *format = 0x01080001, SPINNAKER_ERR_SUCCESS;
 }
-spinError spinImageGetFrameID(spinImage image, uint64_t *id) { return (void)image, *id = numbers[at], SPINNAKER_ERR_SUCCESS; }
+spinError spinImageGetFrameID(spinImage image, uint64_t *id) { return (void)image, *id = number_of(at), SPINNAKER_ERR_SUCCESS; }
 spinError spinImageGetTimeStamp(spinImage image, uint64_t *time) {
-    return (void)image, *time = 1000000000u + 10000000u * numbers[at], SPINNAKER_ERR_SUCCESS;
+    return (void)image, *time = ticks(1000000000), SPINNAKER_ERR_SUCCESS;
 }
 spinError spinImageIsIncomplete(spinImage image, bool8_t *is_incomplete) {
     return (void)image, *is_incomplete = at == DAMAGED, SPINNAKER_ERR_SUCCESS;
