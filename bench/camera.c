@@ -27,7 +27,7 @@ static void push(camera *of, ArvBuffer *buffer) {
     of->headless += time_ns == 0 && status != ARV_BUFFER_STATUS_ABORTED;
     if (time_ns == 0 || status == ARV_BUFFER_STATUS_ABORTED) return;
     const void *pixels = arv_buffer_get_data(buffer, NULL);
-    const int64_t began = now_ns(), cpu = thread_cpu_ns();
+    const int64_t cpu = thread_cpu_ns(), began = now_ns(); /* The first is a system call. */
     rheed_push(of->stream, pixels, of->bytes, of->width, of->height, 0, RHEED_FORMAT_MONO8, arv_buffer_get_frame_id(buffer),
                time_ns, status == ARV_BUFFER_STATUS_SUCCESS ? 0 : RHEED_FRAME_INCOMPLETE);
     const int64_t took = now_ns() - began;

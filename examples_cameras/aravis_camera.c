@@ -104,6 +104,8 @@ int main(int argc, char **argv) {
     if (error == NULL) into.bytes = arv_camera_get_payload(camera, &error);
     if (error == NULL) into.source = arv_camera_create_stream(camera, on_buffer, &into, &error);
     if (error != NULL) return leave(camera, &into, failed("the camera refuses", error->message));
+    if (into.width * ARV_PIXEL_FORMAT_BIT_PER_PIXEL(into.format) % 8 != 0) /* rheed_push wants each row to begin with a byte. */
+        return leave(camera, &into, failed("its rows of packed pixels end within a byte", "set Width to a multiple of 4"));
 
     g_string_append_printf(options, "fps = %.3f\n", fps);
     if (RHEED_FAILED(rheed_init(options->str, &into.stream, text, sizeof text)))
