@@ -1,10 +1,10 @@
 /*
  * A camera or a video file by OpenCV's VideoCapture: read, push.
  *
- *     opencv_capture [NUMBER | FILE] [--fps 30] [--seconds 10] [key=value ...]
+ *     opencv_capture [NUMBER | FILE] [--fps 30] [--seconds 10] [--raw] [key=value ...]
  *
- * NUMBER is a camera's, 0 the first. --fps is for cameras that do not tell their rate. Each key=value becomes a line of the
- * stream's options (docs/options.md). Ends with the file, after so many seconds (0: never), or at Ctrl-C; with 0 when the stream
+ * NUMBER is a camera's, 0 the first. --fps is for cameras that do not tell their rate, --raw for pictures as the driver has them,
+ * not made blue, green and red. Each key=value becomes a line of the stream's options (docs/options.md). Ends with the file, after so many seconds (0: never), or at Ctrl-C; with 0 when the stream
  * lost, dropped and refused no frame.
  */
 #include <chrono>
@@ -18,16 +18,29 @@
 
 namespace {
 
+/* What a matrix holds. 0: it is no single picture, as a coded one, whose matrix is a row of bytes, or one with its colours below. */
+std::uint32_t format_of(const cv::Mat &picture, const cv::VideoCapture &capture, bool is_raw) {
+    const int fourcc = static_cast<int>(capture.get(cv::CAP_PROP_FOURCC));
+    const auto is = [&](const char(&name)[5]) { return fourcc == cv::VideoWriter::fourcc(name[0], name[1], name[2], name[3]); };
+    if (picture.cols != capture.get(cv::CAP_PROP_FRAME_WIDTH) || picture.rows != capture.get(cv::CAP_PROP_FRAME_HEIGHT)) return 0;
+    switch (picture.type()) {
+    case CV_8UC1: return RHEED_FORMAT_MONO8;
+    case CV_16UC1: return RHEED_FORMAT_MONO16;
+    case CV_8UC2: return is("YUYV") ? RHEED_FORMAT_YUYV : is("UYVY") ? RHEED_FORMAT_UYVY : 0;
+    case CV_8UC3: return is_raw && is("RGB3") ? RHEED_FORMAT_RGB8 : RHEED_FORMAT_BGR8;
+    default: return 0;
+    }
+}
+
 /* OpenCV hands over no frame numbers: what was lost between two reads is not seen. And no time: a frame is stamped now. */
-std::int32_t push(rheed::Stream &stream, const cv::Mat &picture) {
-    const int type = picture.type();
+std::int32_t push(rheed::Stream &stream, const cv::Mat &picture, std::uint32_t format) {
     rheed::Frame frame{};
     frame.pixels = picture.data;
     frame.width = static_cast<std::uint32_t>(picture.cols);
     frame.height = static_cast<std::uint32_t>(picture.rows);
     frame.stride_bytes = static_cast<std::uint32_t>(picture.step[0]); // A part of a picture has the rows of the whole.
     frame.size_bytes = picture.step[0] * (frame.height - 1) + picture.elemSize() * frame.width;
-    frame.pixel_format = type == CV_8UC3 ? RHEED_FORMAT_BGR8 : type == CV_16UC1 ? RHEED_FORMAT_MONO16 : RHEED_FORMAT_MONO8;
+    frame.pixel_format = format;
     frame.frame_id = RHEED_NO_FRAME_ID;
     return stream.push(frame);
 }
@@ -37,10 +50,12 @@ std::int32_t push(rheed::Stream &stream, const cv::Mat &picture) {
 int main(int argc, char **argv) {
     std::string source = "0", options;
     double fps = 0.0, seconds = 10.0;
+    bool is_raw = false, is_refused = false;
     for (int at = 1; at < argc; ++at) {
         const std::string word = argv[at];
         if (word == "--fps" && at + 1 < argc) fps = std::atof(argv[++at]);
         else if (word == "--seconds" && at + 1 < argc) seconds = std::atof(argv[++at]);
+        else if (word == "--raw") is_raw = true;
         else if (word.find('=') != std::string::npos) options += word + "\n";
         else source = word;
     }
@@ -53,6 +68,7 @@ int main(int argc, char **argv) {
         std::cerr << source << ": OpenCV finds no camera or video there\n";
         return 1;
     }
+    if (is_raw) capture.set(cv::CAP_PROP_CONVERT_RGB, 0);
     if (is_camera && fps > 0.0) capture.set(cv::CAP_PROP_FPS, fps);
     const double told = capture.get(cv::CAP_PROP_FPS);
     if (told > 0.0) fps = told;
@@ -77,7 +93,14 @@ int main(int argc, char **argv) {
                 return false;
             }
             ++read;
-            push(stream, picture);
+            const std::uint32_t format = format_of(picture, capture, is_raw);
+            is_refused = format == 0;
+            if (is_refused) {
+                std::cerr << "a frame of type " << cv::typeToString(picture.type()) << ", " << picture.cols << " x " << picture.rows
+                          << ", is not one picture of intensities or colours: let OpenCV convert it, without --raw\n";
+                return false;
+            }
+            push(stream, picture, format);
             return goes_on(stream.handle(), 0) != 0;
         };
         if (is_camera) { // It has the pace; the loop does nothing but read and push, since OpenCV keeps but a few frames.
@@ -88,7 +111,8 @@ int main(int argc, char **argv) {
         }
 
         std::cout << "opencv: " << read << " read" << std::endl;
-        return finish(stream.release());
+        const int code = finish(stream.release());
+        return code != 0 || is_refused;
     } catch (const rheed::Error &error) {
         std::cerr << "rheed-stream: " << error.what() << " (" << error.code() << ")\n";
         return 1;

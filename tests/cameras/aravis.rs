@@ -136,7 +136,7 @@ fn the_cameras_own_time_is_mapped_to_this_computers() {
     let [off, bound] = ["off by", "the bound"].map(|word| count(&ended, "clock", word));
     assert!(off < bound + 1_000_000_000, "{ended:?}");
     figure(&format!(
-        "cameras: Aravis's camera in software is {off} ns off this computer's clock, of which it has its own; told as the bound: {bound} ns"
+        "cameras: the clock of Aravis's camera in software, which is this computer's, mapped {off} ns off, with a bound of {bound} ns"
     ));
 }
 
@@ -224,7 +224,14 @@ const FASTEST: &str = "1000";
 const SECONDS: u64 = 2;
 
 /// Some of these cameras at their fastest, a program for each; what becomes of their frames, all of which are accounted for.
-fn keep_up(site: &Site, addresses: &[&str], lost_in_thousand: u32, seconds: u64, options: &[&str]) -> Vec<(Ended, Sent)> {
+fn keep_up(
+    site: &Site,
+    addresses: &[&str],
+    lost_in_thousand: u32,
+    seconds: u64,
+    how: &str,
+    options: &[&str],
+) -> Vec<(Ended, Sent)> {
     let cameras: Vec<Camera> = addresses.iter().map(|address| Camera::start(&site.workshop, address, lost_in_thousand)).collect();
     let programs: Vec<Running> = addresses
         .iter()
@@ -240,10 +247,8 @@ fn keep_up(site: &Site, addresses: &[&str], lost_in_thousand: u32, seconds: u64,
         all_is_accounted_for(ended, sent);
         let stream = |word| count(ended, "stream", word);
         figure(&format!(
-            "cameras: {address} sent {} frames of 640x480 in {seconds} s{}{}: {} confirmed ({} of them incomplete), {} dropped for want of room, {} missed",
+            "cameras: {address} sent {} frames of 640x480 in {seconds} s{how}: {} confirmed ({} of them incomplete), {} dropped for want of room, {} missed",
             sent.ids.len(),
-            if options.is_empty() { "" } else { ", " },
-            options.join(", "),
             stream("confirmed"),
             stream("incomplete"),
             stream("dropped"),
@@ -255,11 +260,11 @@ fn keep_up(site: &Site, addresses: &[&str], lost_in_thousand: u32, seconds: u64,
     ends
 }
 
-/// However busy the machine: a tenth of what comes is not much to ask.
+/// However busy the machine: half of what comes is not much to ask.
 #[track_caller]
 fn most_are_kept(ended: &Ended) {
     let stream = |word| count(ended, "stream", word);
-    assert!(stream("dropped") < 9 * stream("confirmed"), "{ended:?}");
+    assert!(stream("dropped") < stream("confirmed"), "{ended:?}");
 }
 
 #[test]
@@ -268,7 +273,7 @@ fn cameras_at_their_fastest_that_lose_packets_are_kept_up_with_and_every_frame_i
     let seconds = times("RHEED_TORTURE_CAMERAS", SECONDS);
     // Two are more than the cores of a small machine bear, with their own work and the encoder's.
     let addresses = if seconds > SECONDS { &ADDRESSES[..] } else { &ADDRESSES[..2] };
-    for (ended, _) in keep_up(&site, addresses, 2, seconds, &[]) {
+    for (ended, _) in keep_up(&site, addresses, 2, seconds, ", 2 of 1000 packets lost", &[]) {
         most_are_kept(&ended);
     }
 }
@@ -288,7 +293,8 @@ fn beside_an_encoder_that_never_rests_every_frame_is_confirmed_or_counted() {
             }
         });
         let _ends = Ends(&is_over);
-        let ends = keep_up(&site, &ADDRESSES[..1], 0, times("RHEED_TORTURE_CAMERAS", SECONDS), &[]);
+        let ends =
+            keep_up(&site, &ADDRESSES[..1], 0, times("RHEED_TORTURE_CAMERAS", SECONDS), " beside an encoder of noise", &[]);
         most_are_kept(&ends[0].0);
     });
     assert!(noisy.stat(Stat::FramesDropped) > 0, "its encoder was busy all the time");
@@ -298,7 +304,14 @@ fn beside_an_encoder_that_never_rests_every_frame_is_confirmed_or_counted() {
 fn of_an_encoder_that_cannot_keep_up_every_frame_is_confirmed_or_counted_as_dropped() {
     let Some(site) = stage() else { return };
     // Room for three frames.
-    let ends = keep_up(&site, &ADDRESSES[..1], 2, SECONDS, &["queue_bytes=1048576", "compression_level=19"]);
+    let ends = keep_up(
+        &site,
+        &ADDRESSES[..1],
+        2,
+        SECONDS,
+        ", with room for three and level 19",
+        &["queue_bytes=1048576", "compression_level=19"],
+    );
     let (ended, _) = &ends[0];
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     assert!(count(ended, "stream", "dropped") > 0 && count(ended, "stream", "confirmed") > 0, "{ended:?}");

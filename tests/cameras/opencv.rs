@@ -45,6 +45,34 @@ fn a_cameras_frames_arrive_until_it_is_gone_and_that_is_told() {
 }
 
 #[test]
+fn pictures_as_the_driver_has_them_arrive_with_their_luma() {
+    let Some(built) = Site::stage(&OPENCV) else { return };
+    for (fourcc, row_bytes) in [("GREY", 32), ("YUYV", 64), ("UYVY", 64), ("Y16", 64)] {
+        let site = built.anew();
+        let driver = v4l2::driver("none", &site, &format!("{fourcc} 32x16 {row_bytes} 40"));
+        let ended = site.start_in(&driver, &[NUMBER, "--raw", "--seconds", "0"]).finish().well();
+        let shade = if fourcc.contains('V') { |sum: u64| (16 + sum % 220) as u8 } else { |sum| sum as u8 };
+        let picture = |number: u64| (0..16).flat_map(move |y| (0..32).map(move |x| shade(x + y + number)));
+        assert!(site.arrived(&ended) == (1..40).flat_map(picture).collect::<Vec<u8>>(), "{fourcc}: {ended:?}");
+    }
+}
+
+#[test]
+fn what_is_not_one_picture_is_refused_by_its_type_and_never_pushed_as_another() {
+    let Some(built) = Site::stage(&OPENCV) else { return };
+    for fourcc in ["MJPG", "NV12"] {
+        let site = built.anew();
+        let driver = v4l2::driver("none", &site, &format!("{fourcc} 32x16 32 40"));
+        let ended = site.start_in(&driver, &[NUMBER, "--raw", "--seconds", "0"]).finish();
+        assert!(
+            ended.status.code() == Some(1) && ended.err.contains("is not one picture") && !ended.err.contains("32 x 16"),
+            "{fourcc}: {ended:?}"
+        );
+        assert_eq!(count(&ended, "stream", "taken"), 0, "{fourcc}: {ended:?}");
+    }
+}
+
+#[test]
 fn a_stream_that_is_closed_meanwhile_ends_the_recording_and_it_is_said_why() {
     let Some(site) = Site::stage(&OPENCV) else { return };
     let endless = v4l2::driver("none", &site, "GREY 32x16 32 4000000000");

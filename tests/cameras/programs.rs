@@ -105,6 +105,12 @@ impl Site {
         Site { service: service::start(&workshop), workshop, program }
     }
 
+    /// The same program, which is not built again, with a service of its own.
+    pub fn anew(&self) -> Site {
+        let workshop = Workshop::new();
+        Site { service: service::start(&workshop), workshop, program: self.program.clone() }
+    }
+
     /// Starts it with these arguments, behind which it is told of the service.
     pub fn start(&self, given: &[&str]) -> Running {
         self.start_in(&[], given)

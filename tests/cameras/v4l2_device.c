@@ -62,7 +62,7 @@ static void draw(unsigned char *pixels) {
             if (strcmp(camera.fourcc, "GREY") == 0) row[x] = (unsigned char)value;
             else if (strcmp(camera.fourcc, "YUYV") == 0) row[2 * x] = (unsigned char)(16u + value % 220u), row[2 * x + 1] = 128;
             else if (strcmp(camera.fourcc, "UYVY") == 0) row[2 * x + 1] = (unsigned char)(16u + value % 220u), row[2 * x] = 128;
-            else {
+            else if (camera.fourcc[0] == 'Y') {
                 const unsigned bits = (unsigned)atoi(camera.fourcc + 1), deep = (value & 255u) << (bits - 8);
                 row[2 * x] = (unsigned char)deep, row[2 * x + 1] = (unsigned char)(deep >> 8);
             }
