@@ -142,18 +142,53 @@ fn a_file_whose_frames_cannot_be_taken_ends_and_says_why() {
     assert_eq!(count(&ended, "stream", "taken") + count(&ended, "stream", "missed"), 0, "{ended:?}");
 }
 
-#[test]
-fn a_video_file_arrives_whole() {
-    let Some(site) = stage() else { return };
-    let source = format!("{TURNING} ! video/x-raw,width=64,height=48,framerate=50/1 ! theoraenc ! oggmux");
-    let file = file_of(&site, "a video.ogv", &source).display().to_string();
+/// Plays a file that GStreamer makes by this pipeline, and compares with what it reads from it again.
+#[track_caller]
+fn arrives_whole(site: &Site, pipeline: &str) {
+    let file = file_of(site, "a video.ogv", pipeline).display().to_string();
     let ended = site.start(&[&file]).finish().well();
     // The same file by gst-launch-1.0; its name has a space, which that wants escaped.
     let plain = site.workshop.path().join("video.ogv");
     std::fs::copy(&file, &plain).expect("target can be written");
     let decoded = format!("filesrc location={} ! decodebin ! videoconvert ! video/x-raw,format=GRAY8", plain.display());
-    assert!(site.arrived(&ended) == pictures_of(&site, &decoded, 64), "the shards differ from what GStreamer reads");
-    assert_eq!(count(&ended, "stream", "taken"), 50);
+    assert!(site.arrived(&ended) == pictures_of(site, &decoded, 64), "the shards differ from what GStreamer reads");
+    assert_eq!((count(&ended, "stream", "taken"), count(&ended, "stream", "missed")), (50, 0), "{ended:?}");
+}
+
+#[test]
+fn a_video_file_arrives_whole_also_with_sound_and_at_a_rate_that_is_no_whole_number() {
+    const SOUND: &str = "audiotestsrc num-buffers=60 ! vorbisenc ! queue ! film.";
+    let Some(built) = stage() else { return };
+    for (rate, sound) in [("50/1", ""), ("50/1", SOUND), ("60000/1001", "")] {
+        let site = built.anew();
+        let film = format!("{TURNING} ! video/x-raw,width=64,height=48,framerate={rate} ! theoraenc ! queue ! film.");
+        arrives_whole(&site, &format!("{film} {sound} oggmux name=film"));
+        let of_frames =
+            |text: &str| text.split('/').map(|part| part.parse::<f64>().expect("a number")).reduce(|of, per| of / per);
+        let told = only_stream(&site.service).fps_capture_rate;
+        assert!((told - of_frames(rate).expect("two numbers")).abs() < 0.001, "{rate}: {told}");
+    }
+}
+
+#[test]
+fn a_source_whose_frames_have_no_even_rate_is_asked_for_one_and_then_taken_whole() {
+    let Some(site) = stage() else { return };
+    let size = "video/x-raw,format=GRAY8,width=64,height=34";
+    let source = format!("{TURNING} ! {size},framerate=50/1 ! videorate drop-only=true ! video/x-raw,framerate=0/1");
+    let ended = site.start(&[&source]).finish();
+    assert!(ended.status.code() == Some(1) && ended.err.contains("--fps"), "{ended:?}");
+    assert!(site.service.streams().is_empty());
+    let ended = site.start(&[&source, "--fps", "50"]).finish().well();
+    assert!(site.arrived(&ended) == pictures_of(&site, &source, 64), "the shards differ from what GStreamer makes");
+}
+
+#[test]
+fn a_file_that_has_only_sound_is_told_and_opens_no_stream() {
+    let Some(site) = stage() else { return };
+    let file = file_of(&site, "sound.ogg", "audiotestsrc num-buffers=60 ! vorbisenc ! oggmux").display().to_string();
+    let ended = site.start(&[&file]).finish();
+    assert!(ended.status.code() == Some(1) && ended.err.contains("the pipeline ends"), "{ended:?}");
+    assert!(site.service.streams().is_empty());
 }
 
 #[test]
