@@ -5,7 +5,7 @@ use super::Site;
 use super::row::{Better, Row};
 use super::samples::percentiles;
 use super::table::Table;
-use super::workshop::{Answer, CAMERA, ask};
+use super::workshop::{Answer, CAMERA, Service, ask};
 use crate::kit;
 use crate::receiver::ends_with_us;
 use anyhow::{Context, Result, bail, ensure};
@@ -17,6 +17,8 @@ pub const NAME: &str = "cameras";
 
 const FAKE: &str = "arv-fake-gv-camera-0.8";
 const ADDRESS: &str = "127.0.0.1";
+const PUSH: &str = "push";
+const NOISY_FRAMES: u32 = 60;
 /// More than it reaches: as fast as it can.
 const FASTEST: u32 = 1000;
 
@@ -30,27 +32,33 @@ struct Case {
     packet: u32,
     /// Of so many packets in a thousand, one is thrown away by the camera.
     lost_in_thousand: u32,
+    /// Whether another stream on this machine has noisy frames of the same size flat out: the fake camera's own are easy to encode.
+    is_busy: bool,
 }
 
-const CASES: [Case; 4] = [
-    Case { width: 500, height: 300, fps: 120, packet: 1400, lost_in_thousand: 0 },
-    Case { width: 1024, height: 1024, fps: 60, packet: 9000, lost_in_thousand: 0 },
-    Case { width: 640, height: 480, fps: FASTEST, packet: 9000, lost_in_thousand: 0 },
-    Case { width: 640, height: 480, fps: FASTEST, packet: 9000, lost_in_thousand: 2 },
+const CASES: [Case; 5] = [
+    Case { width: 500, height: 300, fps: 120, packet: 1400, lost_in_thousand: 0, is_busy: false },
+    Case { width: 1024, height: 1024, fps: 60, packet: 9000, lost_in_thousand: 0, is_busy: false },
+    Case { width: 640, height: 480, fps: FASTEST, packet: 9000, lost_in_thousand: 0, is_busy: false },
+    Case { width: 640, height: 480, fps: FASTEST, packet: 9000, lost_in_thousand: 2, is_busy: false },
+    Case { width: 640, height: 480, fps: FASTEST, packet: 9000, lost_in_thousand: 0, is_busy: true },
 ];
 
 impl Case {
     fn name(&self) -> String {
-        let &Case { width, height, fps, packet, lost_in_thousand } = self;
+        let &Case { width, height, fps, packet, lost_in_thousand, is_busy } = self;
         let pace = if fps == FASTEST { "flat out".to_owned() } else { format!("{fps} fps") };
         let loss = if lost_in_thousand == 0 { String::new() } else { format!(", {lost_in_thousand} of 1000 lost") };
-        format!("{width}x{height}, {pace}, packets of {packet}{loss}")
+        let beside = if is_busy { ", beside a noisy stream flat out" } else { "" };
+        format!("{width}x{height}, {pace}, packets of {packet}{loss}{beside}")
     }
 
     /// The camera, its SDK, the library and the service, all on this machine.
     fn play(&self, site: &Site) -> Result<Turn> {
-        let camera = Camera::start(self.lost_in_thousand)?;
+        let camera = start_camera(self.lost_in_thousand)?;
         let service = site.workshop.service()?;
+        let noises = site.workshop.service()?;
+        let noise = if self.is_busy { Some(self.make_noise(site, &noises)?) } else { None };
         let mut program = site.workshop.program(CAMERA);
         let seconds = site.length.pick(1.0, 4.0);
         for (name, value) in [("--width", self.width), ("--height", self.height), ("--rate", self.fps), ("--packet", self.packet)]
@@ -59,7 +67,7 @@ impl Case {
         }
         program.args(["--camera", ADDRESS, "--seconds", &seconds.to_string()]).arg(format!("fps={}", self.fps));
         let answer = ask(service.serve(&mut program))?;
-        drop(camera);
+        drop((camera, noise));
         let [received, headless, kept, dropped] = ["received", "headless", "kept", "dropped"].map(|name| answer.number(name));
         Ok(Turn {
             push: microseconds(&answer, "push_ns")?,
@@ -68,6 +76,15 @@ impl Case {
             uncounted: received? - headless? - kept? - dropped.as_ref().map_or(0.0, |dropped| *dropped),
             dropped: dropped?,
         })
+    }
+
+    /// A stream whose encoder never rests, until it is dropped.
+    fn make_noise(&self, site: &Site, service: &Service) -> Result<Running> {
+        let mut program = site.workshop.program(PUSH);
+        site.frames.noisy(self.width, self.height, NOISY_FRAMES)?.give(&mut program);
+        program.args(["--flat-out", "1", "--copies", "0", "--seconds", "3600", "fps=100"]);
+        let program = service.serve(&mut program).stdin(Stdio::null()).stdout(Stdio::null());
+        Ok(Running(ends_with_us(program).spawn().context(PUSH)?))
     }
 }
 
@@ -106,30 +123,28 @@ fn microseconds(answer: &Answer, name: &str) -> Result<Vec<f64>> {
     Ok(answer.numbers(name)?.iter().map(|ns| ns * 1e-3).collect())
 }
 
-/// Aravis's camera in software, in a process of its own.
-struct Camera(Child);
-
-impl Camera {
-    /// Returns when it listens.
-    fn start(lost_in_thousand: u32) -> Result<Camera> {
-        let mut command = Command::new(FAKE);
-        command.args(["-i", ADDRESS, "-r", &lost_in_thousand.to_string(), "-d", "device:2"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut camera = Camera(ends_with_us(&mut command).spawn().context(FAKE)?);
-        let mut said = BufReader::new(camera.0.stderr.take().context("stderr is piped")?);
-        let mut line = String::new();
-        while said.read_line(&mut line)? > 0 {
-            if line.contains("Listening to") {
-                // It goes on talking, and stops when nobody listens.
-                thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-                return Ok(camera);
-            }
+/// Aravis's camera in software; returns when it listens.
+fn start_camera(lost_in_thousand: u32) -> Result<Running> {
+    let mut command = Command::new(FAKE);
+    command.args(["-i", ADDRESS, "-r", &lost_in_thousand.to_string(), "-d", "device:2"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut camera = Running(ends_with_us(&mut command).spawn().context(FAKE)?);
+    let mut said = BufReader::new(camera.0.stderr.take().context("stderr is piped")?);
+    let mut line = String::new();
+    while said.read_line(&mut line)? > 0 {
+        if line.contains("Listening to") {
+            // It goes on talking, and stops when nobody listens.
+            thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+            return Ok(camera);
         }
-        bail!("{FAKE} does not listen at {ADDRESS}: {}", line.trim())
     }
+    bail!("{FAKE} does not listen at {ADDRESS}: {}", line.trim())
 }
 
-impl Drop for Camera {
+/// A process that ends when this is dropped.
+struct Running(Child);
+
+impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
