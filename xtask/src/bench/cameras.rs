@@ -82,7 +82,7 @@ impl Case {
     fn make_noise(&self, site: &Site, service: &Service) -> Result<Running> {
         let mut program = site.workshop.program(PUSH);
         site.frames.noisy(self.width, self.height, NOISY_FRAMES)?.give(&mut program);
-        program.args(["--flat-out", "1", "--copies", "0", "--seconds", "3600", "fps=100"]);
+        program.args(["--flat-out", "1", "--copies", "0", "--seconds", "3600", "fps=100", "compression_level=9"]);
         let program = service.serve(&mut program).stdin(Stdio::null()).stdout(Stdio::null());
         Ok(Running(ends_with_us(program).spawn().context(PUSH)?))
     }
