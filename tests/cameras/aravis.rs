@@ -1,7 +1,7 @@
 //! `aravis_camera.c` with Aravis's own camera, over GigE Vision.
 
 use crate::fake_gige::{ADDRESSES, Camera, Sent, is_alone_on_a_network};
-use crate::programs::{ARAVIS, Site, count};
+use crate::programs::{ARAVIS, GSTREAMER, Site, count};
 use crate::support::frames::numbered;
 use crate::support::host::Stream;
 use crate::support::long_run::{figure, times};
@@ -216,6 +216,21 @@ fn no_camera_and_no_such_feature_are_told() {
     assert!(ended.status.code() == Some(1) && ended.err.contains("nobody"), "{ended:?}");
     let (ended, _) = record(&site, "PixelFormat=Mono9", 0, "50", "20");
     assert!(ended.status.code() == Some(1) && ended.err.contains("Mono9"), "{ended:?}");
+}
+
+/// Why gstreamer.md advises against it.
+#[test]
+fn aravissrc_throws_damaged_frames_away_and_that_it_numbers_none_is_said() {
+    let Some(site) = is_alone_on_a_network().then(|| Site::stage(&GSTREAMER)).flatten() else { return };
+    let camera = Camera::start(&site.workshop, HERE, 40);
+    let source =
+        format!("aravissrc camera-name={HERE} num-buffers=50 ! video/x-raw,format=GRAY8,width=256,height=128,framerate=50/1");
+    let ended = site.start(&[&source, "--fps", "50"]).finish().well();
+    let sent = camera.end();
+    assert_eq!(ended.err.matches("its source does not number frames").count(), 1, "{ended:?}");
+    let [missed, incomplete] = ["missed", "incomplete"].map(|word| count(&ended, "stream", word));
+    assert!(!sent.damaged.is_empty() && (missed, incomplete) == (0, 0), "of {} damaged: {ended:?}", sent.damaged.len());
+    site.arrived(&ended);
 }
 
 const LARGE: &str = "Width=640 Height=480 ArvGevSCPSPacketSize=9000";
