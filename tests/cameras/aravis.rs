@@ -7,12 +7,12 @@ use crate::support::host::Stream;
 use crate::support::long_run::{figure, times};
 use crate::support::service::only_stream;
 use crate::support::spool::{options as spool_options, with};
-use crate::support::{Ended, Running};
+use crate::support::{Ended, HANGS_AFTER, Running};
 use rheed_stream::codes::{NO_FRAME_ID, Stat};
 use rheed_stream::receiver::StreamRecord;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const WIDTH: u64 = 256;
 const HEIGHT: u64 = 128;
@@ -32,6 +32,32 @@ fn record(site: &Site, features: &str, lost_in_thousand: u32, fps: &str, seconds
     let features = format!("{SIZE} {features}");
     let ended = site.start(&["--camera", HERE, "--set", &features, "--fps", fps, "--seconds", seconds]).finish();
     (ended, camera.end())
+}
+
+/// Records until the camera has sent so many frames, however long that takes here.
+#[track_caller]
+fn record_frames(
+    site: &Site,
+    environment: &[(&str, String)],
+    features: &str,
+    lost_in_thousand: u32,
+    frames: usize,
+) -> (Ended, Sent) {
+    let camera = Camera::start(&site.workshop, HERE, lost_in_thousand);
+    let features = format!("{SIZE} {features}");
+    let mut program = site.start_in(environment, &["--camera", HERE, "--set", &features, "--fps", "100", "--seconds", "0"]);
+    let began = Instant::now();
+    while camera.frames() < frames {
+        assert!(
+            began.elapsed() < HANGS_AFTER && !program.has_ended(),
+            "{} frames of {frames}: {:?}",
+            camera.frames(),
+            program.finish()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    program.interrupt();
+    (program.finish(), camera.end())
 }
 
 /// Every frame that was sent, from the first that was pushed to the last, is confirmed, or counted as dropped, or as missed by its
@@ -63,8 +89,8 @@ fn is_picture(frame: &[u8], id: u64, as_kept: fn(u64) -> u8) -> bool {
 #[track_caller]
 fn arrives_bit_for_bit(features: &str, as_kept: fn(u64) -> u8) {
     let Some(site) = stage() else { return };
-    // Long enough for the numbers to wrap: they begin at 65401.
-    let (ended, sent) = record(&site, features, 0, "100", "2");
+    // Enough for the numbers to wrap: they begin at 65401.
+    let (ended, sent) = record_frames(&site, &[], features, 0, 180);
     let ended = ended.well();
     all_is_accounted_for(&ended, &sent);
     assert!(sent.ids.contains(&65535) && sent.ids.contains(&1), "a wrap is no loss, but there was none: {:?}", sent.ids);
@@ -95,11 +121,9 @@ fn frames_of_16_bits_arrive_with_their_high_bytes() {
 #[test]
 fn a_frame_of_which_packets_are_missing_is_kept_and_counted_as_incomplete_and_one_without_a_number_as_missed() {
     let Some(site) = stage() else { return };
-    let camera = Camera::start(&site.workshop, HERE, 40);
     let environment = [("LD_PRELOAD", ARAVIS.preloaded(&site.workshop, "pushes_told.c"))];
-    let given = ["--camera", HERE, "--set", SIZE, "--fps", "100", "--seconds", "3"];
-    let ended = site.start_in(&environment, &given).finish().well();
-    let sent = camera.end();
+    let (ended, sent) = record_frames(&site, &environment, "", 40, 300);
+    let ended = ended.well();
     all_is_accounted_for(&ended, &sent);
     assert!(!sent.damaged.is_empty() && !sent.headless.is_empty(), "the camera lost nothing");
     let (camera, stream) = (|word| count(&ended, "camera", word), |word| count(&ended, "stream", word));
