@@ -332,8 +332,7 @@ fn beside_an_encoder_that_never_rests_every_frame_is_confirmed_or_counted() {
             }
         });
         let _ends = Ends(&is_over);
-        let ends =
-            keep_up(&site, &ADDRESSES[..1], 0, SECONDS, " beside an encoder of noise", &[]);
+        let ends = keep_up(&site, &ADDRESSES[..1], 0, SECONDS, " beside an encoder of noise", &[]);
         most_are_kept(&ends[0].0);
     });
     assert!(noisy.stat(Stat::FramesDropped) > 0, "its encoder was busy all the time");
