@@ -22,7 +22,7 @@ DCAMERR dcamwait_start(HDCAMWAIT wait, DCAMWAIT_START *param) {
     if (is_played("stopped") && came == 4) return running = 0, DCAMERR_ABORT;
     came = calls < 4 ? until[calls] : came + 2;
     calls++;
-    for (; stamped < came; stamps[stamped++] = ticks(1000000)) take((uint64_t)stamped + 1);
+    for (; stamped < came; stamps[stamped++] = ticks(1000000)) take();
     running = came < last();
     return DCAMERR_SUCCESS;
 }

@@ -24,17 +24,20 @@ static inline int64_t nanoseconds(clockid_t clock) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-enum { PERIOD_MS = 10, OLD_S = 1000 };
+enum { PERIOD_MS = 12, OLD_S = 1000 };
 static int64_t first_ns, taken_ns;
 
-/* Waits until the frame of that number is there: a hundred a second, as far as this machine keeps up. */
-static inline void take(uint64_t number) {
-    if (first_ns == 0) first_ns = nanoseconds(CLOCK_MONOTONIC);
-    const int64_t due_ns = first_ns + (int64_t)number * PERIOD_MS * 1000000;
+/*
+ * Waits until the next frame is there. On a machine that is busy the camera is slower, and makes up for nothing: so its frames are
+ * spread over as much time as the library needs to know the clock.
+ */
+static inline void take(void) {
+    const int64_t due_ns = taken_ns + PERIOD_MS * 1000000;
     struct timespec due;
     due.tv_sec = (time_t)(due_ns / 1000000000), due.tv_nsec = (long)(due_ns % 1000000000);
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
     taken_ns = nanoseconds(CLOCK_MONOTONIC);
+    if (first_ns == 0) first_ns = taken_ns;
 }
 
 /* What the camera's own clock said then, which was 1000 s before its first frame. */
@@ -48,7 +51,7 @@ static uint16_t pixels16[(WIDTH + PADDING) * HEIGHT];
 
 /* Takes a frame of 8 bits with so many pixels a row. */
 static inline void draw8(uint64_t number, unsigned row_pixels) {
-    take(number);
+    take();
     memset(pixels8, 0xEE, sizeof pixels8);
     for (unsigned y = 0; y < HEIGHT; y++)
         for (unsigned x = 0; x < WIDTH; x++) pixels8[y * row_pixels + x] = (uint8_t)(x + y + number);

@@ -27,7 +27,7 @@ IMAQdxError IMAQdxGetImage(IMAQdxSession id, Image *image, IMAQdxBufferNumberMod
     while (at < FRAMES && number_of(at) < desiredBufferNumber) at++;
     *actualBufferNumber = (uInt32)number_of(at);
     running = at < FRAMES - 1;
-    take(number_of(at));
+    take();
     draw12(number_of(at), WIDTH + PADDING);
     return IMAQdxErrorSuccess;
 }

@@ -34,7 +34,7 @@ int main(int argc, char **argv) {
     if (ticks_of(metadata, (int)sizeof metadata - 1) != 0x180000002 || ticks_of(metadata, 28) != 0x100000000) return 4;
     if (ticks_of(NULL, 0) != 0) return 5;
     for (int at = 0; at < FRAMES; at++) {
-        take(number_of(at));
+        take();
         draw12(number_of(at), WIDTH);
         const uint32_t high = (uint32_t)(ticks(TICK_HZ) >> 32), low = (uint32_t)ticks(TICK_HZ);
         memcpy(metadata + 20, &high, 4), memcpy(metadata + 28, &low, 4);
