@@ -70,7 +70,7 @@ pub fn to_ship(cargo: &mut Command, root: &Path, target: &str) -> Result<()> {
         // And linkers from before 2016 do not know the relocations that newer assemblers choose. Nothing unwinds through C, so that
         // tables for it are of no use.
         Some("x86_64") if target.contains("-linux-") => {
-            "-march=x86-64 -Wa,-mrelax-relocations=no -fno-asynchronous-unwind-tables -fno-unwind-tables"
+            "-march=x86-64 -Wa,-mrelax-relocations=no -fno-asynchronous-unwind-tables -fno-unwind-tables -fno-align-functions -fno-align-jumps"
         }
         Some("x86_64") => "-march=x86-64",
         // As Rust has it.
