@@ -140,10 +140,10 @@ typedef enum {
     /** Frames refused for bad arguments or formats, slots that are none included. */
     RHEED_STAT_FRAMES_REJECTED = 7,
     /**
-     * Frames that the camera lost, by gaps in their ids. A wrap (after 65535 or 4294967295) or a restart is none, nor is a frame
-     * that comes late, by fewer than 4,096, which is taken off again. A jump of more counts when the next id goes on from it; one of
-     * more than 600,000, or of more than 4,096 across a wrap, is a counter set anew, and none is missed. A single id that is far from
-     * those before and behind it, e.g. 0, stands for a frame whose id could not be read.
+     * Frames that the camera lost, by gaps in the ids of one camera. A wrap (after 65535 or 4294967295) or a restart is none, nor is
+     * a frame that comes late, by fewer than 4,096, which is taken off again. A gap of more than 64 counts when three ids go on
+     * behind it; one of more than 600,000, or of more than 4,096 across a wrap, is a counter set anew, and none is missed. A single id
+     * that is far from those before and behind it says nothing; if it is 0, it stands for a frame whose id could not be read.
      */
     RHEED_STAT_FRAMES_MISSED = 8,
     /** Frames taken or left out that were flagged RHEED_FRAME_INCOMPLETE. */
@@ -394,7 +394,7 @@ int32_t RHEED_CALL rheed_resume(const char *options,
  * its id, counted (RHEED_STAT_FRAMES_LEFT_OUT) and answered with RHEED_OK, and copied only where regions are measured.
  * `frame_id`: the camera's count, RHEED_NO_FRAME_ID if there is none (a GigE Vision camera says so with 0: give RHEED_NO_FRAME_ID
  * for it). Gaps are counted as missed frames. Of several threads, ids may come out of order by fewer than 4,096; a jump by more
- * is counted when the next id goes on from it (RHEED_STAT_FRAMES_MISSED has the rules).
+ * than 64 is counted when others go on from it (RHEED_STAT_FRAMES_MISSED has the rules). All are of one camera.
  * `timestamp_ns`: capture time by this computer's clock, Unix time in nanoseconds; 0 = now. With the option
  * timestamp_clock = device: the camera's own counter as it is, in ticks of device_tick_hz, a uint64_t as the int64_t of the same
  * bits; it is mapped to Unix time (docs/time.md), and 0 is still now.

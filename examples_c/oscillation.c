@@ -97,12 +97,13 @@ int main(int argc, char **argv) {
         fprintf(stderr, "the stream does not open: %s\n", text);
         return 1;
     }
-    const unsigned side = region[2] == 0 ? (unsigned)of.height / 10 : 0; /* Around the middle, if nothing else was said. */
+    const unsigned side = region[2] != 0 ? 0 : of.height < 20.0 ? 1 : (unsigned)of.height / 10; /* Around the middle, if nothing else was said. */
     if (side != 0) region[0] = ((unsigned)of.width - side) / 2, region[1] = ((unsigned)of.height - side) / 2, region[2] = region[3] = side;
 
     pthread_t thread;
     int32_t ended = rheed_region_set(of.stream, 0, region[0], region[1], region[2], region[3]);
-    if (ended == RHEED_OK && pthread_create(&thread, NULL, camera_thread, &of) == 0) {
+    const int films = ended == RHEED_OK && pthread_create(&thread, NULL, camera_thread, &of) == 0;
+    if (films) {
         watch(of.stream, of.begin_ns);
         pthread_join(thread, NULL);
         ended = rheed_finalize(of.stream, 60000);
@@ -112,5 +113,5 @@ int main(int argc, char **argv) {
     printf("%s: %s\n", rheed_strerror(ended), text);
     rheed_free(of.stream);
     free(of.pixels);
-    return ended != RHEED_OK || of.refused != 0;
+    return !films || ended != RHEED_OK || of.refused != 0;
 }

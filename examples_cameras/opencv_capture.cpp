@@ -22,7 +22,8 @@ namespace {
 std::uint32_t format_of(const cv::Mat &picture, const cv::VideoCapture &capture, bool is_raw) {
     const int fourcc = static_cast<int>(capture.get(cv::CAP_PROP_FOURCC));
     const auto is = [&](const char(&name)[5]) { return fourcc == cv::VideoWriter::fourcc(name[0], name[1], name[2], name[3]); };
-    if (picture.cols != capture.get(cv::CAP_PROP_FRAME_WIDTH) || picture.rows != capture.get(cv::CAP_PROP_FRAME_HEIGHT)) return 0;
+    const double width = capture.get(cv::CAP_PROP_FRAME_WIDTH), height = capture.get(cv::CAP_PROP_FRAME_HEIGHT); /* 0: not told. */
+    if (is_raw && ((width > 0.0 && picture.cols != width) || (height > 0.0 && picture.rows != height))) return 0;
     switch (picture.type()) {
     case CV_8UC1: return RHEED_FORMAT_MONO8;
     case CV_16UC1: return RHEED_FORMAT_MONO16;

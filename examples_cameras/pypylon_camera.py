@@ -49,7 +49,7 @@ class Recording:
     for Python's lock, its exceptions end the grabbing without a word of what they were, and it is not told when the camera is lost."""
 
     def __init__(self, camera, stream):
-        self.camera, self.stream, self.came, self.is_told = camera, stream, 0, False
+        self.camera, self.stream, self.came, self.refused = camera, stream, 0, 0
 
     def fetch(self, wait_ms):
         """Whether a frame came. Its buffer is pylon's again when this returns."""
@@ -63,9 +63,9 @@ class Recording:
                 stats = self.stream.stats()
                 if stats[STAT_ACCEPTED] + stats[STAT_DROPPED] == 0:
                     raise  # None will be taken: the format is wrong. Else it was an odd one, which ends nothing.
-                if not self.is_told:
+                if self.refused == 0:
                     print(f"a frame is refused: {error}", file=sys.stderr)
-                self.is_told = True
+                self.refused += 1
             return True
 
     def run(self, seconds, frames):
@@ -122,8 +122,9 @@ def main(arguments):
     options = [*asked.options, f"fps = {fps:.3f}", "timestamp_clock = device", f"device_tick_hz = {hz}"]
     with Stream(library, "\n".join(options)) as stream:
         print(stream.remark, end="\n" if stream.remark else "")
+        recording = Recording(camera, stream)
         try:
-            Recording(camera, stream).run(asked.seconds, asked.frames)
+            recording.run(asked.seconds, asked.frames)
         except (genicam.GenericException, ConnectionError) as error:
             complaint = f"the camera is lost: {error}"
         except (RheedError, ValueError) as error:
@@ -139,7 +140,7 @@ def main(arguments):
         taken, confirmed, _, lost, dropped, rejected, missed, incomplete = stream.stats()[STAT_ACCEPTED : STAT_INCOMPLETE + 1]
         print(f"stream: {taken} taken, {confirmed} confirmed, {lost} lost, {dropped} dropped, {rejected} rejected, {missed} missed, "
               f"{incomplete} incomplete")
-        return 1 if complaint or lost + dropped + rejected else 0
+        return 1 if complaint or lost + dropped + recording.refused else 0
 
 
 if __name__ == "__main__":

@@ -160,10 +160,10 @@ pub enum Stat {
     FramesDropped = 6,
     /// Frames refused for bad arguments or formats, slots that are none included.
     FramesRejected = 7,
-    /// Frames that the camera lost, by gaps in their ids. A wrap (after 65535 or 4294967295) or a restart is none, nor is a frame
-    /// that comes late, by fewer than 4,096, which is taken off again. A jump of more counts when the next id goes on from it; one of
-    /// more than 600,000, or of more than 4,096 across a wrap, is a counter set anew, and none is missed. A single id that is far from
-    /// those before and behind it, e.g. 0, stands for a frame whose id could not be read.
+    /// Frames that the camera lost, by gaps in the ids of one camera. A wrap (after 65535 or 4294967295) or a restart is none, nor is
+    /// a frame that comes late, by fewer than 4,096, which is taken off again. A gap of more than 64 counts when three ids go on
+    /// behind it; one of more than 600,000, or of more than 4,096 across a wrap, is a counter set anew, and none is missed. A single id
+    /// that is far from those before and behind it says nothing; if it is 0, it stands for a frame whose id could not be read.
     FramesMissed = 8,
     /// Frames taken or left out that were flagged RHEED_FRAME_INCOMPLETE.
     FramesIncomplete = 9,

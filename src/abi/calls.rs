@@ -81,7 +81,7 @@ export! {
     /// its id, counted (RHEED_STAT_FRAMES_LEFT_OUT) and answered with RHEED_OK, and copied only where regions are measured.
     /// `frame_id`: the camera's count, RHEED_NO_FRAME_ID if there is none (a GigE Vision camera says so with 0: give RHEED_NO_FRAME_ID
     /// for it). Gaps are counted as missed frames. Of several threads, ids may come out of order by fewer than 4,096; a jump by more
-    /// is counted when the next id goes on from it (RHEED_STAT_FRAMES_MISSED has the rules).
+    /// than 64 is counted when others go on from it (RHEED_STAT_FRAMES_MISSED has the rules). All are of one camera.
     /// `timestamp_ns`: capture time by this computer's clock, Unix time in nanoseconds; 0 = now. With the option
     /// timestamp_clock = device: the camera's own counter as it is, in ticks of device_tick_hz, a uint64_t as the int64_t of the same
     /// bits; it is mapped to Unix time (docs/time.md), and 0 is still now.

@@ -48,9 +48,9 @@ pub struct FrameRecord {
     pub bytes: u32,
     /// As pushed.
     pub flags: u8,
-    /// Frames that the camera lost since the stream's frame before; of a chunk's first frame, since what the seal before tells. Less than
-    /// none: so many that were told as missed before came late. At most some 8 million are told. Of the ids alone it could not be told: of frames that were
-    /// refused or left out no record is there.
+    /// Frames that the camera lost since the frame before, so many more than the seal before told at a chunk's first; less than none
+    /// where some come late. At most some 8 million are told. Of the ids alone it could not be told: frames that were refused or
+    /// left out have no record.
     pub missed: i64,
     /// As pushed.
     pub id: u64,

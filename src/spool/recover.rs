@@ -56,9 +56,9 @@ pub fn part(folder: &Path, chunk: u64, stream: &[u8; 16]) -> io::Result<Recovere
         file.set_len(walk.end)?;
     }
     let mut chunk = ChunkFile::recovered(file, folder, path, walk.head, stamps, walk.frames, walk.end);
-    // An offset that is measured now says nothing about then.
     // Of frames that came late the chunk before may have been told that they were missed.
     let of_frames = Amiss { missed: walk.amiss.missed.max(0), ..walk.amiss };
+    // An offset that is measured now says nothing about then.
     let (clock, amiss) = seal.map_or((None, of_frames), |seal| (seal.clock, seal.amiss));
     let file = chunk.seal_synced(clock, amiss)?;
     Ok(Recovered::Sealed { file, cut: length - walk.end, torn: matches!(walk.behind, Behind::Tear) })

@@ -403,6 +403,7 @@ mod tests {
     use crate::spool::scratch::Scratch;
     use crate::stamps::ChunkStamps;
     use crate::stream::{Frame, Helpers};
+    use std::ptr::NonNull;
 
     const FRAME: usize = 1000;
 
@@ -481,13 +482,15 @@ mod tests {
         let mut encoder = encoder(&scratch, Limits::USUAL);
         let intake = encoder.intake.clone();
         let acquire = || intake.acquire(ALL, Some(|_| ()));
-        acquire().unwrap();
+        let mut slot = 0;
+        intake.acquire(ALL, Some(|address: NonNull<u8>| slot = address.as_ptr() as usize)).unwrap();
         assert!(acquire().is_err());
         intake.request_seal(); // So that it does not sleep.
         encoder.idle();
         assert!(acquire().is_err());
         let told: Vec<i64> = std::iter::from_fn(|| scratch.notices.events.take()).map(|event| event.value).collect();
         assert_eq!(told, [1]);
+        intake.discard(slot).unwrap();
     }
 
     #[test]

@@ -68,14 +68,14 @@ mod tests {
         for _ in 0..if cfg!(miri) { 10 } else { 300 } {
             let (gate, passed, done) = (Gate::default(), AtomicUsize::new(0), AtomicUsize::new(0));
             std::thread::scope(|scope| {
-                for _ in 0..3 {
+                let threads = [(); 3].map(|()| {
                     scope.spawn(|| {
                         while let Some(_passing) = gate.pass() {
                             passed.fetch_add(1, Ordering::Relaxed);
                             done.fetch_add(1, Ordering::Relaxed);
                         }
-                    });
-                }
+                    })
+                });
                 while passed.load(Ordering::Relaxed) < 3 {
                     std::thread::yield_now();
                 }
@@ -84,6 +84,8 @@ mod tests {
                     std::thread::yield_now();
                 }
                 assert_eq!(done.load(Ordering::Relaxed), passed.load(Ordering::Relaxed));
+                // ThreadSanitizer sees no other end of a thread.
+                threads.into_iter().for_each(|thread| thread.join().unwrap());
             });
         }
     }

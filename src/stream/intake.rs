@@ -166,6 +166,10 @@ impl Intake {
         let (entered, way) = self.enter()?;
         // Noted for refused frames too: the camera did not lose them.
         self.note_id(frame.frame_id);
+        self.take(pixels, frame, entered, way).inspect_err(|_| self.ids.lock().refused(frame.frame_id))
+    }
+
+    fn take(&self, pixels: Option<&[u8]>, frame: &Frame, entered: Clocks, way: Way) -> Result<()> {
         let checked = pixels.ok_or(Error::argument(NO_MEMORY)).and_then(|pixels| {
             let geometry = self.check(pixels.len(), frame)?;
             self.claim(way)?;
@@ -353,10 +357,12 @@ impl Intake {
         if id == codes::NO_FRAME_ID {
             return;
         }
-        let missed = self.ids.lock().note(id);
+        let mut ids = self.ids.lock();
+        let missed = ids.note(id);
         if missed != 0 {
-            self.works.ledger.add(Stat::FramesMissed, missed);
+            self.works.ledger.add(Stat::FramesMissed, missed); // Under the lock: one that comes late is never taken off first.
         }
+        drop(ids);
         if missed > 0 && !self.works.missing.swap(true, Ordering::Relaxed) {
             self.works.tell_missed();
         }

@@ -99,6 +99,7 @@ impl Place<'_> {
 }
 
 impl Drop for Place<'_> {
+    /// Whoever waits for one looks again when the next frame is dealt with.
     fn drop(&mut self) {
         self.0.places.fetch_add(1, Ordering::AcqRel);
     }

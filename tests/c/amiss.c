@@ -84,9 +84,9 @@ int main(int argc, char **argv) {
     push(18);
 
     next_id = 90000000000u; /* Chunk 5: the counter is set, twice. */
-    push(2);
-    next_id = 65536 - 28;
-    push(CHUNK - 2);
+    push(3);
+    next_id = 65536 - 27;
+    push(CHUNK - 3);
 
     push(10); /* Chunk 6: it wraps, and five are missed meanwhile. */
     CHECK(next_id == 65536);
