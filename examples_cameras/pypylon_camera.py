@@ -60,8 +60,7 @@ class Recording:
             try:
                 push(self.stream, result)
             except (RheedError, ValueError) as error:
-                stats = self.stream.stats()
-                if stats[STAT_ACCEPTED] + stats[STAT_DROPPED] == 0:
+                if self.stream.stats()[STAT_ACCEPTED] + self.stream.stats()[STAT_DROPPED] == 0:
                     raise  # None will be taken: the format is wrong. Else it was an odd one, which ends nothing.
                 if self.refused == 0:
                     print(f"a frame is refused: {error}", file=sys.stderr)
