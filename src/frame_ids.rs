@@ -42,31 +42,29 @@ impl FrameIds {
         if below.is_some_and(|below| row.is_before_its_beginning(below)) {
             return 0;
         }
-        let is_missed = below.is_some_and(|below| !Row::is_in(&row.seen, row.place - below));
+        let is_missed = below.is_some_and(|below| !row.seen.has(row.place - below));
         if let Some(strays) = self.strays.as_mut().filter(|strays| strays.are_nearer(id, below.or(ahead), is_missed)) {
             strays.note(id);
             return if strays.distinct < ROW { 0 } else { self.change_rows() };
         }
         match (below, ahead) {
             (Some(below), _) if is_missed => {
-                row.comes_late(below);
+                row.seen.put(row.place - below);
                 -1
             }
-            (Some(below), _) if below == 0 || row.is_tried_again(below) => 0,
+            (Some(below), _) if below == 0 || row.refused.take(row.place - below) => 0,
             (None, Some(ahead)) => {
                 row.go_on(id, ahead);
                 let unread = self.strays.as_mut().map_or(0, |strays| strays.beside_a_row_that_goes_on(ahead - 1));
                 if self.strays.as_ref().is_some_and(|strays| strays.rivals > LATE) {
                     self.strays = None;
                 }
-                (1..=unread).for_each(|below| Row::put_in(&mut row.seen, row.place - below));
+                for below in 1..=unread {
+                    row.seen.put(row.place - below);
+                }
                 (ahead - 1 - unread) as i64
             }
-            (None, _)
-                if self.former.as_mut().is_some_and(|former| former.below(id).is_some_and(|below| former.comes_late(below))) =>
-            {
-                -1
-            }
+            (None, _) if self.former.as_mut().is_some_and(|former| former.lacked(id)) => -1,
             _ => {
                 let before = self.strays.take().map_or(0, |strays| strays.zeros);
                 self.strays = Some(Strays::beginning_with(id, before));
@@ -77,8 +75,10 @@ impl FrameIds {
 
     /// A frame was refused behind its note: the same id again is that frame, tried again, and no restart.
     pub fn refused(&mut self, id: u64) {
-        if let Some((row, below)) = self.row.as_mut().and_then(|row| row.below(id).map(|below| (row, below))) {
-            Row::put_in(&mut row.refused, row.place - below);
+        if let Some(row) = &mut self.row
+            && let Some(below) = row.below(id)
+        {
+            row.refused.put(row.place - below);
         }
     }
 
@@ -89,16 +89,17 @@ impl FrameIds {
         let between = span + 1 - strays.distinct;
         let Some(ahead) = row.ahead(strays.lowest.0) else {
             // A restart. Before it nothing is missed.
-            let place = strays.row.place;
-            (span + 1..WINDOW).for_each(|below| Row::put_in(&mut strays.row.seen, place - below));
+            for below in span + 1..WINDOW {
+                strays.row.seen.put(strays.row.place - below);
+            }
             strays.row.begin = strays.lowest.1;
             (self.former, self.row) = (Some(row), Some(strays.row));
             return between as i64;
         };
         row.go_on(strays.lowest.0, ahead);
         row.go_on(strays.row.highest, span);
-        for below in (0..=span).filter(|below| Row::is_in(&strays.row.seen, strays.row.place - below)) {
-            Row::put_in(&mut row.seen, row.place - below);
+        for below in (0..=span).filter(|below| strays.row.seen.has(strays.row.place - below)) {
+            row.seen.put(row.place - below);
         }
         self.row = Some(row);
         (ahead - 1 + between) as i64
@@ -143,10 +144,7 @@ impl Strays {
                 return;
             }
         };
-        if !Row::is_in(&self.row.seen, place) {
-            Row::put_in(&mut self.row.seen, place);
-            self.distinct += 1;
-        }
+        self.distinct += u64::from(self.row.seen.put(place));
         if place < self.lowest.1 {
             self.lowest = (id, place);
         }
@@ -160,7 +158,35 @@ impl Strays {
 }
 
 /// Places, a bit each: the last `WINDOW` ones.
-type Places = [u64; (WINDOW / 64) as usize];
+struct Places([u64; (WINDOW / 64) as usize]);
+
+impl Places {
+    fn has(&self, place: u64) -> bool {
+        self.0[Self::word(place)] & Self::bit(place) != 0
+    }
+
+    /// Whether it was not there.
+    fn put(&mut self, place: u64) -> bool {
+        let is_new = !self.has(place);
+        self.0[Self::word(place)] |= Self::bit(place);
+        is_new
+    }
+
+    /// Whether it was there.
+    fn take(&mut self, place: u64) -> bool {
+        let was_there = self.has(place);
+        self.0[Self::word(place)] &= !Self::bit(place);
+        was_there
+    }
+
+    fn word(place: u64) -> usize {
+        (place % WINDOW / 64) as usize
+    }
+
+    fn bit(place: u64) -> u64 {
+        1 << (place % 64)
+    }
+}
 
 /// Ids that follow each other.
 struct Row {
@@ -178,9 +204,15 @@ struct Row {
 
 impl Row {
     fn beginning_with(id: u64, seen_before: u64) -> Row {
-        let mut row =
-            Row { highest: id, place: 2 * WINDOW, begin: 2 * WINDOW, seen: [seen_before; _], refused: [0; _], wrap: None };
-        Self::put_in(&mut row.seen, row.place);
+        let mut row = Row {
+            highest: id,
+            place: 2 * WINDOW,
+            begin: 2 * WINDOW,
+            seen: Places([seen_before; _]),
+            refused: Places([0; _]),
+            wrap: None,
+        };
+        row.seen.put(row.place);
         row
     }
 
@@ -211,11 +243,11 @@ impl Row {
         }
         let place = self.place + ahead;
         for place in (self.place + 1).max(place - (WINDOW - 1))..=place {
-            Self::take_from(&mut self.seen, place);
-            Self::take_from(&mut self.refused, place);
+            self.seen.take(place);
+            self.refused.take(place);
         }
         (self.place, self.highest) = (place, id);
-        Self::put_in(&mut self.seen, place);
+        self.seen.put(place);
     }
 
     /// Threads may overtake each other at the beginning, too.
@@ -223,31 +255,9 @@ impl Row {
         self.place - below < self.begin && self.place - self.begin < NEAR
     }
 
-    /// Whether it was missed till now.
-    fn comes_late(&mut self, below: u64) -> bool {
-        let place = self.place - below;
-        let was_seen = Self::is_in(&self.seen, place);
-        Self::put_in(&mut self.seen, place);
-        !was_seen
-    }
-
-    fn is_tried_again(&mut self, below: u64) -> bool {
-        let place = self.place - below;
-        let is_refused = Self::is_in(&self.refused, place);
-        Self::take_from(&mut self.refused, place);
-        is_refused
-    }
-
-    fn is_in(places: &Places, place: u64) -> bool {
-        places[(place % WINDOW / 64) as usize] & 1 << (place % 64) != 0
-    }
-
-    fn put_in(places: &mut Places, place: u64) {
-        places[(place % WINDOW / 64) as usize] |= 1 << (place % 64);
-    }
-
-    fn take_from(places: &mut Places, place: u64) {
-        places[(place % WINDOW / 64) as usize] &= !(1 << (place % 64));
+    /// Whether an id was missed till now.
+    fn lacked(&mut self, id: u64) -> bool {
+        self.below(id).is_some_and(|below| self.seen.put(self.place - below))
     }
 }
 

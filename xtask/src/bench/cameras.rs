@@ -5,7 +5,7 @@ use super::Site;
 use super::row::{Better, Row};
 use super::samples::percentiles;
 use super::table::Table;
-use super::workshop::{Answer, CAMERA, Service, ask};
+use super::workshop::{CAMERA, Service, ask};
 use crate::kit;
 use crate::receiver::ends_with_us;
 use anyhow::{Context, Result, bail, ensure};
@@ -70,9 +70,9 @@ impl Case {
         drop((camera, noise));
         let [received, headless, kept, dropped] = ["received", "headless", "kept", "dropped"].map(|name| answer.number(name));
         Ok(Turn {
-            push: microseconds(&answer, "push_ns")?,
-            sdk: microseconds(&answer, "sdk_ns")?,
-            between: microseconds(&answer, "between_ns")?,
+            push: answer.microseconds("push_ns")?,
+            sdk: answer.microseconds("sdk_ns")?,
+            between: answer.microseconds("between_ns")?,
             uncounted: received? - headless? - kept? - dropped.as_ref().map_or(0.0, |dropped| *dropped),
             dropped: dropped?,
         })
@@ -117,10 +117,6 @@ pub fn measure(site: &Site, table: &mut Table) -> Result<()> {
         table.add(uncounted.ours(all(|turn| turn.uncounted)).reach(0.0));
     }
     Ok(())
-}
-
-fn microseconds(answer: &Answer, name: &str) -> Result<Vec<f64>> {
-    Ok(answer.numbers(name)?.iter().map(|ns| ns * 1e-3).collect())
 }
 
 /// Aravis's camera in software; returns when it listens.

@@ -152,10 +152,10 @@ pub fn run(site: &Site, camera: &Camera, more: &[&str]) -> Result<Turn> {
     let service = site.workshop.service()?;
     let answer = camera.play(site, &service, "push", more)?;
     Ok(Turn {
-        push: microseconds(&answer, "push_ns")?,
-        hot: microseconds(&answer, "hot_ns")?,
-        cold: microseconds(&answer, "cold_ns")?,
-        poll: microseconds(&answer, "poll_ns")?,
+        push: answer.microseconds("push_ns")?,
+        hot: answer.microseconds("hot_ns")?,
+        cold: answer.microseconds("cold_ns")?,
+        poll: answer.microseconds("poll_ns")?,
         sent_bytes: service.received()?,
         refused: answer.number("refused")?,
         cpu_seconds_a_gigabyte: answer.number("cpu_ns")? / answer.number("raw_bytes")?,
@@ -167,8 +167,8 @@ fn commit(site: &Site, table: &mut Table, what: &str, camera: &Camera) -> Result
     let (mut commits, mut wakes) = (Vec::new(), Vec::new());
     for _ in 0..site.length.pick(1, REPETITIONS) {
         let answer = camera.play(site, &site.workshop.service()?, "commit", &[])?;
-        commits.push(microseconds(&answer, "commit_ns")?);
-        wakes.push(microseconds(&answer, "wake_ns")?);
+        commits.push(answer.microseconds("commit_ns")?);
+        wakes.push(answer.microseconds("wake_ns")?);
     }
     let case = camera.case(what);
     for (name, percent, is_to_reach) in [("p50", 50.0, true), ("p99", 99.0, false)] {
@@ -181,10 +181,6 @@ fn commit(site: &Site, table: &mut Table, what: &str, camera: &Camera) -> Result
         });
     }
     Ok(())
-}
-
-fn microseconds(answer: &Answer, name: &str) -> Result<Vec<f64>> {
-    Ok(answer.numbers(name)?.iter().map(|ns| ns * 1e-3).collect())
 }
 
 /// How long they took, as far as there are samples enough to tell; `reach` beside a memcpy that is cold, or in the cache.

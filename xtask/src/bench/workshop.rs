@@ -204,6 +204,11 @@ impl Answer {
         let numbers = self.0[name].as_array().map(|all| all.iter().filter_map(Value::as_f64).collect());
         numbers.with_context(|| format!("there are no {name} in {}", self.0))
     }
+
+    /// Of times in nanoseconds.
+    pub fn microseconds(&self, name: &str) -> Result<Vec<f64>> {
+        Ok(self.numbers(name)?.iter().map(|ns| ns * 1e-3).collect())
+    }
 }
 
 /// Runs a program, and reads the one line that it prints.
