@@ -48,6 +48,20 @@ fn a_chunk_of_a_camera_with_a_clock_of_its_own_begins_when_its_first_frame_was_t
     assert!(restarted > 1_239_000_000_000 && restarted < 1_300_000_000_000, "{said}");
 }
 
+/// Pushes a hundred frames a second with this counter, until such a thing is told of it.
+fn pushed_until_told(stream: &Stream, counter: impl Fn() -> i64, is_it: impl Fn(&Told) -> bool) -> Told {
+    let begin = std::time::Instant::now();
+    loop {
+        assert_eq!(stream.push_shade(1, NO_FRAME_ID, counter()), OK);
+        let told = stream.events().into_iter().find(|told| told.kind == Event::CameraClock as i32 && is_it(told));
+        if let Some(told) = told {
+            return told;
+        }
+        assert!(begin.elapsed() < support::HANGS_AFTER, "{}", stream.text(Text::Report));
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
 #[test]
 fn a_counter_that_does_not_run_as_declared_is_told_with_its_rate_and_frames_are_stamped_when_they_are_pushed() {
     let workshop = Workshop::new();
@@ -55,16 +69,7 @@ fn a_counter_that_does_not_run_as_declared_is_told_with_its_rate_and_frames_are_
     let stream = Stream::open(&with(spool_options(&workshop), &more));
     let begin = std::time::Instant::now();
     // A counter of nanoseconds. A second of it says nothing yet.
-    let told = loop {
-        let counter = 1 + begin.elapsed().as_nanos() as i64;
-        assert_eq!(stream.push_shade(1, NO_FRAME_ID, counter), OK);
-        let told = stream.events().into_iter().find(|told| told.kind == Event::CameraClock as i32 && told.value == 0);
-        if let Some(told) = told {
-            break told;
-        }
-        assert!(begin.elapsed() < support::HANGS_AFTER, "{}", stream.text(Text::Report));
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    };
+    let told = pushed_until_told(&stream, || 1 + begin.elapsed().as_nanos() as i64, |told| told.value == 0);
     assert!(told.text.contains("device_tick_hz = 125000000"), "{told:?}");
     assert_eq!(report(&stream)["camera_clock"]["bound_ns"], Value::Null);
     assert_eq!(stream.push_shade(1, NO_FRAME_ID, 1 + begin.elapsed().as_nanos() as i64), OK);
@@ -77,15 +82,7 @@ fn a_counter_that_does_not_run_as_declared_is_told_with_its_rate_and_frames_are_
 fn a_counter_that_does_not_move_is_told_and_frames_are_stamped_when_they_are_pushed() {
     let workshop = Workshop::new();
     let stream = Stream::open(&with(spool_options(&workshop), &["fps=100", "timestamp_clock=device"]));
-    let begin = std::time::Instant::now();
-    let told = loop {
-        assert_eq!(stream.push_shade(1, NO_FRAME_ID, 4711), OK);
-        if let Some(told) = stream.events().into_iter().find(|told| told.kind == Event::CameraClock as i32) {
-            break told;
-        }
-        assert!(begin.elapsed() < support::HANGS_AFTER, "{}", stream.text(Text::Report));
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    };
+    let told = pushed_until_told(&stream, || 4711, |_| true);
     assert!(told.value == 0 && told.text.contains("counter does not move"), "{told:?}");
     assert!(report(&stream)["frames"]["odd_stamps"].as_u64().is_some_and(|odd| odd >= 1));
     assert_eq!((stream.stat(Stat::CameraClockBoundNs), &report(&stream)["camera_clock"]["restarts"]), (-1, &0.into()));

@@ -346,11 +346,18 @@ fn a_replay_holds_a_frame_and_not_the_file() {
     assert!(peak < FILE_MB / 4.0, "{}", ended.out);
 }
 
+/// What a program says that is built with growth_rate.h and nothing else.
+fn said_with_growth_rate(source: &str) -> String {
+    let workshop = Workshop::new();
+    let folder = format!("-I{}", root().join("examples_c").display());
+    let source = workshop.write("growth.c", source);
+    let program = workshop.build_with(&Dialect::c("c99"), &source, Linked::No, &[folder]);
+    run(&program, [""; 0]).well().out
+}
+
 #[test]
 fn a_clock_that_is_set_begins_the_growth_rate_anew_and_costs_no_more_than_a_reading() {
-    let workshop = Workshop::new();
-    let source = workshop.write(
-        "set.c",
+    let said = said_with_growth_rate(
         r#"
 #include "growth_rate.h"
 #include <stdio.h>
@@ -379,17 +386,12 @@ int main(void) {
 }
 "#,
     );
-    let folder = format!("-I{}", root().join("examples_c").display());
-    let program = workshop.build_with(&Dialect::c("c99"), &source, Linked::No, &[folder]);
-    let ended = run(&program, [""; 0]).well();
-    assert_eq!(ended.out, "2.00\n2.00\n2.00\n2.00\n2.00\n2.00\n2.0\n40\n", "{ended:?}");
+    assert_eq!(said, "2.00\n2.00\n2.00\n2.00\n2.00\n2.00\n2.0\n40\n");
 }
 
 #[test]
 fn readings_that_come_unevenly_give_the_wave_and_the_growth_rate_of_those_that_come_evenly() {
-    let workshop = Workshop::new();
-    let source = workshop.write(
-        "uneven.c",
+    let said = said_with_growth_rate(
         r#"
 #include "growth_rate.h"
 #include <stdio.h>
@@ -411,8 +413,5 @@ int main(void) {
 }
 "#,
     );
-    let folder = format!("-I{}", root().join("examples_c").display());
-    let program = workshop.build_with(&Dialect::c("c99"), &source, Linked::No, &[folder]);
-    let ended = run(&program, [""; 0]).well();
-    assert_eq!(ended.out, "2.00, within 10 grey levels\n", "{ended:?}");
+    assert_eq!(said, "2.00, within 10 grey levels\n");
 }

@@ -23,6 +23,13 @@ fn sum(frame: &[u8], frame_width: u32, [x, y, width, height]: [u32; 4]) -> i64 {
     rows.flat_map(|row| &row[x as usize..][..width as usize]).map(|pixel| i64::from(*pixel)).sum()
 }
 
+/// A stream whose region 0 is the whole of frames of that side.
+fn watched(workshop: &Workshop, side: u32, more: &[&str]) -> Stream {
+    let stream = Stream::open(&with(options(workshop), more));
+    assert_eq!(stream.set_region(0, 0, 0, side, side), OK);
+    stream
+}
+
 #[test]
 fn frames_that_several_threads_compress_are_measured_once_and_in_their_order() {
     const FRAMES: u64 = 300;
@@ -69,8 +76,7 @@ fn without_the_service_every_frame_is_measured_all_the_same() {
 #[test]
 fn behind_a_disk_that_takes_nothing_frames_are_measured_when_it_goes_on_and_a_refused_one_never() {
     let workshop = Workshop::new();
-    let stream = Stream::open(&with(options(&workshop), &["fps=100", "queue_bytes=1MiB"]));
-    assert_eq!(stream.set_region(0, 0, 0, SIDE, SIDE), OK);
+    let stream = watched(&workshop, SIDE, &["fps=100", "queue_bytes=1MiB"]);
     let stalled = StalledDisk::under_chunk(&only_stream(&workshop.spool()), 0);
     let (mut taken, mut number) = (Vec::new(), 0);
     let mut push = |stream: &Stream| {
@@ -196,8 +202,7 @@ fn by_a_cameras_clock_a_readings_time_is_when_the_frame_was_captured_and_neither
 fn of_the_slots_at_least_half_are_left_to_the_frames_that_are_kept() {
     let workshop = Workshop::new();
     // 11 slots.
-    let stream = Stream::open(&with(options(&workshop), &["fps=100", "decimate=5", "queue_bytes=1MiB"]));
-    assert_eq!(stream.set_region(0, 0, 0, SIDE, SIDE), OK);
+    let stream = watched(&workshop, SIDE, &["fps=100", "decimate=5", "queue_bytes=1MiB"]);
     let stalled = StalledDisk::under_chunk(&only_stream(&workshop.spool()), 0);
     let mut number = 0;
     let mut push = || {
@@ -220,8 +225,7 @@ fn where_frames_wait_for_slots_those_that_are_left_out_wait_for_none_to_be_measu
     const SIDE: u32 = 700; // 2 slots.
     let workshop = Workshop::new();
     let lines = ["fps=10", "decimate=3", "queue_bytes=1MiB", "when_full=block"];
-    let stream = Arc::new(Stream::open(&with(options(&workshop), &lines)));
-    assert_eq!(stream.set_region(0, 0, 0, SIDE, SIDE), OK);
+    let stream = Arc::new(watched(&workshop, SIDE, &lines));
     let push = |stream: &Stream, number| stream.push(&numbered(number, (SIDE * SIDE) as usize), SIDE, SIDE, number, 0);
     let stalled = StalledDisk::under_chunk(&only_stream(&workshop.spool()), 0);
     let pushing = stream.clone();
@@ -245,8 +249,7 @@ fn where_frames_wait_for_slots_those_that_are_left_out_wait_for_none_to_be_measu
 #[test]
 fn a_frame_that_is_left_out_is_so_also_where_there_is_no_slot_to_measure_it_in() {
     let workshop = Workshop::new();
-    let stream = Stream::open(&with(options(&workshop), &["fps=100", "decimate=2", "queue_bytes=1MiB"]));
-    assert_eq!(stream.set_region(0, 0, 0, SIDE, SIDE), OK);
+    let stream = watched(&workshop, SIDE, &["fps=100", "decimate=2", "queue_bytes=1MiB"]);
     let stalled = StalledDisk::under_chunk(&only_stream(&workshop.spool()), 0);
     let mut answers = Vec::new();
     let mut push = |stream: &Stream| {

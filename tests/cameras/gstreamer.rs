@@ -30,6 +30,7 @@ fn pictures_of(site: &Site, pipeline: &str, row_bytes: usize) -> Vec<u8> {
 }
 
 const TURNING: &str = "videotestsrc num-buffers=50 horizontal-speed=3";
+const SMALL: &str = "video/x-raw,format=GRAY8,width=64,height=32,framerate=50/1";
 
 #[test]
 fn frames_with_padded_rows_arrive_bit_for_bit() {
@@ -60,7 +61,7 @@ fn frames_of_16_bits_arrive_with_their_high_bytes_and_colour_as_grey() {
 #[test]
 fn a_live_source_loses_nothing_and_its_frames_bear_their_times() {
     let Some(site) = stage() else { return };
-    let source = format!("{TURNING} is-live=true ! video/x-raw,format=GRAY8,width=64,height=32,framerate=50/1");
+    let source = format!("{TURNING} is-live=true ! {SMALL}");
     let ended = site.start(&[&source, "--fps", "50"]).finish().well();
     site.arrived(&ended);
     assert_eq!((count(&ended, "pipeline", "samples"), count(&ended, "stream", "taken")), (50, 50), "{ended:?}");
@@ -74,9 +75,8 @@ fn a_live_source_loses_nothing_and_its_frames_bear_their_times() {
 #[test]
 fn a_frames_time_is_when_it_was_taken_however_late_the_callback_comes() {
     let Some(site) = stage() else { return };
-    let size = "video/x-raw,format=GRAY8,width=64,height=32,framerate=50/1";
     // 30 ms for each frame, of which one comes every 20 ms.
-    let source = format!("{TURNING} is-live=true ! {size} ! queue ! identity sleep-time=30000");
+    let source = format!("{TURNING} is-live=true ! {SMALL} ! queue ! identity sleep-time=30000");
     let ended = site.start(&[&source, "--fps", "50"]).finish().well();
     site.arrived(&ended);
     let chunk = &only_stream(&site.service).chunks[0];
@@ -98,10 +98,9 @@ fn that_a_live_source_does_not_number_its_frames_is_said_once() {
 #[test]
 fn what_is_lost_behind_a_live_source_is_missed_by_the_numbers_of_its_frames() {
     let Some(site) = stage() else { return };
-    let size = "video/x-raw,format=GRAY8,width=64,height=32,framerate=50/1";
-    let source = format!("{TURNING} is-live=true ! {size} ! identity drop-probability=0.3");
+    let source = format!("{TURNING} is-live=true ! {SMALL} ! identity drop-probability=0.3");
     let ended = site.start(&[&source, "--fps", "50"]).finish().well();
-    let whole = pictures_of(&site, &format!("{TURNING} ! {size}"), 64);
+    let whole = pictures_of(&site, &format!("{TURNING} ! {SMALL}"), 64);
     let number = |frame: &[u8]| whole.chunks_exact(64 * 32).position(|picture| picture == frame).expect("one of the source's");
     let numbers: Vec<usize> = site.arrived(&ended).chunks_exact(64 * 32).map(number).collect();
     // What is lost before the first and behind the last nobody can see.

@@ -181,8 +181,7 @@ fn a_grab_that_failed_is_kept_in_full_size_and_counted_as_incomplete() {
 #[test]
 fn a_frame_that_never_reaches_the_program_is_missed_by_its_block_id() {
     let Some(pylon) = Pylon::stage() else { return };
-    let running = pylon.start("skipped", 1, "", &[]);
-    let ended = interrupted_behind(&pylon, running, 20).well();
+    let ended = interrupted(&pylon, "skipped").well();
     pylon.all_arrived(&ended, FORMATS[0].1, WIDTH);
     assert_eq!(count(&ended, "stream", "missed"), 1, "{ended:?}");
 }
@@ -190,17 +189,17 @@ fn a_frame_that_never_reaches_the_program_is_missed_by_its_block_id() {
 #[test]
 fn what_waits_in_pylons_buffers_at_ctrl_c_is_not_thrown_away() {
     let Some(pylon) = Pylon::stage() else { return };
-    let running = pylon.start("slow", 1, "", &[]);
-    let ended = interrupted_behind(&pylon, running, 20).well();
+    let ended = interrupted(&pylon, "slow").well();
     let seen = pylon.all_arrived(&ended, FORMATS[0].1, WIDTH);
     assert_eq!(seen.left, Some(0), "pictures waited when the grabbing was ended");
 }
 
-/// Ctrl-C, when so many pictures have come.
+/// Plays a scene until Ctrl-C, which comes behind 20 pictures.
 #[track_caller]
-fn interrupted_behind(pylon: &Pylon, mut running: Running, frames: usize) -> Ended {
+fn interrupted(pylon: &Pylon, scene: &str) -> Ended {
+    let mut running = pylon.start(scene, 1, "", &[]);
     let began = Instant::now();
-    while fs::read_to_string(pylon.told()).map_or(0, |told| told.lines().count()) < frames {
+    while fs::read_to_string(pylon.told()).map_or(0, |told| told.lines().count()) < 20 {
         assert!(began.elapsed() < HANGS_AFTER && !running.has_ended(), "no picture comes: {:?}", running.finish());
         std::thread::sleep(Duration::from_millis(5));
     }
